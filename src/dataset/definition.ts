@@ -1,0 +1,120 @@
+/**
+ * What a dataset is: which target tables are derived from which source rows. A dataset is data (strings and lists), so
+ * that it can be fingerprinted, printed and checked against both databases before anything is deleted.
+ */
+
+/** How a source value becomes a target value. Which precision and width it has is read from the target's column. */
+export type ColumnKind = 'text' | 'int' | 'float' | 'decimal' | 'bool' | 'timestamp' | 'date' | 'uuid';
+
+export interface ColumnDefinition {
+  readonly kind: ColumnKind;
+  /** The Postgres expression, in the terms of the table's `from`. */
+  readonly sql: string;
+  /**
+   * What NULL becomes: a value (a number, a text, or an instant for `timestamp`), or `null` where the target's column is
+   * Nullable and keeps it. Defaults: '' for text, 0 for int, float, decimal and bool, the epoch for timestamp and date.
+   */
+  readonly ifNull: string | number | null;
+}
+
+/** Rows of the source that are left out of the target on purpose. */
+export interface Exclusion {
+  /** The reason's name, as reports print it: `appeal`. */
+  readonly reason: string;
+  /** A Postgres condition in the terms of the table's `from`. The first exclusion that holds gives the reason. */
+  readonly when: string;
+  /** One sentence for reports and `explain`. */
+  readonly why: string;
+}
+
+/** Source rows that have no time, so that no window holds them: counted once a tenant. */
+export interface Untimed {
+  readonly reason: string;
+  /** A SELECT of one column `key`, with `:customer` and `:profile`. */
+  readonly select: string;
+  readonly why: string;
+}
+
+/**
+ * One target table and the source rows that it is derived from. SQL texts may name the parameters `:customer`,
+ * `:profile`, `:from`, `:to` (timestamptz) and `:keys` (text[]); they are put in as quoted literals.
+ */
+export interface TableDefinition {
+  /** The table's name in the tenant's target database; the local table, never a Distributed one. */
+  readonly name: string;
+  /** A table that some tenants have empty, and then it stays empty; the survey finds out. Default false. */
+  readonly optional?: boolean;
+  /** The target column that identifies a row for ever. */
+  readonly key: string;
+  /** The target column that a range, a window and a delete are made of. */
+  readonly time: string;
+  /** The target column that says when a row's source was read; a ReplacingMergeTree's version. Without it only `purge`. */
+  readonly version?: string;
+  /** Target columns that name the tenant; every statement is confined to them. */
+  readonly owner?: { readonly customer: string; readonly profile: string };
+  /** ClickHouse expression that says on which shard a row lives (modulo shards). */
+  readonly shard?: string;
+  readonly source: {
+    /** The FROM clause. `:rows` stands for the base rows, found by range or by key. */
+    readonly from: string;
+    /** A SELECT of the base rows of a range: of the plan's tenant, with time in [:from, :to). It should use an index. */
+    readonly rowsInRange: string;
+    /** The same base rows for target keys in `:keys`. */
+    readonly rowsByKey: string;
+    /** A condition on `from` that keeps only the rows whose key is in `:keys`; needed where a base row has several. */
+    readonly whereKey: string;
+    /** Big source tables that a plan must not scan whole, as `schema.table`; the plan warns where EXPLAIN says so. */
+    readonly big?: readonly string[];
+  };
+  readonly exclusions: readonly Exclusion[];
+  readonly untimed?: readonly Untimed[];
+  /** Target column to definition. Must contain `key` and `time`; not `version`, and not the owner's columns. */
+  readonly columns: Readonly<Record<string, ColumnDefinition>>;
+}
+
+export interface DatasetDefinition {
+  readonly name: string;
+  /**
+   * A SELECT of `customer` and `profile` in a source database: the tenants whose rows it really holds. It must be cheap
+   * (a loose index scan), as it is asked of every database.
+   */
+  readonly tenants: string;
+  readonly tables: readonly TableDefinition[];
+}
+
+/** Text; NULL becomes ''. */
+export function text(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'text', sql, ifNull: options.ifNull === undefined ? '' : options.ifNull };
+}
+/** A whole number of any width; NULL becomes 0. A value that the target's type cannot hold is an error. */
+export function int(sql: string, options: { ifNull?: number | null } = {}): ColumnDefinition {
+  return { kind: 'int', sql, ifNull: options.ifNull === undefined ? 0 : options.ifNull };
+}
+/** double precision or real, NaN and the infinities included; NULL becomes 0 unless told otherwise. */
+export function float(sql: string, options: { ifNull?: number | null } = {}): ColumnDefinition {
+  return { kind: 'float', sql, ifNull: options.ifNull === undefined ? 0 : options.ifNull };
+}
+/** numeric into a Decimal; cut to the target's scale is an error, not a rounding. NULL becomes 0. */
+export function decimal(sql: string, options: { ifNull?: number | null } = {}): ColumnDefinition {
+  return { kind: 'decimal', sql, ifNull: options.ifNull === undefined ? 0 : options.ifNull };
+}
+/** boolean into UInt8 or Bool; NULL becomes false. */
+export function bool(sql: string, options: { ifNull?: 0 | 1 | null } = {}): ColumnDefinition {
+  return { kind: 'bool', sql, ifNull: options.ifNull === undefined ? 0 : options.ifNull };
+}
+/** timestamptz into DateTime64 or DateTime, cut (not rounded) to the target's precision; NULL becomes the epoch. */
+export function timestamp(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'timestamp', sql, ifNull: options.ifNull === undefined ? '1970-01-01T00:00:00Z' : options.ifNull };
+}
+/** date into Date or Date32; NULL becomes the epoch. */
+export function date(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'date', sql, ifNull: options.ifNull === undefined ? '1970-01-01' : options.ifNull };
+}
+/** uuid; NULL becomes the nil UUID. */
+export function uuid(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return {
+    kind: 'uuid',
+    sql,
+    ifNull: options.ifNull === undefined ? '00000000-0000-0000-0000-000000000000' : options.ifNull,
+  };
+}

@@ -1,0 +1,248 @@
+import { EXIT } from './exit.ts';
+
+/** What the program does, or asks for, when an error of this kind is met. */
+export type ErrorAction = 'retry' | 'fix-input' | 'refuse' | 'page' | 'bug';
+/** Where an error of this kind comes from. */
+export type ErrorSource = 'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'embedded' | 'refill';
+
+interface CatalogueEntry {
+  readonly source: ErrorSource;
+  readonly action: ErrorAction;
+  readonly exit: number;
+  /** What it means, for docs/errors.md. */
+  readonly meaning: string;
+  /** What to do next. */
+  readonly hint: string;
+}
+
+function entry(source: ErrorSource, action: ErrorAction, exit: number, meaning: string, hint: string): CatalogueEntry {
+  return { source, action, exit, meaning, hint };
+}
+
+const config = (meaning: string, hint: string) => entry('config', 'fix-input', EXIT.usage, meaning, hint);
+const refused = (source: ErrorSource, meaning: string, hint: string) =>
+  entry(source, 'refuse', EXIT.refused, meaning, hint);
+const retried = (source: ErrorSource, meaning: string, hint: string) =>
+  entry(source, 'retry', EXIT.failed, meaning, hint);
+const failed = (source: ErrorSource, meaning: string, hint: string) =>
+  entry(source, 'page', EXIT.failed, meaning, hint);
+
+/** Every error that Refill prints, by code. docs/errors.md is made from this list (`npm run docs`). */
+export const CATALOGUE = {
+  // The command line and the configuration.
+  USAGE: config('The command line is wrong.', 'See `refill --help`.'),
+  RANGE_INVALID: config(
+    'The range is empty, reversed, or not a date or an instant with a zone.',
+    'Write --from 2026-01-05 --to 2026-01-15 (UTC days), or instants with a zone such as 2026-01-05T06:00:00Z.',
+  ),
+  CONFIG_MISSING: config(
+    'No configuration file was found.',
+    'Write one with `refill init`, name one with --config FILE, or start servers for a try with `refill up`.',
+  ),
+  CONFIG_INVALID: config(
+    'The configuration has a wrong key or value.',
+    'Correct the key that is named; config.schema.json lists all of them.',
+  ),
+  CONFIG_SECRET_LITERAL: config(
+    'A password stands in the configuration in clear.',
+    'Write a reference: env:NAME, file:PATH or exec:COMMAND.',
+  ),
+  CONFIG_SECRET_MISSING: config(
+    'A secret reference leads to nothing.',
+    'Set the variable, make the file readable, or correct the command that the reference names.',
+  ),
+  TENANT_UNKNOWN: config(
+    'No such tenant in the configuration or on the servers.',
+    '`refill survey` lists the tenants that were found.',
+  ),
+  TENANT_AMBIGUOUS: config(
+    'Several clusters or databases hold a tenant of this name.',
+    'Name the cluster with --cluster, or list the tenant with its database in the configuration.',
+  ),
+  DATASET_UNKNOWN: config('No such dataset in the configuration.', 'Name one that is listed under `datasets`.'),
+  DATASET_INVALID: config(
+    'The dataset does not fit the databases: a column or table is missing, or types do not fit.',
+    'Correct the definition, or the table; `refill doctor` lists every finding.',
+  ),
+  TABLE_UNKNOWN: config('The dataset has no such table.', 'Name tables of the dataset, separated by commas.'),
+  STRATEGY_UNSUITED: config(
+    'The strategy cannot be used with this table.',
+    'Use --strategy purge, or give the table a version column.',
+  ),
+  PLAN_UNKNOWN: config(
+    'No plan of this id is in the ledger.',
+    '`refill plan …` makes one; `refill runs --plans` lists them.',
+  ),
+  RUN_UNKNOWN: config('No run of this id is in the ledger, or no run fits.', '`refill runs` lists them.'),
+  KEY_UNKNOWN: config('Neither side has a row with this id.', 'Check the id and the tenant.'),
+  // Refused as unsafe.
+  NOT_CONFIRMED: refused(
+    'plan',
+    'A run deletes rows, and --execute was not given.',
+    'Read the plan, then add --execute.',
+  ),
+  PLAN_FOREIGN: refused('plan', 'The plan was made for another environment.', 'Make a plan here: `refill plan …`.'),
+  PLAN_DRIFTED: refused(
+    'plan',
+    'The counts have drifted since the plan was made, past the limit.',
+    'Look at what changed, then make a new plan.',
+  ),
+  RUN_OVERLAPS: refused(
+    'run',
+    'An unfinished run covers a part of this tenant and range.',
+    'Go on with it (`refill resume`), or end it (`refill cancel`).',
+  ),
+  RUN_BUSY: refused('run', 'Another program is at work on this run.', 'Wait for it, or stop it where it runs.'),
+  RUN_STATE: refused(
+    'run',
+    'The run is in a state in which this cannot be done.',
+    '`refill status` shows its state and what can be done.',
+  ),
+  OWNER_UNCLEAR: refused(
+    'plan',
+    'The database holds rows of other owners only: it does not belong to this tenant.',
+    'Correct the tenant’s database in the configuration.',
+  ),
+  PREFLIGHT_FAILED: refused(
+    'plan',
+    'A check found something that would lose data or cannot work.',
+    '`refill doctor` lists the findings with their remedies.',
+  ),
+  LEDGER_NEWER: refused(
+    'ledger',
+    'The ledger was written by a newer version of Refill.',
+    'Use that version, or a newer one.',
+  ),
+  // Servers.
+  PG_UNREACHABLE: retried(
+    'postgres',
+    'Postgres does not answer.',
+    'Check host, port and network (VPN, port-forward), then run `refill resume`.',
+  ),
+  PG_AUTH: failed(
+    'postgres',
+    'Postgres refuses the user or the password.',
+    'Check `user` and what the password’s reference leads to.',
+  ),
+  PG_DATABASE_MISSING: failed(
+    'postgres',
+    'The Postgres database does not exist.',
+    'Check the tenant’s database in the configuration.',
+  ),
+  PG_DENIED: failed(
+    'postgres',
+    'Postgres refuses the right to do this.',
+    'Grant SELECT on the dataset’s source tables.',
+  ),
+  PG_BUSY: retried(
+    'postgres',
+    'A deadlock, a serialisation failure, a lock or a statement timeout in Postgres.',
+    'It is tried again by itself; if it stays, lower `limits.windows`.',
+  ),
+  PG_RESOURCES: retried(
+    'postgres',
+    'Postgres is out of connections, memory or disk.',
+    'Lower `limits.windows`, or make room on the server.',
+  ),
+  PG_VALUE: failed(
+    'postgres',
+    'A source value cannot be computed: out of range, or of an unexpected form.',
+    'Find the row with the window that is named, and correct it, or the dataset’s expression.',
+  ),
+  PG_QUERY: failed('postgres', 'Postgres cannot run the dataset’s query.', 'Correct the dataset’s SQL.'),
+  CH_UNREACHABLE: retried(
+    'clickhouse',
+    'ClickHouse does not answer.',
+    'Check the URL and the network (VPN, port-forward), then run `refill resume`.',
+  ),
+  CH_AUTH: failed(
+    'clickhouse',
+    'ClickHouse refuses the user or the password.',
+    'Check `user` and what the password’s reference leads to.',
+  ),
+  CH_DENIED: failed(
+    'clickhouse',
+    'ClickHouse refuses the right to do this.',
+    'Grant SELECT, INSERT and ALTER DELETE on the target tables, and SELECT on system tables.',
+  ),
+  CH_TABLE_MISSING: failed(
+    'clickhouse',
+    'A target table or database does not exist.',
+    'Check the tenant’s database in the configuration, or leave the table out with --tables.',
+  ),
+  CH_READ_ONLY: failed(
+    'clickhouse',
+    'The target table or server is read-only.',
+    'Make it writable, then run `refill resume`.',
+  ),
+  CH_VALUE: failed(
+    'clickhouse',
+    'A value does not fit its target column.',
+    'Correct the source value or the target’s type; nothing wrong was written.',
+  ),
+  CH_TOO_MANY_PARTS: retried(
+    'clickhouse',
+    'The table has too many parts.',
+    'It is tried again by itself; wait for merges.',
+  ),
+  CH_BUSY: retried(
+    'clickhouse',
+    'ClickHouse is overloaded, out of memory, or slow.',
+    'It is tried again by itself; if it stays, lower `limits.windows`.',
+  ),
+  CH_DISK_FULL: failed('clickhouse', 'ClickHouse has no disk left.', 'Make room, then run `refill resume`.'),
+  CH_QUERY: failed(
+    'clickhouse',
+    'ClickHouse refuses a statement of ours.',
+    'The code that is named says why; if the dataset is right, report it.',
+  ),
+  MUTATION_FAILED: failed(
+    'clickhouse',
+    'A delete of ours fails on a part.',
+    'See its latest_fail_reason, which is named; then `refill resume`.',
+  ),
+  MUTATION_VANISHED: failed(
+    'clickhouse',
+    'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
+    'Somebody may have killed it. `refill resume` submits it again.',
+  ),
+  LEDGER_UNREACHABLE: retried(
+    'ledger',
+    'The ledger’s database does not answer.',
+    'Bring it back, then run `refill resume`. Nothing is done without a ledger.',
+  ),
+  LEDGER_FAILED: failed(
+    'ledger',
+    'The ledger’s database refuses a statement.',
+    'Check the rights of the ledger’s user: it owns the schema `refill`.',
+  ),
+  EMBEDDED_MISSING: entry(
+    'embedded',
+    'fix-input',
+    EXIT.usage,
+    'The packages of the embedded servers are not installed.',
+    'Install with optional packages (`npm install --include=optional`), or configure servers of your own.',
+  ),
+  EMBEDDED_FAILED: failed('embedded', 'An embedded server did not start or stop.', 'Its log is named in the message.'),
+  // A run.
+  PROOF_FAILED: failed(
+    'run',
+    'Re-indexed rows are not all in the target, so nothing was deleted.',
+    '`refill report` names the keys; `refill retry` writes the window again.',
+  ),
+  WINDOW_FAILED: failed(
+    'run',
+    'A window failed more often than is tried.',
+    '`refill status` shows the error; `refill retry` goes on.',
+  ),
+  INTERRUPTED: entry('run', 'retry', EXIT.interrupted, 'Stopped before the end.', '`refill resume` goes on.'),
+  BUG: entry(
+    'refill',
+    'bug',
+    EXIT.failed,
+    'Something that Refill did not expect.',
+    'Please report it with the output of REFILL_TRACE=1.',
+  ),
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;

@@ -1,0 +1,54 @@
+/** The numbers that a run keeps to. All of them can be set under `limits` in the configuration. */
+export interface Limits {
+  /**
+   * Windows at work at once in a run. Default 2: one reads Postgres while the other waits for ClickHouse; each holds one
+   * connection to Postgres, which is the side that suffers first.
+   */
+  readonly windows: number;
+  /**
+   * Source rows (of all tables together) that a window aims at before anything was measured. Default 500,000: some
+   * seconds on a laptop, some minutes on a loaded server.
+   */
+  readonly windowRows: number;
+  /**
+   * Seconds that a window aims at, once a rate is known. Default 120: long enough that its fixed costs do not count,
+   * short enough that an interruption loses little.
+   */
+  readonly windowSeconds: number;
+  /**
+   * Rows that one delete may remove from a table at most. Default 10 million: a mutation blocks every later one of its
+   * table, and one of 232.9 million rows did so for everybody.
+   */
+  readonly deleteRows: number;
+  /** Tries of a window or a delete before it counts as failed. Default 3, as batched migrations elsewhere do. */
+  readonly attempts: number;
+  /** A plan is refused when a table's count has drifted by more than this share since. Default 0.1. */
+  readonly countDrift: number;
+  /**
+   * Seconds between the epoch and the first snapshot. Default 2: a live writer whose clock is behind by less keeps its
+   * newer rows in `replace`.
+   */
+  readonly clockMarginSeconds: number;
+  /** Seconds before a row that differs is looked up again. Default 3: a live writer's usual delay. */
+  readonly graceSeconds: number;
+  /** How often a row that differs is looked up again while its source keeps changing. Default 3. */
+  readonly looks: number;
+  /** Seconds between looks at a mutation, at most; the first come sooner. Default 15. */
+  readonly mutationPollSeconds: number;
+  /** Minutes without one more part done after which a delete is called stalled, and why is shown. Default 10. */
+  readonly stalledMinutes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  windows: 2,
+  windowRows: 500_000,
+  windowSeconds: 120,
+  deleteRows: 10_000_000,
+  attempts: 3,
+  countDrift: 0.1,
+  clockMarginSeconds: 2,
+  graceSeconds: 3,
+  looks: 3,
+  mutationPollSeconds: 15,
+  stalledMinutes: 10,
+};
