@@ -1,0 +1,95 @@
+import type { Limits } from './limits.ts';
+import type { Excluded, Instant, Range, Strategy, Tenant } from './words.ts';
+
+/** What a table holds in a range, on both sides, at the time of asking. */
+export interface TableCount {
+  readonly table: string;
+  /** Rows that should be in the target. */
+  readonly source: number;
+  /** Source rows left out on purpose, by reason. */
+  readonly excluded: Excluded;
+  /** Rows in the target as they are, duplicates included. */
+  readonly target: number;
+  /** Distinct keys in the target. */
+  readonly targetKeys: number;
+}
+
+/** The same for one UTC day. */
+export interface DayCount extends TableCount {
+  readonly day: string;
+}
+
+export interface PlannedWindow extends Range {
+  /** Number in the plan, from 1, in time order. */
+  readonly id: number;
+  /** The delete that covers it. */
+  readonly delete: number;
+  /** Source rows of all tables together that it will write. */
+  readonly sourceRows: number;
+}
+
+export interface PlannedDelete extends Range {
+  /** Number in the plan, from 1, in time order. */
+  readonly id: number;
+  readonly tables: readonly PlannedTableDelete[];
+}
+
+export interface PlannedTableDelete {
+  readonly table: string;
+  /** Rows that it removes, as counted for the plan. */
+  readonly rows: number;
+  /** The statement, with `:epoch` and `:nonce` where the run's are put in. */
+  readonly sql: string;
+}
+
+export interface Warning {
+  readonly code:
+    | 'SOURCE_SCAN'
+    | 'NO_VERSION_COLUMN'
+    | 'OWNER_UNCLEAR'
+    | 'VERSION_IN_FUTURE'
+    | 'READERS_MISS_ROWS'
+    | 'READERS_COUNT_TWICE'
+    | 'TABLE_LEFT_EMPTY'
+    | 'WINDOW_TOO_LARGE'
+    | 'CLOCKS_APART'
+    | 'RANGE_NOT_OVER';
+  readonly message: string;
+  readonly table?: string;
+}
+
+/** What a run of the plan will cost. */
+export interface PlanCost {
+  readonly rowsToDelete: number;
+  readonly rowsToWrite: number;
+  /** Rows of the partitions that the deletes rewrite, those that stay included. */
+  readonly rowsToRewrite: number;
+  /** Expected seconds from measured rates; null where nothing was measured yet. */
+  readonly seconds: number | null;
+  /** Rows a second that the expectation rests on; null likewise. */
+  readonly rowsPerSecond: number | null;
+}
+
+/** What will be done, with everything that a person approves. Saved once and never changed. */
+export interface Plan {
+  readonly id: string;
+  readonly createdAt: Instant;
+  /** `user@host` of who made it. */
+  readonly createdBy: string;
+  readonly tenant: Tenant;
+  readonly dataset: string;
+  readonly strategy: Strategy;
+  readonly range: Range;
+  readonly tables: readonly string[];
+  /** Hash over the servers' identities, the target tables, and the dataset; a run elsewhere is refused. */
+  readonly fingerprint: string;
+  readonly limits: Limits;
+  readonly counts: readonly TableCount[];
+  readonly days: readonly DayCount[];
+  readonly deletes: readonly PlannedDelete[];
+  readonly windows: readonly PlannedWindow[];
+  readonly cost: PlanCost;
+  readonly warnings: readonly Warning[];
+  /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */
+  readonly sql: Readonly<Record<string, { readonly read: string; readonly write: string }>>;
+}
