@@ -1,0 +1,244 @@
+import type { ColumnDefinition } from './definition.ts';
+import { literal } from './sql.ts';
+
+/**
+ * How a value gets from a Postgres expression into a ClickHouse column, and what its canonical text is on either side.
+ *
+ * This file is the one table of what is canonical. Both sides hash the canonical texts of a row's columns; the two
+ * expressions of a kind are compared on real servers in test/dataset/codec.test.ts.
+ *
+ * | kind      | canonical text |
+ * | --------- | -------------- |
+ * | text      | length in bytes, `:`, the text |
+ * | int, bool | decimal digits |
+ * | float     | the IEEE bits as 16 (or 8) hex digits; `nan`; -0 counts as 0 |
+ * | decimal   | digits without trailing zeros |
+ * | timestamp | ticks of the target's precision since the epoch, cut and not rounded |
+ * | date      | days since the epoch |
+ * | uuid      | lower case |
+ * | NULL      | `N`, which none of the others can be |
+ */
+export interface ColumnCodec {
+  /** Postgres: what COPY sends. */
+  readonly wire: string;
+  /** ClickHouse: the type in which `input()` reads it. */
+  readonly input: string;
+  /** ClickHouse: the target's value, of the column `name` of `input()`; throws where the target cannot hold it. */
+  readonly decode: (name: string) => string;
+  /** Postgres: the canonical text. */
+  readonly sourceText: string;
+  /** ClickHouse: the canonical text of a target column. */
+  readonly targetText: (name: string) => string;
+}
+
+/** A ClickHouse type without its wrappers. */
+export interface TargetType {
+  readonly base: string;
+  readonly args: readonly string[];
+  readonly nullable: boolean;
+}
+
+/** Parses `LowCardinality(Nullable(String))`, `DateTime64(3, 'UTC')`, `Decimal(18, 4)` and the like. */
+export function parseTargetType(type: string): TargetType {
+  const wrapped = /^(LowCardinality|Nullable)\((.*)\)$/su.exec(type);
+  if (wrapped) {
+    const inner = parseTargetType(wrapped[2] ?? '');
+    return wrapped[1] === 'Nullable' ? { ...inner, nullable: true } : inner;
+  }
+  const call = /^(\w+)\((.*)\)$/su.exec(type);
+  if (!call) return { base: type, args: [], nullable: false };
+  return { base: call[1] ?? '', args: (call[2] ?? '').split(',').map((arg) => arg.trim()), nullable: false };
+}
+
+/** ClickHouse: 0, or an error that names the column (and never the value). */
+const refuseUnless = (condition: string, name: string) =>
+  `throwIf(ifNull(NOT (${condition}), 0), 'refill: a value does not fit the column ${name.replaceAll(/[^A-Za-z0-9_]/gu, '_')}')`;
+
+interface Kind {
+  /** Postgres type that the expression is cast to before NULL is replaced. */
+  readonly cast: string;
+  readonly wire: (value: string) => string;
+  readonly input: string;
+  readonly decode: (name: string) => string;
+  readonly sourceText: (value: string) => string;
+  readonly targetText: (name: string) => string;
+}
+
+const INT_BOUNDS: Readonly<Record<string, readonly [string, string]>> = {
+  Int8: ['-128', '127'],
+  Int16: ['-32768', '32767'],
+  Int32: ['-2147483648', '2147483647'],
+  Int64: ['-9223372036854775808', '9223372036854775807'],
+  UInt8: ['0', '255'],
+  UInt16: ['0', '65535'],
+  UInt32: ['0', '4294967295'],
+  UInt64: ['0', '18446744073709551615'],
+};
+
+function intKind(target: TargetType): Kind | undefined {
+  const bounds = INT_BOUNDS[target.base];
+  if (!bounds) return undefined;
+  // bigint is far cheaper than numeric, and enough for all but one.
+  const wide = target.base === 'UInt64';
+  const input = wide ? 'Int128' : 'Int64';
+  return {
+    cast: wide ? 'numeric' : 'bigint',
+    wire: (v) => (wide ? `trim_scale(${v})` : v),
+    input,
+    decode: (n) =>
+      `CAST(${n} + ${refuseUnless(`${n} >= to${input}('${bounds[0]}') AND ${n} <= to${input}('${bounds[1]}')`, n)} AS ${target.base})`,
+    sourceText: (v) => (wide ? `trim_scale(${v})::text` : `${v}::text`),
+    targetText: (n) => `toString(${n})`,
+  };
+}
+
+function boolKind(target: TargetType): Kind | undefined {
+  if (target.base !== 'UInt8' && target.base !== 'Bool') return undefined;
+  return {
+    cast: 'boolean',
+    wire: (v) => `(${v})::int`,
+    input: 'UInt8',
+    decode: (n) => `CAST(${n} AS ${target.base})`,
+    sourceText: (v) => `(${v})::int::text`,
+    targetText: (n) => `toString(toUInt8(${n}))`,
+  };
+}
+
+function floatKind(target: TargetType): Kind | undefined {
+  const digits = { Float64: 16, Float32: 8 }[target.base];
+  if (digits === undefined) return undefined;
+  const [cast, send] = target.base === 'Float64' ? ['double precision', 'float8send'] : ['real', 'float4send'];
+  return {
+    cast,
+    wire: (v) => v,
+    input: target.base,
+    decode: (n) => n,
+    // Adding 0 turns -0 into 0 and leaves every other value as it is.
+    sourceText: (v) => `CASE WHEN ${v} = 'NaN' THEN 'nan' ELSE encode(${send}(${v} + 0::${cast}), 'hex') END`,
+    targetText: (n) =>
+      `if(isNaN(${n}), 'nan', leftPad(lower(hex(reinterpretAsUInt${digits * 4}(CAST(${n} + 0 AS ${target.base})))), ${digits}, '0'))`,
+  };
+}
+
+function decimalKind(target: TargetType): Kind | undefined {
+  if (!/^Decimal(32|64|128|256)?$/u.test(target.base)) return undefined;
+  const scale = Number(target.args.at(-1) ?? 0);
+  const type = `${target.base}(${target.args.join(', ')})`;
+  const text = (value: string) => `trim_scale(${value})::text`;
+  return {
+    cast: 'numeric',
+    wire: text,
+    input: 'String',
+    // Digits past the scale would be dropped without a word: what comes back must be what was sent.
+    decode: (n) =>
+      `CAST(${n} AS ${type}) + CAST(${refuseUnless(`toString(accurateCastOrNull(${n}, '${type}')) = ${n} AND ${scale} >= 0`, n)} AS ${type})`,
+    sourceText: text,
+    targetText: (n) => `toString(${n})`,
+  };
+}
+
+/** 1900-01-01 and 2299-12-31: what DateTime64 holds, in seconds. */
+const DATETIME64_SECONDS = [-2_208_988_800, 10_413_791_999] as const;
+const DATETIME_SECONDS = [0, 4_294_967_295] as const;
+
+function timestampKind(target: TargetType): Kind | undefined {
+  if (target.base !== 'DateTime64' && target.base !== 'DateTime') return undefined;
+  const precision = target.base === 'DateTime' ? 0 : Number(target.args[0] ?? 3);
+  const [low, high] = target.base === 'DateTime' ? DATETIME_SECONDS : DATETIME64_SECONDS;
+  const unit = 10 ** precision;
+  // A double holds milliseconds exactly for every year that the target can hold, and is several times cheaper than
+  // extract(), whose result is numeric. It does not hold microseconds after 2242.
+  const ticks = (v: string) =>
+    precision === 3
+      ? `(date_part('epoch', date_trunc('milliseconds', ${v})) * 1000)::bigint`
+      : `floor(extract(epoch from ${v}) * ${unit})::bigint`;
+  const fits = (n: string) => `${n} >= ${BigInt(low) * BigInt(unit)} AND ${n} < ${(BigInt(high) + 1n) * BigInt(unit)}`;
+  const finer = precision <= 3 ? 'Milli' : precision <= 6 ? 'Micro' : 'Nano';
+  const factor = 10 ** ((precision <= 3 ? 3 : precision <= 6 ? 6 : 9) - precision);
+  const scaled = (n: string) => (factor === 1 ? n : `${n} * ${factor}`);
+  return {
+    cast: 'timestamptz',
+    wire: ticks,
+    input: 'Int64',
+    decode:
+      target.base === 'DateTime'
+        ? (n) => `toDateTime(${n} + ${refuseUnless(fits(n), n)}, 'UTC')`
+        : (n) => `fromUnixTimestamp64${finer}(${scaled(n)} + ${refuseUnless(fits(n), n)}, 'UTC')`,
+    sourceText: (v) => `${ticks(v)}::text`,
+    targetText: (n) =>
+      target.base === 'DateTime'
+        ? `toString(toUnixTimestamp(${n}))`
+        : `toString(${factor === 1 ? `toUnixTimestamp64${finer}(${n})` : `intDiv(toUnixTimestamp64${finer}(toDateTime64(${n}, ${Math.log10(factor) + precision})), ${factor})`})`,
+  };
+}
+
+function dateKind(target: TargetType): Kind | undefined {
+  if (target.base !== 'Date' && target.base !== 'Date32') return undefined;
+  const [low, high] = target.base === 'Date' ? [0, 65_535] : [-25_567, 120_529];
+  return {
+    cast: 'date',
+    wire: (v) => `(${v} - date '1970-01-01')`,
+    input: 'Int64',
+    decode: (n) => {
+      const days = `${n} + ${refuseUnless(`${n} >= ${low} AND ${n} <= ${high}`, n)}`;
+      return target.base === 'Date' ? `CAST(toUInt16(${days}) AS Date)` : `CAST(toInt32(${days}) AS Date32)`;
+    },
+    sourceText: (v) => `(${v} - date '1970-01-01')::text`,
+    targetText: (n) => (target.base === 'Date' ? `toString(toUInt16(${n}))` : `toString(toInt32(${n}))`),
+  };
+}
+
+function textKind(target: TargetType): Kind | undefined {
+  if (target.base !== 'String') return undefined;
+  return {
+    cast: 'text',
+    wire: (v) => v,
+    input: 'String',
+    decode: (n) => n,
+    sourceText: (v) => `octet_length(${v})::text || ':' || ${v}`,
+    targetText: (n) => `concat(toString(length(${n})), ':', ${n})`,
+  };
+}
+
+function uuidKind(target: TargetType): Kind | undefined {
+  if (target.base !== 'UUID') return undefined;
+  return {
+    cast: 'uuid',
+    wire: (v) => v,
+    input: 'UUID',
+    decode: (n) => n,
+    sourceText: (v) => `${v}::text`,
+    targetText: (n) => `toString(${n})`,
+  };
+}
+
+const KINDS: Readonly<Record<ColumnDefinition['kind'], (target: TargetType) => Kind | undefined>> = {
+  text: textKind,
+  int: intKind,
+  bool: boolKind,
+  float: floatKind,
+  decimal: decimalKind,
+  timestamp: timestampKind,
+  date: dateKind,
+  uuid: uuidKind,
+};
+
+/** The codec of a column into a target type, or what does not fit, in words. */
+export function columnCodec(column: ColumnDefinition, type: string): ColumnCodec | string {
+  const target = parseTargetType(type);
+  const kind = KINDS[column.kind](target);
+  if (!kind) return `${column.kind} does not fit into ${type}`;
+  if (column.ifNull === null && !target.nullable) return `NULL is to be kept, but ${type} is not Nullable`;
+
+  const keepsNull = column.ifNull === null;
+  const cast = `(${column.sql})::${kind.cast}`;
+  const value = keepsNull ? cast : `coalesce(${cast}, ${literal(String(column.ifNull))}::${kind.cast})`;
+  return {
+    wire: kind.wire(value),
+    input: keepsNull ? `Nullable(${kind.input})` : kind.input,
+    decode: kind.decode,
+    sourceText: keepsNull ? `coalesce(${kind.sourceText(value)}, 'N')` : kind.sourceText(value),
+    // A target column may be Nullable where the source's NULL is replaced: a NULL there is then a difference.
+    targetText: (name) => (target.nullable ? `ifNull(${kind.targetText(name)}, 'N')` : kind.targetText(name)),
+  };
+}
