@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { totalmem } from 'node:os';
+
+import { CLICKHOUSE_CLUSTER, LOOPBACK, type ClickHouseUser } from './info.ts';
+
+export interface ClickHouseFiles {
+  readonly log: string;
+  readonly errorLog: string;
+  readonly users: string;
+}
+
+const MAX_MEMORY_BYTES = 4_000_000_000;
+
+/** config.xml of the engine: one shard with one replica, small pools, small caches. */
+export function serverConfig(files: ClickHouseFiles, http: number, tcp: number): string {
+  const memory = Math.min(MAX_MEMORY_BYTES, Math.floor(totalmem() / 2));
+  const log = (table: string) =>
+    `<${table}><database>system</database><table>${table}</table>` +
+    `<flush_interval_milliseconds>1000</flush_interval_milliseconds></${table}>`;
+  return `<clickhouse>
+  <logger>
+    <log>${xml(files.log)}</log><errorlog>${xml(files.errorLog)}</errorlog><size>10M</size><count>1</count>
+  </logger>
+  <listen_host>${LOOPBACK}</listen_host>
+  <http_port>${http}</http_port>
+  <tcp_port>${tcp}</tcp_port>
+  <timezone>UTC</timezone>
+  <user_directories><users_xml><path>${xml(files.users)}</path></users_xml></user_directories>
+  <max_server_memory_usage>${memory}</max_server_memory_usage>
+  <mark_cache_size>67108864</mark_cache_size>
+  <background_pool_size>2</background_pool_size>
+  <background_common_pool_size>2</background_common_pool_size>
+  <background_schedule_pool_size>8</background_schedule_pool_size>
+  <background_move_pool_size>1</background_move_pool_size>
+  <background_fetches_pool_size>1</background_fetches_pool_size>
+  <background_distributed_schedule_pool_size>2</background_distributed_schedule_pool_size>
+  <merge_tree>
+    <!-- Their defaults expect a larger pool: mutations would never start. -->
+    <number_of_free_entries_in_pool_to_execute_mutation>0</number_of_free_entries_in_pool_to_execute_mutation>
+    <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>0</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
+    <number_of_free_entries_in_pool_to_lower_max_size_of_merge>0</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
+  </merge_tree>
+  ${log('query_log')}
+  ${log('part_log')}
+  <remote_servers><${CLICKHOUSE_CLUSTER}><shard>
+    <internal_replication>true</internal_replication>
+    <replica><host>${LOOPBACK}</host><port>${tcp}</port></replica>
+  </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
+  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>
+</clickhouse>
+`;
+}
+
+/**
+ * users.xml: `default` without a password (hence loopback alone), and whoever a test adds. Users cannot be made by
+ * SQL: the engine has no writable access storage.
+ */
+export function usersConfig(users: readonly ClickHouseUser[]): string {
+  const common = `<networks><ip>${LOOPBACK}</ip></networks><profile>default</profile><quota>default</quota>`;
+  const more = users.map(({ name, password, grants = [] }) => {
+    // The hash, since no secret is written.
+    const hash = createHash('sha256').update(password).digest('hex');
+    const rights = grants.map((grant) => `<query>${xml(grant)}</query>`).join('');
+    return (
+      `    <${name}><password_sha256_hex>${hash}</password_sha256_hex>${common}` +
+      `${rights === '' ? '' : `<grants>${rights}</grants>`}</${name}>\n`
+    );
+  });
+  return `<clickhouse>
+  <profiles><default>
+    <!-- As a server has them; the engine's own defaults are those of a local tool. -->
+    <mutations_sync>0</mutations_sync>
+    <implicit_select>0</implicit_select>
+    <allow_introspection_functions>0</allow_introspection_functions>
+  </default></profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default><password></password>${common}<named_collection_control>1</named_collection_control></default>
+${more.join('')}  </users>
+</clickhouse>
+`;
+}
+
+function xml(text: string): string {
+  return text.replace(/&/gu, '&amp;').replace(/</gu, '&lt;').replace(/>/gu, '&gt;');
+}
