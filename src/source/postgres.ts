@@ -1,0 +1,105 @@
+import pg from 'pg';
+import { to as copyTo, type CopyToStreamQuery } from 'pg-copy-streams';
+import type { PostgresConfig } from '../config/config.ts';
+import { postgresError } from './errors.ts';
+
+/** Where a source database is, with the password already resolved. */
+export interface SourceAddress extends Omit<PostgresConfig, 'password'> {
+  readonly database: string;
+  readonly password: string | undefined;
+}
+
+/** One connection to a source database, in UTC, which only reads. */
+export interface Source {
+  query<Row extends Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Rows of a SELECT as COPY's text, a chunk for every few rows, with back-pressure. */
+  copy(select: string): CopyToStreamQuery;
+  /** Cancels what runs by closing the connection; Postgres notices at the next row it sends. */
+  abort(): void;
+  close(): Promise<void>;
+}
+
+/** A source whose statements all see one instant. */
+export interface Snapshot extends Source {
+  /**
+   * When the transaction began, with microseconds: `2026-01-05 06:00:00.000000`. The snapshot is taken after it, so a row
+   * that somebody changes after the snapshot can never have an older version than the one that is written from it.
+   */
+  readonly time: string;
+}
+
+function options(address: SourceAddress): pg.ClientConfig {
+  return {
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    database: address.database,
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(address.tls === 'disable' ? {} : { ssl: { rejectUnauthorized: address.tls === 'verify-full' } }),
+    application_name: 'refill',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    client_encoding: 'UTF8',
+    // jit costs seconds on expressions as long as ours and gains nothing on rows that are mostly formatted.
+    options:
+      '-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c jit=off -c standard_conforming_strings=on -c default_transaction_read_only=on',
+  };
+}
+
+/** Opens a connection. Errors: `PG_UNREACHABLE`, `PG_AUTH`, `PG_DATABASE_MISSING`, `PG_RESOURCES`. */
+export async function openSource(address: SourceAddress): Promise<Source> {
+  const client = new pg.Client(options(address));
+  const place = `Postgres ${address.host}:${address.port}/${address.database}`;
+  // Without a listener a broken idle connection would end the process; the next statement reports it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw postgresError(error, place);
+  }
+  return {
+    async query<Row extends Record<string, unknown>>(sql: string, values: readonly unknown[] = []) {
+      try {
+        return (await client.query<Row>(sql, [...values])).rows;
+      } catch (error) {
+        throw postgresError(error, place);
+      }
+    },
+    copy: (select) => client.query(copyTo(`COPY (${select}) TO STDOUT`)),
+    abort: () => (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy(),
+    close: () => client.end().catch(() => undefined),
+  };
+}
+
+/** Opens a connection and a read-only transaction with one snapshot for all of its statements. */
+export async function openSnapshot(address: SourceAddress): Promise<Snapshot> {
+  const source = await openSource(address);
+  try {
+    await source.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const [row] = await source.query<{ time: string }>(`SELECT to_char(now(), 'YYYY-MM-DD HH24:MI:SS.US') AS time`);
+    return { ...source, time: row?.time ?? '' };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Runs something on a connection and closes it whatever happens. */
+export async function withSource<T>(address: SourceAddress, use: (source: Source) => Promise<T>): Promise<T> {
+  const source = await openSource(address);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The same with a snapshot. */
+export async function withSnapshot<T>(address: SourceAddress, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+  const snapshot = await openSnapshot(address);
+  try {
+    return await use(snapshot);
+  } finally {
+    await snapshot.close();
+  }
+}

@@ -1,0 +1,108 @@
+import { countStatement } from '../dataset/compile.ts';
+import { bind } from '../dataset/sql.ts';
+import type { DayCount, TableCount } from '../domain/plan.ts';
+import { DAY_MS, dayOf, HOUR_MS } from '../domain/windows.ts';
+import type { Range } from '../domain/words.ts';
+import { withSnapshot, withSource } from '../source/postgres.ts';
+import { countByHour, countKeys } from '../target/count.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** What both sides hold in a range. */
+export interface SurveyCounts {
+  readonly tables: readonly TableCount[];
+  readonly days: readonly DayCount[];
+  /** Source rows that should be in the target, of all tables together, by start of the hour in ms. */
+  readonly sourceHours: ReadonlyMap<number, number>;
+  /** Target rows by table and start of the hour in ms. */
+  readonly targetHours: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
+
+/** Mutable sums, by day and for the whole range. */
+interface Tally {
+  source: number;
+  excluded: Record<string, number>;
+  target: number;
+  targetKeys: number;
+}
+
+const emptyTally = (): Tally => ({ source: 0, excluded: {}, target: 0, targetKeys: 0 });
+
+function entryOf<K>(map: Map<K, Tally>, key: K): Tally {
+  const found = map.get(key) ?? emptyTally();
+  map.set(key, found);
+  return found;
+}
+
+/**
+ * Counts every row of a range on both sides, the source in one snapshot. A side that cannot be counted is an error:
+ * unknown is not zero.
+ */
+export async function survey(bench: Workbench, range: Range): Promise<SurveyCounts> {
+  const sourceHours = new Map<number, number>();
+  const targetHours = new Map<string, ReadonlyMap<number, number>>();
+  const tables: TableCount[] = [];
+  const days: DayCount[] = [];
+  await withSnapshot(bench.source, async (snapshot) => {
+    for (const table of bench.tables) {
+      const whole = emptyTally();
+      const byDay = new Map<number, Tally>();
+      const source = snapshot.query<{ hour: Date; reason: string | null; rows: string }>(
+        countStatement(table, { tenant: bench.tenant, range }),
+      );
+      const [sourceRows, hours, keys] = await Promise.all([source, ...targetSide(bench, table, range)]);
+      for (const { hour, reason, rows } of sourceRows) {
+        const day = entryOf(byDay, Math.floor(hour.getTime() / DAY_MS));
+        const n = Number(rows);
+        for (const tally of [whole, day]) {
+          if (reason === null) tally.source += n;
+          else tally.excluded[reason] = (tally.excluded[reason] ?? 0) + n;
+        }
+        if (reason === null) sourceHours.set(hour.getTime(), (sourceHours.get(hour.getTime()) ?? 0) + n);
+      }
+      for (const { hour, rows } of hours) {
+        whole.target += rows;
+        entryOf(byDay, Math.floor(hour / DAY_MS)).target += rows;
+      }
+      for (const [day, n] of keys) (day === null ? whole : entryOf(byDay, day)).targetKeys = n;
+      targetHours.set(table.definition.name, new Map(hours.map((h) => [h.hour, h.rows])));
+      tables.push({ table: table.definition.name, ...whole });
+      for (const [day, tally] of [...byDay].sort((a, b) => a[0] - b[0])) {
+        days.push({ day: dayOf(day * DAY_MS), table: table.definition.name, ...tally });
+      }
+    }
+  });
+  return { tables, days, sourceHours, targetHours };
+}
+
+function targetSide(bench: Workbench, table: BenchTable, range: Range) {
+  return [
+    countByHour(bench.target, table, bench.tenant, range),
+    countKeys(bench.target, table, bench.tenant, range),
+  ] as const;
+}
+
+/** Rows in a window, from counts by hour. Windows begin and end on hours, except at the ends of the range. */
+export function rowsIn(hours: ReadonlyMap<number, number>, fromMs: number, toMs: number): number {
+  let rows = 0;
+  for (const [hour, n] of hours) {
+    const start = Math.max(hour, fromMs);
+    if (start < Math.min(hour + HOUR_MS, toMs)) rows += n;
+  }
+  return rows;
+}
+
+/** Source rows without a time, of the whole tenant. It reads whole tables: only when asked for. */
+export async function countUntimed(bench: Workbench): Promise<{ table: string; reason: string; rows: number }[]> {
+  return withSource(bench.source, async (source) => {
+    const found: { table: string; reason: string; rows: number }[] = [];
+    for (const { definition } of bench.tables) {
+      for (const untimed of definition.untimed ?? []) {
+        const [row] = await source.query<{ rows: string }>(
+          `SELECT count(*) AS rows FROM (${bind(untimed.select, { tenant: bench.tenant })}) u`,
+        );
+        found.push({ table: definition.name, reason: untimed.reason, rows: Number(row?.rows ?? 0) });
+      }
+    }
+    return found;
+  });
+}

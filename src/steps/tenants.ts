@@ -1,0 +1,182 @@
+import type { TenantConfig } from '../config/config.ts';
+import type { DatasetDefinition } from '../dataset/definition.ts';
+import { identifier } from '../dataset/sql.ts';
+import { asRefillError, RefillError } from '../domain/errors.ts';
+import type { TenantFinding } from '../domain/events.ts';
+import { databaseName, formatTenant, type Tenant, type TenantName } from '../domain/words.ts';
+import { withSource } from '../source/postgres.ts';
+import type { Cluster } from './connect.ts';
+
+/** The owners whose rows a target database holds, with how many. Null: there is no such database or table. */
+type Owners = ReadonlyMap<string, { readonly owner: TenantName; readonly rows: number }>;
+
+/** Tenants that are listed by hand, with the databases that they name or imply. */
+function listed(cluster: Cluster, tenants: readonly TenantConfig[]): Tenant[] {
+  return tenants.map((t) => ({
+    cluster: cluster.name,
+    customer: t.customer,
+    profile: t.profile,
+    sourceDatabase: t.sourceDatabase ?? t.database ?? databaseName(t),
+    targetDatabase: t.targetDatabase ?? t.database ?? databaseName(t),
+  }));
+}
+
+/** Tenants of the source: every database is asked whose rows it holds; its name is no evidence. */
+async function ofSource(cluster: Cluster, dataset: DatasetDefinition): Promise<Tenant[]> {
+  const databases = await withSource(cluster.source('postgres'), (source) =>
+    source.query<{ name: string }>(`SELECT datname AS name FROM pg_database
+      WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') ORDER BY 1`),
+  );
+  const found: Tenant[] = [];
+  for (const { name } of databases) {
+    const tenants = await withSource(cluster.source(name), (source) =>
+      source.query<{ customer: string; profile: string }>(dataset.tenants),
+    ).catch((error: unknown) => {
+      // A database without the dataset's tables, or one that we may not read, holds no tenant of ours.
+      if (error instanceof RefillError && ['PG_QUERY', 'PG_DENIED'].includes(error.code)) return [];
+      throw error;
+    });
+    for (const t of tenants)
+      found.push({ cluster: cluster.name, ...t, sourceDatabase: name, targetDatabase: databaseName(t) });
+  }
+  return found;
+}
+
+/** Databases of the target that hold the dataset's first table, with the owners of its rows. */
+async function ofTarget(cluster: Cluster, dataset: DatasetDefinition): Promise<Map<string, Owners>> {
+  const table = dataset.tables[0];
+  if (!table) return new Map();
+  const databases = await cluster.target.rows<{ database: string }>(
+    `SELECT database FROM system.tables WHERE name = {name:String} AND engine LIKE '%MergeTree' ORDER BY 1`,
+    { name: table.name },
+  );
+  const found = new Map<string, Owners>();
+  for (const { database } of databases) found.set(database, await owners(cluster, database, table.name, table.owner));
+  return found;
+}
+
+async function owners(
+  cluster: Cluster,
+  database: string,
+  table: string,
+  columns: { customer: string; profile: string } | undefined,
+): Promise<Owners> {
+  const [customer, profile] = columns ? [identifier(columns.customer), identifier(columns.profile)] : [`''`, `''`];
+  const rows = await cluster.target.rows<{ customer: string; profile: string; rows: string }>(
+    `SELECT ${customer} AS customer, ${profile} AS profile, toString(count()) AS rows
+     FROM ${identifier(database)}.${identifier(table)} GROUP BY 1, 2`,
+  );
+  return new Map(
+    rows.map((r) => [formatTenant(r), { owner: { customer: r.customer, profile: r.profile }, rows: Number(r.rows) }]),
+  );
+}
+
+/**
+ * The tenants of a cluster, as found on both sides. A tenant that only the target knows is listed too: its rows have no
+ * source. A side that cannot be asked makes an error, never an empty list.
+ */
+export async function findTenants(cluster: Cluster, dataset: DatasetDefinition): Promise<TenantFinding[]> {
+  const { tenants } = cluster.config;
+  const source = tenants === 'discover' ? await ofSource(cluster, dataset) : listed(cluster, tenants);
+  const target = await ofTarget(cluster, dataset);
+  const hasOwners = dataset.tables[0]?.owner !== undefined;
+  const findings = source.map((tenant): TenantFinding => {
+    const holders = target.get(tenant.targetDatabase);
+    const own = holders?.get(formatTenant(tenant));
+    const others =
+      hasOwners && holders
+        ? [...holders.values()].map((h) => h.owner).filter((o) => formatTenant(o) !== formatTenant(tenant))
+        : [];
+    const rows = hasOwners ? (own?.rows ?? 0) : [...(holders?.values() ?? [])].reduce((sum, h) => sum + h.rows, 0);
+    return {
+      cluster: cluster.name,
+      customer: tenant.customer,
+      profile: tenant.profile,
+      sourceDatabase: tenant.sourceDatabase,
+      targetDatabase: holders ? tenant.targetDatabase : null,
+      targetRows: holders ? rows : null,
+      otherOwners: others,
+      problem: problemOf(tenant, holders, others, source),
+    };
+  });
+  if (tenants !== 'discover') return findings;
+  const known = new Set(source.map((t) => `${t.targetDatabase} ${formatTenant(t)}`));
+  for (const [database, holders] of target) {
+    for (const { owner, rows } of hasOwners ? holders.values() : []) {
+      if (known.has(`${database} ${formatTenant(owner)}`)) continue;
+      findings.push({
+        cluster: cluster.name,
+        ...owner,
+        sourceDatabase: null,
+        targetDatabase: database,
+        targetRows: rows,
+        otherOwners: [],
+        problem: 'only the target has rows of it',
+      });
+    }
+  }
+  return findings;
+}
+
+function problemOf(
+  tenant: Tenant,
+  holders: Owners | undefined,
+  others: readonly TenantName[],
+  all: readonly Tenant[],
+): string | null {
+  if (!holders) return `the target has no database ${tenant.targetDatabase} with the dataset's tables`;
+  const twin = all.find((t) => t.targetDatabase === tenant.targetDatabase && formatTenant(t) !== formatTenant(tenant));
+  if (twin) return `${formatTenant(twin)} has the same database name ${tenant.targetDatabase}`;
+  if (others.length > 0) return `its database also holds rows of ${others.map(formatTenant).join(', ')}`;
+  return null;
+}
+
+/** Finds one tenant by name. Errors: `TENANT_UNKNOWN`, `TENANT_AMBIGUOUS`, and what the servers say. */
+export async function findTenant(
+  clusters: readonly Cluster[],
+  dataset: DatasetDefinition,
+  name: TenantName,
+): Promise<{ cluster: Cluster; finding: TenantFinding }> {
+  const matches: { cluster: Cluster; finding: TenantFinding }[] = [];
+  let unreachable: RefillError | undefined;
+  for (const cluster of clusters) {
+    try {
+      const findings = await findTenants(cluster, dataset);
+      matches.push(
+        ...findings.filter((f) => formatTenant(f) === formatTenant(name)).map((finding) => ({ cluster, finding })),
+      );
+    } catch (error) {
+      unreachable ??= asRefillError(error);
+    }
+  }
+  const [match, another] = matches;
+  if (match && another) {
+    const places = matches
+      .map((m) => `${m.finding.cluster} (${m.finding.sourceDatabase ?? m.finding.targetDatabase})`)
+      .join(', ');
+    throw new RefillError('TENANT_AMBIGUOUS', `${formatTenant(name)} is in several places: ${places}`, {
+      details: { places },
+    });
+  }
+  if (match) return match;
+  // With a cluster out of reach, «unknown» would be a guess.
+  if (unreachable) throw unreachable;
+  throw new RefillError(
+    'TENANT_UNKNOWN',
+    `no tenant ${formatTenant(name)} on ${clusters.map((c) => c.name).join(', ')}`,
+  );
+}
+
+/** A tenant with both of its databases, or the error that says which is missing. */
+export function tenantOf(finding: TenantFinding): Tenant {
+  const { cluster, customer, profile, sourceDatabase, targetDatabase } = finding;
+  if (sourceDatabase === null) {
+    throw new RefillError(
+      'TENANT_UNKNOWN',
+      `${formatTenant(finding)}: only the target has rows of it, so there is nothing to derive them from`,
+    );
+  }
+  if (targetDatabase === null)
+    throw new RefillError('CH_TABLE_MISSING', `${formatTenant(finding)}: ${finding.problem ?? 'no target database'}`);
+  return { cluster, customer, profile, sourceDatabase, targetDatabase };
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { type CompiledTable, compileTable } from '../dataset/compile.ts';
+import type { DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Tenant } from '../domain/words.ts';
+import type { SourceAddress } from '../source/postgres.ts';
+import { describeTable, from, ofTenant, type TargetTable } from '../target/tables.ts';
+import type { Cluster } from './connect.ts';
+import type { Target } from '../target/clickhouse.ts';
+
+/** A table of a tenant, ready to be read and written on both sides. */
+export interface BenchTable extends CompiledTable {
+  readonly target: TargetTable;
+}
+
+/** One tenant and dataset with everything that a step needs of both sides. */
+export interface Workbench {
+  readonly tenant: Tenant;
+  readonly dataset: DatasetDefinition;
+  readonly source: SourceAddress;
+  readonly target: Target;
+  readonly tables: readonly BenchTable[];
+  /** Optional tables of the dataset that are left out, as the tenant has them empty. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Opens a tenant.
+ *
+ * @param names Tables to work on. Without them: all of the dataset, the optional ones only where the tenant has rows in them.
+ * @throws RefillError `TABLE_UNKNOWN`, `CH_TABLE_MISSING`, `DATASET_INVALID`, and what the server says.
+ */
+export async function openWorkbench(
+  cluster: Cluster,
+  tenant: Tenant,
+  dataset: DatasetDefinition,
+  names?: readonly string[],
+): Promise<Workbench> {
+  const unknown = names?.filter((name) => !dataset.tables.some((t) => t.name === name)) ?? [];
+  if (unknown.length > 0 || names?.length === 0) {
+    throw new RefillError(
+      'TABLE_UNKNOWN',
+      `dataset ${dataset.name} has no table ${unknown.join(', ')}; it has ${dataset.tables.map((t) => t.name).join(', ')}`,
+    );
+  }
+  const { target } = cluster;
+  const tables: BenchTable[] = [];
+  const leftOut: string[] = [];
+  for (const definition of dataset.tables) {
+    if (names && !names.includes(definition.name)) continue;
+    const described = await describeTable(target, tenant.targetDatabase, definition.name);
+    if (!names && definition.optional && (!described || (await isEmpty(target, described, definition, tenant)))) {
+      leftOut.push(definition.name);
+      continue;
+    }
+    if (!described)
+      throw new RefillError('CH_TABLE_MISSING', `there is no table ${tenant.targetDatabase}.${definition.name}`);
+    if (!described.engine.endsWith('MergeTree')) {
+      throw new RefillError(
+        'DATASET_INVALID',
+        `${tenant.targetDatabase}.${definition.name} is a ${described.engine}; rows can be deleted from a MergeTree only`,
+      );
+    }
+    tables.push({ ...compileTable(definition, described.columns), target: described });
+  }
+  return { tenant, dataset, source: cluster.source(tenant.sourceDatabase), target, tables, leftOut };
+}
+
+async function isEmpty(
+  target: Target,
+  table: TargetTable,
+  definition: TableDefinition,
+  tenant: Tenant,
+): Promise<boolean> {
+  const conditions = ofTenant(definition, tenant);
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+  return (await target.rows(`SELECT 1 AS one ${from(table, false)} ${where} LIMIT 1`)).length === 0;
+}
+
+/** A table of the workbench by name. */
+export function benchTable(bench: Workbench, name: string): BenchTable {
+  const table = bench.tables.find((t) => t.definition.name === name);
+  if (!table) throw new RefillError('BUG', `table ${name} is not on the workbench`);
+  return table;
+}
+
+/**
+ * The fingerprint of the environment that a plan is made for: the Postgres server and database, the target tables and
+ * their structure, and the dataset. Addresses are not in it: a port-forward may have another port tomorrow.
+ */
+export function fingerprint(bench: Workbench, sourceIdentity: string): string {
+  const tables = bench.tables.map(({ target }) => [
+    target.database,
+    target.name,
+    target.uuid,
+    target.engine,
+    target.partitionKey,
+    target.sortingKey,
+    [...target.columns].map(([name, { type }]) => [name, type]),
+  ]);
+  const identity = JSON.stringify([bench.tenant, sourceIdentity, tables, bench.dataset]);
+  return createHash('sha256').update(identity).digest('hex');
+}

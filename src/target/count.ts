@@ -1,0 +1,106 @@
+import { BUCKETS, type CompiledTable, targetHash, versionLiteral } from '../dataset/compile.ts';
+import { chLiteral, identifier } from '../dataset/sql.ts';
+import { HOUR_MS, ms } from '../domain/windows.ts';
+import type { Range, TenantName } from '../domain/words.ts';
+import type { Target } from './clickhouse.ts';
+import { from, inRange, type TargetTable, timeMs } from './tables.ts';
+
+export interface HourCount {
+  /** Start of the hour, in ms. */
+  readonly hour: number;
+  readonly rows: number;
+}
+
+/** Rows by hour as they are, those included that a merge would remove. */
+export async function countByHour(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  range: Range,
+): Promise<HourCount[]> {
+  const rows = await target.rows<{ hour: string; rows: string }>(
+    `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS hour, toString(count()) AS rows
+     ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1`,
+  );
+  return rows.map((r) => ({ hour: Number(r.hour) * HOUR_MS, rows: Number(r.rows) }));
+}
+
+/** Distinct keys by UTC day (in days since the epoch), and of the whole range under the key `null`. */
+export async function countKeys(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  range: Range,
+): Promise<Map<number | null, number>> {
+  const rows = await target.rows<{ day: string; keys: string; whole: number }>(
+    `SELECT toString(day) AS day, toString(uniqExact(key)) AS keys, toUInt8(grouping(day) = 1) AS whole
+     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS day, ${identifier(table.definition.key)} AS key
+           ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})
+     GROUP BY GROUPING SETS ((day), ())`,
+  );
+  return new Map(rows.map((r) => [r.whole === 1 ? null : Number(r.day), Number(r.keys)]));
+}
+
+/** Rows of the partitions that have rows in the range: what a delete rewrites. */
+export async function rowsToRewrite(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  range: Range,
+): Promise<number> {
+  const [row] = await target.rows<{ rows: string }>(
+    `SELECT toString(sum(rows)) AS rows FROM system.parts
+     WHERE active AND database = ${chLiteral(table.target.database)} AND table = ${chLiteral(table.target.name)}
+       AND partition_id IN (SELECT DISTINCT _partition_id ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
+  );
+  return Number(row?.rows ?? 0);
+}
+
+/** Rows and sum of hashes by bucket. */
+export type Buckets = Readonly<Record<string, readonly [rows: number, sum: string]>>;
+
+/** Which of a run's own rows count, before its delete: those since the epoch that no abandoned attempt wrote. */
+export interface OwnRows {
+  readonly since: string;
+  readonly abandoned: readonly string[];
+}
+
+/** ClickHouse: the condition for `OwnRows`. */
+export function ownRows(table: CompiledTable, own: OwnRows | undefined): string {
+  if (!own || table.definition.version === undefined) return '1';
+  const version = identifier(table.definition.version);
+  const abandoned = own.abandoned.map((v) => versionLiteral(table, v)).join(', ');
+  return `${version} >= ${versionLiteral(table, own.since)}${abandoned === '' ? '' : ` AND ${version} NOT IN (${abandoned})`}`;
+}
+
+/**
+ * Sums the hashes of the rows of several windows in one pass: rows as they are, minus those that only a pending merge
+ * keeps.
+ *
+ * @param windows In time order, without gaps.
+ * @returns The buckets of each window, in the order of `windows`.
+ */
+export async function targetSums(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  windows: readonly Range[],
+  own?: OwnRows,
+): Promise<Buckets[]> {
+  const [first, last] = [windows[0], windows.at(-1)];
+  if (!first || !last) return [];
+  const starts = windows.map((w) => ms(w.from));
+  const rows = await target.rows<{ start: string; bucket: number; rows: string; sum: string }>(
+    `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(toInt128(hash))) AS sum
+     FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start,
+             ${targetHash(table)} AS hash, bitAnd(hash, ${BUCKETS - 1}) AS bucket
+           ${from(table.target, true)} WHERE ${inRange(table.definition, tenant, { from: first.from, to: last.to })} AND ${ownRows(table, own)})
+     GROUP BY start, bucket`,
+  );
+  const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));
+  for (const r of rows) {
+    const buckets = byStart.get(Number(r.start));
+    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), r.sum];
+  }
+  return starts.map((s) => byStart.get(s) ?? {});
+}

@@ -1,0 +1,90 @@
+import type { TargetColumns } from '../dataset/compile.ts';
+import { chLiteral, identifier } from '../dataset/sql.ts';
+import type { PartitionSpan } from '../domain/windows.ts';
+import type { Instant, Range, TenantName } from '../domain/words.ts';
+import type { TableDefinition } from '../dataset/definition.ts';
+import type { Target } from './clickhouse.ts';
+
+/** A target table as the server describes it. */
+export interface TargetTable {
+  readonly database: string;
+  readonly name: string;
+  readonly engine: string;
+  readonly partitionKey: string;
+  readonly sortingKey: string;
+  readonly uuid: string;
+  readonly columns: TargetColumns;
+}
+
+/** Describes a table; null where it does not exist. */
+export async function describeTable(target: Target, database: string, name: string): Promise<TargetTable | null> {
+  const where = { database, name };
+  const [table] = await target.rows<{ engine: string; partition_key: string; sorting_key: string; uuid: string }>(
+    `SELECT engine, partition_key, sorting_key, toString(uuid) AS uuid FROM system.tables
+     WHERE database = {database:String} AND name = {name:String}`,
+    where,
+  );
+  if (!table) return null;
+  const columns = await target.rows<{ name: string; type: string; default_kind: string }>(
+    `SELECT name, type, default_kind FROM system.columns
+     WHERE database = {database:String} AND table = {name:String} AND default_kind NOT IN ('MATERIALIZED', 'ALIAS')
+     ORDER BY position`,
+    where,
+  );
+  return {
+    database,
+    name,
+    engine: table.engine,
+    partitionKey: table.partition_key,
+    sortingKey: table.sorting_key,
+    uuid: table.uuid,
+    columns: new Map(columns.map((c) => [c.name, { type: c.type, defaulted: c.default_kind !== '' }])),
+  };
+}
+
+/** Whether merges put rows of one sorting key together, so that `FINAL` means something. */
+export function collapses(table: Pick<TargetTable, 'engine'>): boolean {
+  return /^(Replicated|Shared)?ReplacingMergeTree$/u.test(table.engine);
+}
+
+/** How a table is partitioned over a time column. */
+export function partitionSpan(table: TargetTable, time: string): PartitionSpan {
+  const key = table.partitionKey.replaceAll('`', '');
+  if ([`toYYYYMM(${time})`, `toStartOfMonth(${time})`].includes(key)) return 'month';
+  if ([`toYYYYMMDD(${time})`, `toDate(${time})`, `toStartOfDay(${time})`, time].includes(key)) return 'day';
+  return 'none';
+}
+
+/** ClickHouse: an instant as a literal. */
+export function instantLiteral(instant: Instant): string {
+  return `toDateTime64(${chLiteral(instant.replace('T', ' ').replace('Z', ''))}, 3, 'UTC')`;
+}
+
+/** ClickHouse: the rows of one tenant in one range. Literals only: a replicated table refuses now() and the like. */
+export function inRange(table: TableDefinition, tenant: TenantName, range: Range): string {
+  const time = identifier(table.time);
+  return [
+    `${time} >= ${instantLiteral(range.from)}`,
+    `${time} < ${instantLiteral(range.to)}`,
+    ...ofTenant(table, tenant),
+  ].join(' AND ');
+}
+
+/** ClickHouse: conditions that confine a statement to one tenant. */
+export function ofTenant(table: TableDefinition, tenant: TenantName): string[] {
+  if (!table.owner) return [];
+  return [
+    `${identifier(table.owner.customer)} = ${chLiteral(tenant.customer)}`,
+    `${identifier(table.owner.profile)} = ${chLiteral(tenant.profile)}`,
+  ];
+}
+
+/** ClickHouse: ticks of a time column in ms, whatever its type. */
+export function timeMs(table: TableDefinition): string {
+  return `toUnixTimestamp64Milli(toDateTime64(${identifier(table.time)}, 3, 'UTC'))`;
+}
+
+/** ClickHouse: a table to read from, with the rows that a pending merge would remove left out where `final`. */
+export function from(table: TargetTable, final: boolean): string {
+  return `FROM ${identifier(table.database)}.${identifier(table.name)}${final && collapses(table) ? ' FINAL' : ''}`;
+}
