@@ -1,0 +1,140 @@
+import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { ClusterConfig, RefillConfig } from './config.ts';
+import { resolveDatasets, type DatasetSources } from './datasets.ts';
+import { findings, type Finding } from './problems.ts';
+import { moduleConfigSchema, yamlConfigSchema, type CheckedConfig } from './schema.ts';
+import { absoluteReference } from './secrets.ts';
+
+/** What checking needs to know of the file. */
+export interface CheckContext extends DatasetSources {
+  /** `module`: datasets can stand in the list themselves. */
+  readonly form: 'yaml' | 'module';
+}
+
+/** A configuration that is complete, or everything that is wrong with it. */
+export type Checked = { readonly config: RefillConfig } | { readonly findings: readonly Finding[] };
+
+/**
+ * Without the keys that are set to `undefined`: TypeScript files compute them, and mean that they are left out.
+ * No configuration is as deep as 20; what is, contains itself.
+ */
+function withoutUndefined(value: unknown, depth = 0): unknown {
+  if (depth > 20 || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutUndefined(item, depth + 1));
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(entries.map(([key, item]) => [key, withoutUndefined(item, depth + 1)]));
+}
+
+type Loose = Readonly<Record<string, unknown>>;
+
+const isMap = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A value as a map, empty where it is none: what is checked here is looked at in files with other problems too. */
+function map(value: unknown): Loose {
+  return isMap(value) ? value : {};
+}
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** Reports each value that stands again, by a form in which equal things look equal; null is not looked at. */
+function again(keys: readonly (string | null)[], report: (index: number, first: number) => void): void {
+  const seen = new Map<string, number>();
+  for (const [index, key] of keys.entries()) {
+    if (key === null) continue;
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, index);
+    else report(index, first);
+  }
+}
+
+function tenantFindings(tenants: unknown, path: readonly PropertyKey[]): readonly Finding[] {
+  const found: Finding[] = [];
+  const items = list(tenants).map(map);
+  const names = items.map(({ customer, profile }) =>
+    typeof customer === 'string' && typeof profile === 'string' ? `${customer}/${profile}` : null,
+  );
+  again(names, (index, first) => {
+    found.push({ path: [...path, index], message: `\`${names[index]}\` is in the list already, as tenants[${first}]` });
+  });
+  for (const [index, { database, sourceDatabase, targetDatabase }] of items.entries()) {
+    if (database !== undefined && sourceDatabase !== undefined && targetDatabase !== undefined) {
+      const message = 'is not used: `sourceDatabase` and `targetDatabase` say it all; leave it out';
+      found.push({ path: [...path, index, 'database'], part: 'key', message });
+    }
+  }
+  return found;
+}
+
+/** A URL as it would be asked, for comparing. */
+const origin = (url: unknown): string | null =>
+  typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : null;
+
+/** What two clusters cannot have in common: both sides. Sharing one is how several Postgres servers feed one target. */
+function sidesOf(value: unknown): string | null {
+  const { postgres, clickhouse } = map(value);
+  const { host, port = 5432 } = map(postgres);
+  const { urls, cluster = null } = map(clickhouse);
+  const origins = list(urls).map(origin);
+  if (typeof host !== 'string' || origins.length === 0 || origins.includes(null)) return null;
+  return JSON.stringify([host.toLowerCase(), port, origins.map(String).sort(), cluster]);
+}
+
+/** What is wrong between values, each of which may be right by itself. */
+function crossFindings(value: unknown): readonly Finding[] {
+  const found: Finding[] = [];
+  const written = map(value)['clusters'];
+  const clusters = Object.entries(map(written));
+  if (isMap(written) && clusters.length === 0) {
+    found.push({ path: ['clusters'], message: 'expected at least one cluster' });
+  }
+  for (const [name, cluster] of clusters) {
+    found.push(...tenantFindings(map(cluster)['tenants'], ['clusters', name, 'tenants']));
+    const { urls } = map(map(cluster)['clickhouse']);
+    again(list(urls).map(origin), (index, first) => {
+      const path = ['clusters', name, 'clickhouse', 'urls', index];
+      found.push({ path, message: `the same address as urls[${first}]` });
+    });
+  }
+  const names = clusters.map(([name]) => name);
+  again(
+    clusters.map(([, cluster]) => sidesOf(cluster)),
+    (index, first) => {
+      const message = `the same servers as \`${names[first]}\`: every tenant would be found twice`;
+      found.push({ path: ['clusters', names[index] ?? ''], part: 'key', message });
+    },
+  );
+  return found;
+}
+
+/** The configuration with secret references that no longer depend on the file's directory. */
+function withAbsoluteSecrets(
+  checked: CheckedConfig,
+  directory: string,
+  datasets: readonly DatasetDefinition[],
+): RefillConfig {
+  const absolute = <T extends { readonly password?: string }>(server: T): T =>
+    server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
+  const clusters = Object.entries(checked.clusters).map(
+    ([name, { postgres, clickhouse, tenants }]): [string, ClusterConfig] => [
+      name,
+      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), tenants },
+    ],
+  );
+  return {
+    ledger: absolute(checked.ledger),
+    clusters: Object.fromEntries(clusters),
+    datasets,
+    limits: checked.limits,
+  };
+}
+
+/** Checks what a file holds and completes it; finds everything that is wrong with it at once. */
+export async function checkConfig(input: unknown, context: CheckContext): Promise<Checked> {
+  const value = context.form === 'module' ? withoutUndefined(input) : input;
+  const schema = context.form === 'module' ? moduleConfigSchema : yamlConfigSchema;
+  const result = schema.safeParse(value);
+  const own = [...(result.success ? [] : findings(result.error.issues)), ...crossFindings(value)];
+  const datasets = await resolveDatasets(list(map(value)['datasets']), context);
+  const all = [...own, ...datasets.findings];
+  if (!result.success || all.length > 0) return { findings: all };
+  return { config: withAbsoluteSecrets(result.data, context.directory, datasets.datasets) };
+}

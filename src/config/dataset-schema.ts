@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import type { ColumnDefinition, DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
+import { expected, oneOf, strict, words } from './fields.ts';
+
+/**
+ * Whether a value is a DatasetDefinition. What a type cannot say is said here too: a definition without its key column
+ * or without `:from` would be found out only after something was deleted.
+ */
+
+const NAME = 'a name of letters, digits, `_` and `-`, a letter first';
+const name = (): z.ZodString => words(NAME).regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/u, { error: `expected ${NAME}` });
+const column = (): z.ZodString => words('a column’s name');
+const sentence = (): z.ZodString => words('a sentence that says why');
+
+/** SQL that names the parameters it cannot do without. */
+function sql(what: string, ...parameters: readonly string[]): z.ZodString {
+  const error = expected(what);
+  return z
+    .string({ error })
+    .regex(/\S/u, { error })
+    .superRefine((text, context) => {
+      const missing = parameters.filter((parameter) => !new RegExp(`(?<!:)${parameter}\\b`, 'u').test(text));
+      if (text.trim() === '' || missing.length === 0) return;
+      context.addIssue({ code: 'custom', message: `expected ${what} that uses ${missing.join(' and ')}` });
+    });
+}
+
+const isInstant = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)$/u.test(value) &&
+  !Number.isNaN(Date.parse(value));
+const isDay = (value: unknown): boolean =>
+  typeof value === 'string' && /^\d{4}-\d\d-\d\d$/u.test(value) && !Number.isNaN(Date.parse(value));
+const isUuid = (value: unknown): boolean =>
+  typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/iu.test(value);
+
+/** What NULL may become, by the column's kind. */
+const NULL_BECOMES: Readonly<
+  Record<ColumnDefinition['kind'], { readonly what: string; readonly holds: (value: unknown) => boolean }>
+> = {
+  text: { what: 'a text', holds: (value) => typeof value === 'string' },
+  int: { what: 'a whole number', holds: Number.isSafeInteger },
+  float: { what: 'a number', holds: Number.isFinite },
+  decimal: { what: 'a number', holds: Number.isFinite },
+  bool: { what: '0 or 1', holds: (value) => value === 0 || value === 1 },
+  timestamp: { what: 'an instant with a zone, such as 1970-01-01T00:00:00Z', holds: isInstant },
+  date: { what: 'a day, such as 1970-01-01', holds: isDay },
+  uuid: { what: 'a UUID', holds: isUuid },
+};
+
+const KINDS = [
+  'text',
+  'int',
+  'float',
+  'decimal',
+  'bool',
+  'timestamp',
+  'date',
+  'uuid',
+] as const satisfies readonly ColumnDefinition['kind'][];
+
+const columnSchema = strict({
+  kind: oneOf(KINDS),
+  sql: sql('a Postgres expression'),
+  ifNull: z.union([z.string(), z.number(), z.null()], { error: expected('a value for NULL, or null to keep it') }),
+}).superRefine(({ kind, ifNull }, context) => {
+  const { what, holds } = NULL_BECOMES[kind];
+  if (ifNull === null || holds(ifNull)) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['ifNull'],
+    message: `expected ${what}, or null, as the column is ${kind}`,
+  });
+});
+
+const exclusionSchema = strict({
+  reason: name(),
+  when: sql('a Postgres condition'),
+  why: sentence(),
+});
+
+const untimedSchema = strict({
+  reason: name(),
+  select: sql('a SELECT of the column `key`'),
+  why: sentence(),
+});
+
+const tableShape = strict({
+  name: words('a table’s name'),
+  optional: z.boolean({ error: expected('true or false') }).exactOptional(),
+  key: column(),
+  time: column(),
+  version: column().exactOptional(),
+  owner: strict({ customer: column(), profile: column() }).exactOptional(),
+  shard: sql('a ClickHouse expression').exactOptional(),
+  source: strict({
+    from: sql('the FROM clause', ':rows'),
+    rowsInRange: sql('a SELECT of the rows of a range', ':from', ':to'),
+    rowsByKey: sql('a SELECT of the rows of keys', ':keys'),
+    whereKey: sql('a Postgres condition'),
+    big: z.array(words('a table’s name with its schema'), { error: expected('a list of table names') }).exactOptional(),
+  }),
+  exclusions: z.array(exclusionSchema, { error: expected('a list of exclusions, which can be empty') }),
+  untimed: z.array(untimedSchema, { error: expected('a list of { reason, select, why }') }).exactOptional(),
+  columns: z.record(column(), columnSchema, { error: expected('a map of target columns to definitions') }),
+});
+
+type Report = (path: readonly PropertyKey[], message: string) => void;
+
+/** The places in a list, after the first, that hold a value once more. */
+function repeats(values: readonly string[]): readonly (readonly [index: number, value: string])[] {
+  return [...values.entries()].filter(([index, value]) => values.indexOf(value) !== index);
+}
+
+function checkTable(table: TableDefinition, report: Report): void {
+  for (const role of ['key', 'time'] as const) {
+    const column = table[role];
+    if (!Object.hasOwn(table.columns, column)) report([role], `no column \`${column}\` is defined under \`columns\``);
+  }
+  const ours = {
+    version: table.version,
+    'owner.customer': table.owner?.customer,
+    'owner.profile': table.owner?.profile,
+  };
+  for (const [role, column] of Object.entries(ours)) {
+    if (column !== undefined && Object.hasOwn(table.columns, column)) {
+      report(['columns', column], `must not be defined: it is the table’s \`${role}\`, which Refill fills in`);
+    }
+  }
+  for (const list of ['exclusions', 'untimed'] as const) {
+    const reasons = (table[list] ?? []).map(({ reason }) => reason);
+    for (const [index, reason] of repeats(reasons)) {
+      report([list, index, 'reason'], `the reason \`${reason}\` stands twice; counts could not be told apart`);
+    }
+  }
+}
+
+const tableSchema = tableShape.superRefine((table, context) => {
+  checkTable(table, (path, message) => context.addIssue({ code: 'custom', path: [...path], message }));
+});
+
+/** The schema of a DatasetDefinition. Its error messages never repeat SQL. */
+export const datasetSchema: z.ZodType<DatasetDefinition> = strict(
+  {
+    name: name(),
+    tenants: sql('a SELECT of `customer` and `profile`'),
+    tables: z
+      .array(tableSchema, { error: expected('a list of tables') })
+      .min(1, { error: 'expected at least one table' })
+      .superRefine((tables, context) => {
+        for (const [index, name] of repeats(tables.map((table) => table.name))) {
+          context.addIssue({ code: 'custom', path: [index, 'name'], message: `a table \`${name}\` is defined twice` });
+        }
+      }),
+  },
+  'a dataset',
+);

@@ -1,0 +1,40 @@
+import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { Limits } from '../domain/limits.ts';
+import type { ClickHouseConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
+
+/** `T` with the keys `K` left out at will, or set to `undefined`, which counts as left out. */
+type Loosely<T, K extends keyof T> = Omit<T, K> & { readonly [P in K]?: T[P] | undefined };
+
+/** The ledger as it is written in a configuration: what has a default can be left out. */
+export type LedgerInput = Loosely<LedgerConfig, 'port' | 'password' | 'tls'>;
+/** Postgres as it is written in a configuration. */
+export type PostgresInput = Loosely<PostgresConfig, 'port' | 'password' | 'tls'>;
+/** ClickHouse as it is written in a configuration. */
+export type ClickHouseInput = Loosely<ClickHouseConfig, 'password' | 'cluster' | 'compress'>;
+/** A tenant as it is written in a configuration. */
+export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 'targetDatabase'>;
+
+/** A cluster as it is written in a configuration. */
+export interface ClusterInput {
+  readonly postgres: PostgresInput;
+  readonly clickhouse: ClickHouseInput;
+  /** Default `discover`. */
+  readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
+}
+
+/** A configuration as it is written: the same keys in YAML and in TypeScript. */
+export interface ConfigInput {
+  readonly ledger: LedgerInput;
+  readonly clusters: Readonly<Record<string, ClusterInput>>;
+  /** Names of built-in datasets, paths of modules that export one by default, or what `defineDataset` returns. */
+  readonly datasets: readonly (string | DatasetDefinition)[];
+  readonly limits?: { readonly [K in keyof Limits]?: Limits[K] | undefined } | undefined;
+}
+
+/**
+ * The configuration, for a `refill.config.ts`: returns it as it is, so that the compiler checks it and the editor
+ * completes it. It is checked in full when it is loaded.
+ */
+export function defineConfig(input: ConfigInput): ConfigInput {
+  return input;
+}

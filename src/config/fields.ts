@@ -1,0 +1,181 @@
+import { z } from 'zod';
+import { didYouMean } from './suggest.ts';
+
+/**
+ * The kinds of value that a configuration is made of. Their messages never repeat a text that stands in the file: it
+ * may be a password in the wrong place. Line and column say where it is.
+ */
+
+/** A zod issue on its way to becoming a message. */
+type Issue = z.core.$ZodRawIssue;
+
+/** What is said of a password in clear, whatever form it has. Decides the error's code. */
+export const LITERAL_PASSWORD =
+  'a password must not stand here in clear (it is not repeated): write env:NAME, file:PATH or exec:COMMAND';
+/** The same for one inside an address. */
+export const LITERAL_IN_ADDRESS =
+  'an address must not hold a password (it is not repeated): write `user` and `password` beside it, the password as ' +
+  'env:NAME, file:PATH or exec:COMMAND';
+
+/** A value in words that give nothing of it away. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (value === '') return 'an empty text';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  if (typeof value === 'string') return 'a text';
+  return `a ${typeof value}`;
+}
+
+/** The message of a value that is missing or of the wrong kind. */
+export function expected(what: string): (issue: Issue) => string {
+  return ({ input, code }) => {
+    if (input === undefined) return `missing; expected ${what}`;
+    if (input === '') return `is empty; expected ${what}`;
+    return code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : `expected ${what}`;
+  };
+}
+
+/** The part of an unknown key that is surely a name. `password:x` without a space is one key, and holds the secret. */
+export function safeKey(key: string): string {
+  const name = /^[\p{L}\p{N}_$.-]*/u.exec(key)?.[0] ?? '';
+  return name.length === key.length && key.length <= 64 && key !== '' ? key : `${name.slice(0, 64)}…`;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const safe = safeKey(key);
+  if (safe !== key) {
+    const gap = /^[\w-]+:/u.test(key) ? '; a space is missing after the colon' : '';
+    return `unknown key \`${safe}\`${gap}`;
+  }
+  const meant = didYouMean(key, known);
+  return `unknown key \`${key}\`${meant === '' ? `; known here: ${known.join(', ')}` : meant}`;
+}
+
+/** A map of these keys and no others. Its message for unknown keys has a line for each of them, in their order. */
+export function strict<const S extends z.ZodRawShape>(shape: S, what = 'a map'): z.ZodObject<S, z.core.$strict> {
+  const known = Object.keys(shape);
+  const other = expected(`${what} with ${known.join(', ')}`);
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => unknownKey(key, known)).join('\n') : other(issue),
+  });
+}
+
+/** A text that is not empty and has no control character. */
+export function words(what: string): z.ZodString {
+  const error = expected(what);
+  // eslint-disable-next-line no-control-regex -- these are what it is about: they break logs and terminals
+  return z.string({ error }).regex(/^[^\u0000-\u001f\u007f]+$/u, { error });
+}
+
+function numeric(schema: z.ZodNumber, what: string, min: number, max: number): z.ZodNumber {
+  const error = (issue: Issue): string =>
+    typeof issue.input === 'number' ? `expected ${what}, got ${issue.input}` : expected(what)(issue);
+  return schema.min(min, { error }).max(max, { error });
+}
+
+/** A whole number in a range, both ends included. */
+export function whole(min: number, max: number): z.ZodNumber {
+  const what = `a whole number from ${min} to ${max}`;
+  const error = (issue: Issue): string =>
+    typeof issue.input === 'number' ? `expected ${what}, got ${issue.input}` : expected(what)(issue);
+  return numeric(z.int({ error }), what, min, max);
+}
+
+/** A number in a range, both ends included. */
+export function between(min: number, max: number): z.ZodNumber {
+  const what = `a number from ${min} to ${max}`;
+  return numeric(z.number({ error: expected(what) }), what, min, max);
+}
+
+/** One of some words. */
+export function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.ZodEnum<{ [K in T[number]]: K }> {
+  const list = values.join(', ');
+  return z.enum(values, {
+    error: (issue) =>
+      typeof issue.input === 'string'
+        ? `expected one of ${list}${didYouMean(issue.input, values)}`
+        : expected(`one of ${list}`)(issue),
+  });
+}
+
+/** User and password before an `@`: 'password' where there is one, 'user' where not; undefined without an `@`. */
+function userInfo(address: string): 'user' | 'password' | undefined {
+  const rest = address.replace(/^[a-z][a-z0-9+.-]*:\/\//iu, '');
+  const end = rest.lastIndexOf('@');
+  if (end < 0) return undefined;
+  return rest.slice(0, end).includes(':') ? 'password' : 'user';
+}
+
+function hostProblem(value: string): string | undefined {
+  const info = userInfo(value);
+  if (info === 'password') return LITERAL_IN_ADDRESS;
+  if (value.startsWith('/') && info === undefined && !/\s/u.test(value)) return undefined;
+  if (/^[^:]+:\d+$/u.test(value)) return 'expected a host without its port; write the port under `port`';
+  return /[\s/@?#]/u.test(value) ? 'expected a host’s name or address, without scheme, user and path' : undefined;
+}
+
+function urlProblem(value: string): string | undefined {
+  const info = userInfo(value);
+  if (info === 'password' || /[?&](?:password|pass|pwd)=/iu.test(value)) return LITERAL_IN_ADDRESS;
+  if (info === 'user') return 'expected an address without a user; write it under `user`';
+  if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(value)) return 'expected an address with its scheme, such as http://host:8123';
+  if (!/^https?:\/\//iu.test(value)) {
+    return 'expected http:// or https://: ClickHouse’s HTTP interface (8123, 8443), not the native one (9000, 9440)';
+  }
+  if (!URL.canParse(value)) return 'expected an address such as http://host:8123';
+  const url = new URL(value);
+  if (url.pathname !== '/') return 'expected an address without a path';
+  if (url.search !== '' || url.hash !== '') return 'expected an address without `?` and `#`';
+  return undefined;
+}
+
+function secretProblem(value: string): string | undefined {
+  const [, scheme, rest] = /^(env|file|exec):(.*)$/su.exec(value) ?? [];
+  if (scheme === undefined || rest === undefined) return LITERAL_PASSWORD;
+  if (rest.trim() === '') return `nothing stands after \`${scheme}:\``;
+  if (scheme === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/u.test(rest)) {
+    return 'expected a variable’s name after `env:`: letters, digits and `_`, and no digit first';
+  }
+  // `exec:echo x` is a password in clear that the process list shows as well.
+  if (scheme === 'exec' && /^\s*(?:echo|printf)\b[^$`|;&<]*$/u.test(rest)) return LITERAL_PASSWORD;
+  return undefined;
+}
+
+function checked(schema: z.ZodString, problem: (value: string) => string | undefined): z.ZodString {
+  return schema.superRefine((value, context) => {
+    const message = value === '' ? undefined : problem(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+}
+
+/** A host's name or address, or the directory of a Unix socket. */
+export function host(): z.ZodString {
+  return checked(words('a host’s name or address'), hostProblem);
+}
+
+/** The address of a ClickHouse server's HTTP interface, and nothing more than that. */
+export function url(): z.ZodString {
+  return checked(words('an address such as http://host:8123'), urlProblem).meta({
+    pattern: '^https?://[^/?#@]+/?$',
+  });
+}
+
+/** A reference to a secret; anything that could be the secret itself is refused and not repeated. */
+export function reference(): z.ZodString {
+  const empty = 'is empty; write env:NAME, file:PATH or exec:COMMAND, or leave the key out';
+  const error = ({ input }: Issue): string => {
+    if (input === null || input === '') return empty;
+    const literal = typeof input === 'number' || typeof input === 'boolean' || typeof input === 'bigint';
+    return literal ? LITERAL_PASSWORD : `expected a text: env:NAME, file:PATH or exec:COMMAND, got ${kindOf(input)}`;
+  };
+  return checked(z.string({ error }).min(1, { error }), secretProblem).meta({
+    pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|exec:.+)$',
+  });
+}
+
+/** What is wrong with a reference to a secret; undefined where it is one. */
+export function referenceProblem(value: string): string | undefined {
+  return secretProblem(value);
+}

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
+import type { DatasetDefinition } from '../dataset/definition.ts';
+import { datasetSchema } from './dataset-schema.ts';
+import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
+
+/**
+ * What a configuration may hold. The descriptions are also what an editor shows (config.schema.json); defaults and
+ * their reasons are in docs/configuration.md.
+ */
+
+const PASSWORD = 'The password’s reference: env:NAME, file:PATH or exec:COMMAND. Never the password itself.';
+
+const SERVER = {
+  host: host().describe('Name or address of the server, or the directory of its Unix socket.'),
+  port: whole(1, 65_535).default(5432).describe('Port of the server.'),
+  user: words('a user’s name').describe('User to connect as.'),
+  password: reference().exactOptional().describe(PASSWORD),
+  tls: oneOf(['disable', 'require', 'verify-full'])
+    .default('disable')
+    .describe(
+      '`require` encrypts; `verify-full` also checks the certificate and the name, by the system’s certificates.',
+    ),
+};
+
+const postgresSchema = strict(SERVER).describe('The Postgres server that holds a database for each tenant.');
+
+const ledgerSchema = strict({
+  ...SERVER,
+  database: words('a database’s name').describe('Database of the ledger; Refill makes a schema `refill` in it.'),
+}).describe('The Postgres database in which Refill keeps plans, runs and proofs.');
+
+const clickhouseSchema = strict({
+  urls: z
+    .array(url(), { error: expected('a list of addresses, such as [http://host:8123]') })
+    .min(1, { error: 'expected at least one address, such as http://host:8123' })
+    .describe('HTTP addresses; with several, each is a way to the same cluster.'),
+  user: words('a user’s name').describe('User to connect as.'),
+  password: reference().exactOptional().describe(PASSWORD),
+  cluster: words('a cluster’s name').exactOptional().describe('The cluster’s name in `system.clusters`.'),
+  compress: oneOf(['auto', 'always', 'never'])
+    .default('auto')
+    .describe('Compress inserts; `auto` does so where the server is not on this machine.'),
+}).describe('The ClickHouse cluster that holds a database for each tenant.');
+
+/** A `/` would make `customer/profile` ambiguous on the command line. */
+const tenantPart = (what: string): z.ZodString =>
+  words(what).regex(/^[^/]+$/u, { error: `expected ${what} without \`/\`` });
+
+const tenantSchema = strict({
+  customer: tenantPart('a customer’s id').describe('The customer, as the source’s rows name it.'),
+  profile: tenantPart('a profile’s id').describe('The profile, as the source’s rows name it.'),
+  database: words('a database’s name')
+    .exactOptional()
+    .describe('Its database on both sides; default: `customer_profile` with `_` for what is no letter, digit or `_`.'),
+  sourceDatabase: words('a database’s name')
+    .exactOptional()
+    .describe('Its Postgres database, where that has another name.'),
+  targetDatabase: words('a database’s name').exactOptional().describe('Its ClickHouse database, likewise.'),
+});
+
+const clusterSchema = strict({
+  postgres: postgresSchema,
+  clickhouse: clickhouseSchema,
+  tenants: z
+    .union(
+      [
+        z.literal('discover'),
+        z.array(tenantSchema).min(1, { error: 'the list is empty; write `discover`, or list a tenant' }),
+      ],
+      { error: expected('`discover` or a list of { customer, profile, database }') },
+    )
+    .default('discover')
+    .describe('`discover` finds the tenants on the servers; a list names them.'),
+}).describe('A ClickHouse cluster with the Postgres server that belongs to it.');
+
+const DAY_SECONDS = 86_400;
+const ROWS = 1_000_000_000_000;
+
+/**
+ * The ranges keep out what cannot be meant (10 for 10 %, milliseconds for seconds) and leave room for tests. A limit that
+ * is missing here, or one that is not known there, does not compile.
+ */
+const LIMITS = {
+  windows: whole(1, 64).default(DEFAULT_LIMITS.windows).describe('Windows at work at once in a run.'),
+  windowRows: whole(1, ROWS)
+    .default(DEFAULT_LIMITS.windowRows)
+    .describe('Source rows that a window aims at before anything was measured.'),
+  windowSeconds: between(0.1, DAY_SECONDS)
+    .default(DEFAULT_LIMITS.windowSeconds)
+    .describe('Seconds that a window aims at, once a rate is known.'),
+  deleteRows: whole(1, ROWS)
+    .default(DEFAULT_LIMITS.deleteRows)
+    .describe('Rows that one delete may remove from a table at most.'),
+  attempts: whole(1, 100)
+    .default(DEFAULT_LIMITS.attempts)
+    .describe('Tries of a window or a delete before it counts as failed.'),
+  countDrift: between(0, 1)
+    .default(DEFAULT_LIMITS.countDrift)
+    .describe('A plan is refused when a count has drifted by more than this share: 0.1 is 10 %.'),
+  clockMarginSeconds: between(0, 3600)
+    .default(DEFAULT_LIMITS.clockMarginSeconds)
+    .describe('Seconds between the epoch and the first snapshot.'),
+  graceSeconds: between(0, 3600)
+    .default(DEFAULT_LIMITS.graceSeconds)
+    .describe('Seconds before a row that differs is looked up again.'),
+  looks: whole(1, 100)
+    .default(DEFAULT_LIMITS.looks)
+    .describe('How often a row that differs is looked up again while its source keeps changing.'),
+  mutationPollSeconds: between(0.01, 3600)
+    .default(DEFAULT_LIMITS.mutationPollSeconds)
+    .describe('Seconds between looks at a mutation, at most.'),
+  stalledMinutes: between(0.01, 10_080)
+    .default(DEFAULT_LIMITS.stalledMinutes)
+    .describe('Minutes without one more part done after which a delete is called stalled.'),
+} satisfies Record<keyof Limits, z.ZodDefault<z.ZodNumber>>;
+
+const limitsSchema = strict(LIMITS).prefault({}).describe('The numbers that a run keeps to.');
+
+const CLUSTER_NAME = 'a name of up to 63 letters, digits, `_`, `-` and `.`, a letter or digit first';
+
+const clustersSchema = z
+  .record(
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/u, { error: `expected ${CLUSTER_NAME}` }),
+    clusterSchema,
+    { error: expected('a map of clusters by name') },
+  )
+  .meta({ description: 'The clusters, by the names that `--cluster` takes.', minProperties: 1 });
+
+function rootSchema<const D extends z.ZodType>(dataset: D, what: string) {
+  return strict({
+    ledger: ledgerSchema,
+    clusters: clustersSchema,
+    datasets: z
+      .array(dataset, { error: expected(`a list of ${what}`) })
+      .min(1, { error: `expected at least one of ${what}, such as \`scorecards\`` })
+      .describe('What is re-indexed: names of built-in datasets, or paths of modules that export one by default.'),
+    limits: limitsSchema,
+  });
+}
+
+const datasetName = words('a built-in dataset’s name, or the path of a module that exports one');
+
+/** The schema of the YAML form. */
+export const yamlConfigSchema = rootSchema(datasetName, 'built-in datasets and modules');
+
+/** The schema of the TypeScript form, where a dataset can stand in the list itself. */
+export const moduleConfigSchema = rootSchema(
+  z.union([datasetName, datasetSchema], { error: expected('a dataset’s name, a path, or what defineDataset returns') }),
+  'datasets',
+);
+
+/** A configuration after the schema: complete but for its datasets, which are names and paths yet. */
+export interface CheckedConfig extends Omit<z.output<typeof yamlConfigSchema>, 'datasets'> {
+  readonly datasets: readonly (string | DatasetDefinition)[];
+}

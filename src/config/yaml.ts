@@ -1,0 +1,100 @@
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Document, ErrorCode, Node, Pair } from 'yaml';
+import type { Locate, Path, Position, Problem } from './problems.ts';
+
+/**
+ * What is said of a YAML error, by the parser's code. The parser's own words are not used: they quote the file, and what
+ * it stumbles over is often a password with a special character in it.
+ */
+const ERRORS: Readonly<Record<ErrorCode, string>> = {
+  ALIAS_PROPS: 'an alias (*name) cannot have an anchor or a tag',
+  BAD_ALIAS: 'no anchor of this name comes before; a value that begins with `*` needs quotes',
+  BAD_COLLECTION_TYPE: 'a list or a map does not fit its tag',
+  BAD_DIRECTIVE: 'this directive (%) is not understood; a value that begins with `%` needs quotes',
+  BAD_DQ_ESCAPE: 'no such escape in double quotes; single quotes take a backslash as it is',
+  BAD_INDENT: 'wrong indentation: keys of one map begin in one column',
+  BAD_PROP_ORDER: 'anchors and tags belong right before their value',
+  BAD_SCALAR_START: 'a value cannot begin with this character; put it in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a second colon in the line; put a value with `: ` in quotes',
+  BLOCK_IN_FLOW: 'a list or map with its own lines cannot stand inside of [ ] or { }',
+  DUPLICATE_KEY: 'this key stands twice in its map',
+  IMPOSSIBLE: 'cannot be read as YAML',
+  KEY_OVER_1024_CHARS: 'this key is too long; is a quote or a colon out of place?',
+  MISSING_CHAR: 'a colon, comma, quote, bracket or space is missing here',
+  MULTILINE_IMPLICIT_KEY: 'a key must be on one line; is a space missing after a colon above?',
+  MULTIPLE_ANCHORS: 'a value can have one anchor only',
+  MULTIPLE_DOCS: 'a second document begins here; a configuration is one document',
+  MULTIPLE_TAGS: 'a value can have one tag only',
+  NON_STRING_KEY: 'a key must be a text',
+  RESOURCE_EXHAUSTION: 'nested too deeply, or too many aliases',
+  TAB_AS_INDENT: 'a tab in the indentation; YAML takes spaces only',
+  TAG_RESOLVE_FAILED: 'this tag (!name) is not known; a value that begins with `!` needs quotes',
+  UNEXPECTED_TOKEN: 'this cannot stand here; is a quote, bracket or colon missing before?',
+};
+
+/** A YAML file that was read: its value, and where each part of it stands; or what is wrong with it. */
+export type ParsedYaml =
+  { readonly value: unknown; readonly locate: Locate } | { readonly problems: readonly Problem[] };
+
+/** The pair of a key in a map, looked for in merged maps (`<<`) too where it is not in the map itself. */
+function pairOf(map: Node | null, key: PropertyKey): Pair | undefined {
+  if (!isMap(map)) return undefined;
+  return map.items.find((pair) => isPair(pair) && isScalar(pair.key) && String(pair.key.value) === String(key));
+}
+
+/** The key and the value at a path, or of the nearest part around it that the file has. */
+function nearest(
+  document: Document,
+  path: Path,
+): { readonly key: Node | null; readonly value: Node | null; readonly exact: boolean } {
+  let [key, value]: [Node | null, Node | null] = [null, document.contents];
+  for (const step of path) {
+    const inside = isAlias(value) ? (value.resolve(document) ?? null) : value;
+    if (isSeq(inside) && typeof step === 'number') {
+      const item = inside.items[step];
+      if (!isNode(item)) return { key, value, exact: false };
+      [key, value] = [null, item];
+      continue;
+    }
+    const pair = pairOf(inside, step);
+    if (pair === undefined) return { key, value, exact: false };
+    key = isNode(pair.key) ? pair.key : null;
+    value = isNode(pair.value) ? pair.value : null;
+  }
+  return { key, value, exact: true };
+}
+
+/** A file's YAML with a way to find each value's line; every error of its syntax at once. */
+export function parseYaml(text: string): ParsedYaml {
+  const counter = new LineCounter();
+  const position = (offset: number): Position => {
+    const { line, col } = counter.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  // Without `prettyErrors`: they hold lines of the file. `merge`: clusters share settings with `<<: *anchor`.
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true, stringKeys: true });
+  const errors = [...document.errors, ...document.warnings];
+  const unread = (offset: number, code: ErrorCode): Problem => ({
+    path: '',
+    ...position(offset),
+    message: ERRORS[code],
+  });
+  if (errors.length > 0) {
+    // One cause often shows as several errors on its line: the first says most.
+    const lines = new Map<number | null, Problem>();
+    for (const problem of errors.map((error) => unread(error.pos[0], error.code))) {
+      if (!lines.has(problem.line)) lines.set(problem.line, problem);
+    }
+    return { problems: [...lines.values()] };
+  }
+  const locate: Locate = (path, part) => {
+    const { key, value, exact } = nearest(document, path);
+    const node = exact && part === 'value' ? (value ?? key) : (key ?? value);
+    return position(node?.range?.[0] ?? 0);
+  };
+  try {
+    return { value: document.toJS(), locate };
+  } catch {
+    return { problems: [unread(0, 'RESOURCE_EXHAUSTION')] };
+  }
+}
