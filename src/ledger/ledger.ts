@@ -26,8 +26,11 @@ export interface RunRecord {
   readonly finishedAt: Instant | null;
   /** Seconds that programs were at work on it, pauses and outages left out. */
   readonly seconds: number;
+  /** Sum over its proven deletes; one that was done again after `retry` counts both times. */
   readonly rowsDeleted: number;
+  /** Sum over its windows of the last attempt that is done. */
   readonly rowsWritten: number;
+  /** Missing, extra, stale and duplicated rows of the proofs that `proofs(run)` returns. */
   readonly differences: number;
   readonly error: ErrorRecord | null;
   /** Who is at work on it now, by the ledger's lock; null when nobody is. */
@@ -42,7 +45,9 @@ export interface WindowRecord extends Range {
   /** Attempts begun so far, and of these the ones since the last `retry`. */
   readonly attempts: number;
   readonly attemptsSinceRetry: number;
+  /** When its latest attempt began. */
   readonly startedAt: Instant | null;
+  /** When it was written, or failed; null while it is pending or writing. */
   readonly finishedAt: Instant | null;
   readonly error: ErrorRecord | null;
 }
@@ -107,36 +112,62 @@ export interface Verification {
   readonly ok: boolean | null;
 }
 
+/** What a list of plans shows of one. */
+export type PlanSummary = Pick<
+  Plan,
+  'id' | 'createdAt' | 'createdBy' | 'tenant' | 'dataset' | 'strategy' | 'range' | 'cost'
+>;
+
+export interface DriftFilter {
+  readonly table?: string;
+  readonly limit: number;
+  /** The last row of the page before: only what follows it is returned. */
+  readonly after?: Drift;
+}
+
 /** A lock on a run, held by a connection of its own: it ends with the program, whatever ends the program. */
 export interface RunLock {
-  /** Resolves, with the reason, when the lock was lost (the ledger went away): work must stop at once. */
+  /**
+   * Resolves, with the reason, when the lock was lost (the ledger went away): work must stop at once. Where the network
+   * swallows packets that is noticed within 13 s, before the server gives the lock to anybody else. Never resolves
+   * otherwise, nor after `release`.
+   */
   readonly lost: Promise<Error>;
+  /** Gives the lock back. Never throws; a second call does nothing. */
   release(): Promise<void>;
 }
 
 /**
  * The record of what was planned, done and proven. Every method is one transaction. A checkpoint is written in the same
  * transaction as the fact that it records. Errors: `LEDGER_UNREACHABLE`, `LEDGER_FAILED`, `LEDGER_NEWER`.
+ *
+ * Where the ledger goes away, every method tries again for about 10 s and then throws `LEDGER_UNREACHABLE`. All of them
+ * may be repeated because none takes effect twice: a transaction that was lost before its COMMIT is known not to be
+ * there, and after a COMMIT without an answer Postgres is asked what became of it.
+ *
+ * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
+ * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
 export interface Ledger {
   close(): Promise<void>;
 
+  /** Saving the same plan again does nothing; another one of the same id is a `BUG`. */
   savePlan(plan: Plan, actor: Actor): Promise<void>;
   /** Throws `PLAN_UNKNOWN`. */
   plan(id: string): Promise<Plan>;
-  plans(
-    limit: number,
-  ): Promise<
-    readonly Pick<Plan, 'id' | 'createdAt' | 'createdBy' | 'tenant' | 'dataset' | 'strategy' | 'range' | 'cost'>[]
-  >;
+  /** Newest first. */
+  plans(limit: number): Promise<readonly PlanSummary[]>;
 
   /**
-   * Makes a run of a plan with its windows and deletes, all pending. Throws `RUN_OVERLAPS`, naming the run, when an
+   * Makes a run of a saved plan with its windows and deletes, all pending; the run is `running`. Throws `RUN_OVERLAPS`, naming the run, when an
    * unfinished run covers a part of the same cluster, tenant, dataset and range; two programs that try at the same
    * instant cannot both succeed.
    */
   createRun(plan: Plan, actor: Actor): Promise<RunRecord>;
-  /** Throws `RUN_UNKNOWN`. A unique beginning of an id is enough. */
+  /**
+   * Throws `RUN_UNKNOWN`. A unique beginning of an id is enough; where several fit, `details.candidates` names them.
+   * All other methods take whole ids.
+   */
   run(id: string): Promise<RunRecord>;
   /** Newest first. */
   runs(filter: { readonly states?: readonly RunState[]; readonly limit: number }): Promise<readonly RunRecord[]>;
@@ -144,19 +175,30 @@ export interface Ledger {
   lockRun(id: string, actor: Actor): Promise<RunLock>;
   /** Sets the epoch if it has none, and returns the one it has. */
   setEpoch(run: string, epoch: string): Promise<string>;
-  /** Changes the state, with an audit entry; `seconds` is added to the run's. */
+  /**
+   * Changes the state, with an audit entry; `seconds` is added to the run's, and `error` replaces the run's (none
+   * clears it). `running` is allowed from `running` (a program takes over) and `paused`; an ended run is left by
+   * `retry` alone. What is `wanted` stays as it is.
+   */
   setRunState(
     run: string,
     state: RunState,
     actor: Actor,
     extra?: { readonly error?: ErrorRecord; readonly seconds?: number },
   ): Promise<void>;
-  /** What somebody wants of the run; with an audit entry. */
+  /** What somebody wants of the run; with an audit entry. Throws `RUN_STATE` where it has ended. */
   request(run: string, wanted: Wanted, actor: Actor): Promise<void>;
   wanted(run: string): Promise<Wanted>;
-  /** Makes failed windows and deletes pending again, windows of the named ones only when given; returns how many. */
+  /**
+   * Makes a run that is failed, cancelled, paused or has differences `running` again, and pending: its failed windows,
+   * its failed deletes, and its deletes whose proofs show drift with all their windows. In a `purge`, where a delete
+   * failed, the windows that were written under it as well: its next mutation may remove what they wrote. Returns how
+   * many windows and deletes became pending. Mutations, proofs and drift of such a delete become history. Throws
+   * `RUN_STATE`, and `RUN_OVERLAPS` where another run has taken the range since.
+   */
   retry(run: string, actor: Actor): Promise<number>;
 
+  /** In the order of their ids, as `deletes`. */
   windows(run: string): Promise<readonly WindowRecord[]>;
   deletes(run: string): Promise<readonly DeleteRecord[]>;
   /** The window becomes `writing`, its earlier `started` attempts `abandoned`, and the next attempt is kept. */
@@ -166,31 +208,46 @@ export interface Ledger {
     version: string,
     queries: (attempt: number) => Readonly<Record<string, string>>,
   ): Promise<AttemptRecord>;
-  /** The attempt is `done`, the window `written`, the sums kept, and `rows` added to the run's `rowsWritten`. */
+  /**
+   * The attempt is `done`, the window `written`, the sums kept, and `rows` counted in the run's `rowsWritten`. Throws
+   * `RUN_STATE` for an attempt that is not `started` any more: another program has begun the window again.
+   */
   finishAttempt(
     run: string,
     window: number,
     attempt: number,
     result: { readonly rows: number; readonly sums: readonly SourceSums[] },
   ): Promise<void>;
-  /** The attempt is `abandoned`; the window `pending`, or `failed` where `final`. */
+  /** The attempt is `abandoned`; the window `pending`, or `failed` where `final`. Throws as `finishAttempt` does. */
   failAttempt(run: string, window: number, attempt: number, error: ErrorRecord, final: boolean): Promise<void>;
+  /** A window that is not `done` fails, with the attempt that is at work on it. */
   failWindow(run: string, window: number, error: ErrorRecord): Promise<void>;
   /** All attempts of a run, or of one window. */
   attempts(run: string, window?: number): Promise<readonly AttemptRecord[]>;
+  /** Of the window's last attempt that is done; `snapshot` is its version. A `BUG` where there is none. */
   sums(run: string, window: number): Promise<{ readonly snapshot: string; readonly tables: readonly SourceSums[] }>;
 
-  /** The delete becomes `submitted` and its mutations are kept as `planned`, before anything is sent. */
+  /**
+   * The delete becomes `submitted` and its mutations are kept as `planned`, before anything is sent; without any it is
+   * `finished` at once. May be called again with the same mutations while all are `planned`: the newer `rows` are kept.
+   */
   planMutations(
     run: string,
     del: number,
     mutations: readonly Omit<MutationRecord, 'delete' | 'ids' | 'state'>[],
   ): Promise<void>;
+  /** Those of each delete since its last `retry`. */
   mutations(run: string, del?: number): Promise<readonly MutationRecord[]>;
-  /** Keeps a mutation's ids and state. When it is the last of the delete to become so, the delete follows. */
+  /**
+   * Keeps a mutation's ids and state, which never goes back. When it is the last of the delete to become so, the delete
+   * follows.
+   */
   setMutation(run: string, nonce: string, state: 'assigned' | 'finished', ids: MutationRecord['ids']): Promise<void>;
   failDelete(run: string, del: number, error: ErrorRecord): Promise<void>;
-  /** The delete is `proven`, its windows `done`, proofs and drift kept, and the rows added to the run's numbers. */
+  /**
+   * The `finished` delete is `proven`, its `written` windows `done`, proofs and drift kept, and the rows added to the
+   * run's numbers. Throws `RUN_STATE`, and keeps nothing, when one of its windows is not `written`.
+   */
   proveDelete(
     run: string,
     del: number,
@@ -199,15 +256,23 @@ export interface Ledger {
     rowsDeleted: number,
   ): Promise<void>;
 
-  /** Begins a verification by itself (`run` null) or of a run. */
+  /** Begins a verification by itself (`run` null) or of a run; returns its id. */
   startVerification(verification: Omit<Verification, 'at' | 'ok' | 'id'>, actor: Actor): Promise<string>;
   addProofs(verification: string, proofs: readonly TableProof[], drift: readonly Drift[]): Promise<void>;
   finishVerification(verification: string, ok: boolean): Promise<void>;
+  /** Newest first, unfinished ones (`ok` null) included. */
+  verifications(filter: {
+    readonly id?: string;
+    readonly run?: string;
+    readonly limit: number;
+  }): Promise<readonly Verification[]>;
+  /** Of a verification, or of a run's deletes since their last `retry`; in time order. */
   proofs(owner: string): Promise<readonly TableProof[]>;
-  /** Drift of a run or a verification, by table, kind and key. */
-  drift(owner: string, filter: { readonly table?: string; readonly limit: number }): Promise<readonly Drift[]>;
+  /** Drift of a run or a verification, by table, kind and key; otherwise as `proofs`. */
+  drift(owner: string, filter: DriftFilter): Promise<readonly Drift[]>;
 
   audit(entry: Omit<AuditEntry, 'at'>): Promise<void>;
+  /** Newest first. */
   auditEntries(filter: { readonly subject?: string; readonly limit: number }): Promise<readonly AuditEntry[]>;
   /** Rows a second of the last windows on a cluster, all windows at work together; null where there were none. */
   measuredRate(cluster: string, dataset: string): Promise<number | null>;

@@ -1,0 +1,239 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Client,
+  Pool,
+  types,
+  type ClientBase,
+  type ClientConfig,
+  type CustomTypesConfig,
+  type PoolClient,
+  type QueryResultRow,
+} from 'pg';
+import { RefillError } from '../domain/errors.ts';
+import type { LedgerConfig } from '../config/config.ts';
+import { isLost, isRolledBack, ledgerError, ledgerName } from './failure.ts';
+
+/** Statements inside one transaction. */
+export interface Sql {
+  rows<T extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<T[]>;
+}
+
+/** How long a method goes on trying when the ledger is away: as long as a restart or a failover of Postgres takes. */
+export const PATIENCE_MS = 10_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** No statement of ours takes seconds; one that takes a minute waits for something that will not come. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+/** Longer than the server's limit, so that it speaks first; it ends the wait where the network swallows packets. */
+const QUERY_TIMEOUT_MS = 75_000;
+/** A program that is frozen within a transaction must not hold others up for ever. */
+const IDLE_IN_TRANSACTION_MS = 60_000;
+/** Enough for the windows at work and a few that look on. */
+const POOL_SIZE = 10;
+
+const INT8 = 20;
+const TIMESTAMPTZ = 1184;
+
+type Parser = (text: string) => unknown;
+const PARSERS: Readonly<Record<number, Parser>> = {
+  [INT8]: Number,
+  // With the session's settings below Postgres writes `2026-01-05 06:00:00.123456+00`.
+  [TIMESTAMPTZ]: (text) => new Date(text).toISOString(),
+};
+
+const TYPES: CustomTypesConfig = {
+  // The parameter's type is an enum of pg-types that lists the built-in types; a server has more.
+  getTypeParser: (id: number, format?: 'text' | 'binary'): Parser => PARSERS[id] ?? parserOf(id, format),
+};
+
+const parserOf: (id: number, format?: 'text' | 'binary') => Parser = types.getTypeParser;
+
+function clientConfig(config: LedgerConfig, password: string | undefined): ClientConfig {
+  return {
+    host: config.host,
+    port: config.port,
+    user: config.user,
+    database: config.database,
+    password,
+    ssl: config.tls === 'disable' ? false : { rejectUnauthorized: config.tls === 'verify-full' },
+    application_name: 'refill',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    options: '-c timezone=UTC -c datestyle=ISO',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: TYPES,
+  };
+}
+
+function sqlOn(client: ClientBase): Sql {
+  return {
+    rows: async <T extends QueryResultRow>(text: string, values: readonly unknown[] = []) => {
+      const result = await client.query<T>(text, [...values]);
+      return result.rows;
+    },
+  };
+}
+
+type Outcome<T> = { readonly done: true; readonly value: T } | { readonly done: false; readonly error: unknown };
+
+/**
+ * The ledger's database. A transaction is repeated for up to `patienceMs` when the connection was lost before it
+ * committed, and its effect is there exactly once: when the connection is lost while COMMIT is on its way, Postgres is
+ * asked by the transaction's number what became of it.
+ *
+ * Needs connections of its own: through PgBouncer in transaction mode neither locks nor settings would last.
+ */
+export class Database implements Sql {
+  readonly #config: LedgerConfig;
+  readonly #client: ClientConfig;
+  readonly #pool: Pool;
+  readonly #patienceMs: number;
+
+  constructor(config: LedgerConfig, password: string | undefined, patienceMs: number = PATIENCE_MS) {
+    this.#config = config;
+    this.#client = clientConfig(config, password);
+    this.#patienceMs = patienceMs;
+    this.#pool = new Pool({ ...this.#client, max: POOL_SIZE, idleTimeoutMillis: 30_000, allowExitOnIdle: true });
+    // Without these an idle connection that Postgres ends would end the program. Whoever uses it next hears of it.
+    this.#pool.on('error', () => {});
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  /**
+   * Runs `work` as one transaction. It may be called several times and must do nothing but statements. What it throws
+   * rolls back.
+   */
+  async transaction<T>(work: (sql: Sql) => Promise<T>, patienceMs: number = this.#patienceMs): Promise<T> {
+    return await this.#patiently(patienceMs, () => this.#attempt(work));
+  }
+
+  /** One statement that only reads; a transaction of its own. */
+  async rows<T extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+    return await this.#patiently(this.#patienceMs, async () => {
+      const client = await this.#connect();
+      try {
+        const value = await sqlOn(client).rows<T>(text, values);
+        client.release();
+        return { done: true, value };
+      } catch (error) {
+        client.release(isLost(error));
+        return { done: false, error };
+      }
+    });
+  }
+
+  /** Runs `work` on a connection of its own, which is ended when `work` throws and else is the caller's. */
+  async dedicated<T>(queryTimeoutMs: number, work: (sql: Sql, client: Client) => Promise<T>): Promise<T> {
+    return await this.#patiently(this.#patienceMs, async () => {
+      const client = new Client({ ...this.#client, query_timeout: queryTimeoutMs });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+      } catch (error) {
+        void client.end().catch(() => {});
+        throw ledgerError(error, this.#config, true);
+      }
+      try {
+        return { done: true, value: await work(sqlOn(client), client) };
+      } catch (error) {
+        await client.end().catch(() => {});
+        return { done: false, error };
+      }
+    });
+  }
+
+  /** Repeats what failed for want of a connection, or was rolled back by Postgres, until it is done or time is up. */
+  async #patiently<T>(patienceMs: number, attempt: () => Promise<Outcome<T>>): Promise<T> {
+    const deadline = Date.now() + patienceMs;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      const outcome = await attempt().catch((error: unknown): Outcome<T> => ({ done: false, error }));
+      if (outcome.done) return outcome.value;
+      const error = ledgerError(outcome.error, this.#config);
+      const again = isRolledBack(outcome.error) || (isUnreachable(error) && !(error instanceof UnknownFate));
+      if (!again || Date.now() + pause > deadline) throw error;
+      await sleep(pause);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw ledgerError(error, this.#config, true);
+    }
+  }
+
+  async #attempt<T>(work: (sql: Sql) => Promise<T>): Promise<Outcome<T>> {
+    const client = await this.#connect();
+    const sql = sqlOn(client);
+    let number: string | null = null;
+    let value: T;
+    try {
+      await sql.rows('BEGIN');
+      value = await work(sql);
+      const [row] = await sql.rows<{ number: string | null }>(
+        'SELECT pg_current_xact_id_if_assigned()::text AS number',
+      );
+      number = row?.number ?? null;
+    } catch (error) {
+      const gone =
+        isLost(error) ||
+        !(await client.query('ROLLBACK').then(
+          () => true,
+          () => false,
+        ));
+      client.release(gone);
+      return { done: false, error };
+    }
+    try {
+      await sql.rows('COMMIT');
+      client.release();
+      return { done: true, value };
+    } catch (error) {
+      client.release(true);
+      // A transaction without a number has written nothing, and can be repeated.
+      if (number === null || !isLost(error)) return { done: false, error };
+      return (await this.#committed(number)) ? { done: true, value } : { done: false, error };
+    }
+  }
+
+  /** Whether a transaction whose COMMIT was not answered has committed. */
+  async #committed(number: string): Promise<boolean> {
+    const deadline = Date.now() + this.#patienceMs;
+    while (Date.now() < deadline) {
+      const [row] = await this.rows<{ status: string | null }>('SELECT pg_xact_status($1::xid8) AS status', [
+        number,
+      ]).catch((error: unknown) => {
+        throw new UnknownFate(ledgerName(this.#config), error);
+      });
+      if (row?.status === 'committed') return true;
+      if (row?.status === 'aborted') return false;
+      if (row?.status !== 'in progress') break;
+      await sleep(LONGEST_PAUSE_MS / 4);
+    }
+    throw new UnknownFate(ledgerName(this.#config), undefined);
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof RefillError && error.code === 'LEDGER_UNREACHABLE';
+}
+
+/** The connection was lost during COMMIT, and the ledger cannot be asked whether it was done: never repeated here. */
+class UnknownFate extends RefillError {
+  constructor(name: string, cause: unknown) {
+    super(
+      'LEDGER_UNREACHABLE',
+      `The ledger at ${name} went away during a commit; whether it was kept is not known before it is back.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,120 @@
+import type { LedgerConfig } from '../config/config.ts';
+import { readAudit, writeAudit } from './audit.ts';
+import * as attempts from './attempts.ts';
+import { Database, PATIENCE_MS } from './connection.ts';
+import * as deletes from './deletes.ts';
+import { newId } from './ids.ts';
+import type { Ledger, RunLock } from './ledger.ts';
+import { migrate } from './migrate.ts';
+import * as plans from './plans.ts';
+import * as proofs from './proofs.ts';
+import { measuredRate } from './rate.ts';
+import { retry } from './retry.ts';
+import { lockRun } from './run-lock.ts';
+import { readRun, readRuns } from './run-records.ts';
+import * as runs from './runs.ts';
+import * as verifications from './verifications.ts';
+import * as windows from './windows.ts';
+
+/** A ledger that is away when a program starts is reported soon: somebody sits in front of it. */
+const OPEN_PATIENCE_MS = 2_000;
+
+export interface OpenLedgerOptions {
+  /** How long a method goes on trying when the ledger is away. Default 10 s. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * Opens the ledger and brings its schema forward. Throws `LEDGER_UNREACHABLE`, `LEDGER_FAILED` (with the command that
+ * makes the database, where it does not exist) and `LEDGER_NEWER`.
+ */
+export async function openLedger(
+  config: LedgerConfig,
+  password: string | undefined,
+  options: OpenLedgerOptions = {},
+): Promise<Ledger> {
+  const patienceMs = options.patienceMs ?? PATIENCE_MS;
+  const database = new Database(config, password, patienceMs);
+  try {
+    await migrate(database, Math.min(OPEN_PATIENCE_MS, patienceMs));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return ledgerOn(database);
+}
+
+/** Every method is one transaction. */
+function ledgerOn(db: Database): Ledger {
+  const locks = new Set<RunLock>();
+  return {
+    close: async () => {
+      await Promise.all([...locks].map((lock) => lock.release()));
+      await db.close();
+    },
+
+    savePlan: (plan, actor) => db.transaction((sql) => plans.savePlan(sql, plan, actor)),
+    plan: (id) => plans.readPlan(db, id),
+    plans: (limit) => plans.readPlans(db, limit),
+
+    createRun: async (plan, actor) => {
+      const id = newId('r');
+      return await db.transaction((sql) => runs.createRun(sql, id, plan, actor));
+    },
+    run: (id) => readRun(db, id),
+    runs: (filter) => readRuns(db, filter),
+    lockRun: async (id, actor) => {
+      const lock = await lockRun(db, id, actor);
+      locks.add(lock);
+      void lock.lost.then(() => locks.delete(lock));
+      return {
+        lost: lock.lost,
+        release: async () => {
+          locks.delete(lock);
+          await lock.release();
+        },
+      };
+    },
+    setEpoch: (run, epoch) => db.transaction((sql) => runs.setEpoch(sql, run, epoch)),
+    setRunState: (run, state, actor, extra) => db.transaction((sql) => runs.setRunState(sql, run, state, actor, extra)),
+    request: (run, wanted, actor) => db.transaction((sql) => runs.request(sql, run, wanted, actor)),
+    wanted: (run) => runs.readWanted(db, run),
+    retry: (run, actor) => db.transaction((sql) => retry(sql, run, actor)),
+
+    windows: (run) => windows.readWindows(db, run),
+    deletes: (run) => deletes.readDeletes(db, run),
+    startAttempt: (run, window, version, queries) =>
+      db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
+    finishAttempt: (run, window, attempt, result) =>
+      db.transaction((sql) => attempts.finishAttempt(sql, run, window, attempt, result)),
+    failAttempt: (run, window, attempt, error, final) =>
+      db.transaction((sql) => attempts.failAttempt(sql, run, window, attempt, error, final)),
+    failWindow: (run, window, error) => db.transaction((sql) => windows.failWindow(sql, run, window, error)),
+    attempts: (run, window) => attempts.readAttempts(db, run, window),
+    sums: (run, window) => db.transaction((sql) => attempts.readSums(sql, run, window)),
+
+    planMutations: (run, del, mutations) => db.transaction((sql) => deletes.planMutations(sql, run, del, mutations)),
+    mutations: (run, del) => deletes.readMutations(db, run, del),
+    setMutation: (run, nonce, state, ids) => db.transaction((sql) => deletes.setMutation(sql, run, nonce, state, ids)),
+    failDelete: (run, del, error) => db.transaction((sql) => deletes.failDelete(sql, run, del, error)),
+    proveDelete: (run, del, found, drift, rowsDeleted) =>
+      db.transaction((sql) => proofs.proveDelete(sql, run, del, found, drift, rowsDeleted)),
+
+    startVerification: async (verification, actor) => {
+      const id = newId('v');
+      await db.transaction((sql) => verifications.startVerification(sql, id, verification, actor));
+      return id;
+    },
+    addProofs: (verification, found, drift) =>
+      db.transaction((sql) => verifications.addProofs(sql, verification, found, drift)),
+    finishVerification: (verification, ok) =>
+      db.transaction((sql) => verifications.finishVerification(sql, verification, ok)),
+    verifications: (filter) => verifications.readVerifications(db, filter),
+    proofs: (owner) => proofs.readProofs(db, owner),
+    drift: (owner, filter) => proofs.readDrift(db, owner, filter),
+
+    audit: (entry) => db.transaction((sql) => writeAudit(sql, entry)),
+    auditEntries: (filter) => readAudit(db, filter),
+    measuredRate: (cluster, dataset) => measuredRate(db, cluster, dataset),
+  };
+}

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { RefillError } from '../domain/errors.ts';
+import type { Database, Sql } from './connection.ts';
+import { json } from './json.ts';
+import type { Actor, RunLock, RunRecord } from './ledger.ts';
+import { readRun, RUN_LOCK_KEY, runUnknown } from './run-records.ts';
+
+/**
+ * The holder asks the server every 5 s and gives up 8 s after a question without an answer: 13 s at most. The server
+ * gives up on a client that does not acknowledge after 10 s + 3 x 5 s. In this order, so that where the network breaks
+ * the holder knows that it has lost the lock before anybody else can have it.
+ */
+const BEAT_MS = 5_000;
+const ANSWER_MS = 8_000;
+const SERVER_KEEPALIVE = `SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
+
+/** How often the holder's name is looked up: it is written an instant after the lock was taken. */
+const LOOKS = 10;
+const LOOK_PAUSE_MS = 100;
+
+function busy(run: string, holder: RunRecord['holder']): RefillError {
+  const message =
+    holder === null
+      ? `Another program is at work on run ${run}.`
+      : `${holder.user}@${holder.host} (process ${holder.pid}) is at work on run ${run} since ${holder.since}.`;
+  return new RefillError('RUN_BUSY', message, { details: { run, holder } });
+}
+
+async function take(sql: Sql, run: string, actor: Actor): Promise<void> {
+  await sql.rows(SERVER_KEEPALIVE);
+  const [row] = await sql.rows<{ taken: boolean }>(
+    `SELECT pg_try_advisory_lock(${RUN_LOCK_KEY}) AS taken FROM refill.run r WHERE r.id = $1`,
+    [run],
+  );
+  if (row === undefined) throw runUnknown(run);
+  if (row.taken) {
+    await sql.rows(
+      `UPDATE refill.run SET holder = $2, holder_since = clock_timestamp(), holder_backend = pg_backend_pid()
+        WHERE id = $1`,
+      [run, json(actor)],
+    );
+    return;
+  }
+  let holder: RunRecord['holder'] = null;
+  for (let look = 0; look < LOOKS && holder === null; look++) {
+    if (look > 0) await sleep(LOOK_PAUSE_MS);
+    holder = (await readRun(sql, run)).holder;
+  }
+  throw busy(run, holder);
+}
+
+/** See `Ledger.lockRun`. */
+export async function lockRun(database: Database, run: string, actor: Actor): Promise<RunLock> {
+  return await database.dedicated(ANSWER_MS, async (sql, client) => {
+    await take(sql, run, actor);
+    return hold(sql, client, run);
+  });
+}
+
+/** Watches a connection that has the lock. */
+function hold(sql: Sql, client: Client, run: string): RunLock {
+  let state: 'held' | 'lost' | 'released' = 'held';
+  let resolveLost: (reason: Error) => void;
+  const lost = new Promise<Error>((resolve) => {
+    resolveLost = resolve;
+  });
+  const lose = (cause: unknown): void => {
+    if (state !== 'held') return;
+    state = 'lost';
+    clearInterval(beat);
+    void client.end().catch(() => {});
+    resolveLost(
+      new RefillError('LEDGER_UNREACHABLE', `The lock on run ${run} was lost with its connection.`, { cause }),
+    );
+  };
+  const beat = setInterval(() => {
+    sql.rows('SELECT 1').catch(lose);
+  }, BEAT_MS);
+  beat.unref();
+  client.on('error', lose);
+  client.on('end', () => lose(undefined));
+  return {
+    lost,
+    release: async () => {
+      if (state !== 'held') return;
+      state = 'released';
+      clearInterval(beat);
+      try {
+        await sql.rows(
+          'UPDATE refill.run SET holder = NULL, holder_since = NULL, holder_backend = NULL WHERE id = $1',
+          [run],
+        );
+        // The end of the connection would release it too, but only an instant after `end` returns.
+        await sql.rows('SELECT pg_advisory_unlock_all()');
+      } catch {
+        // The connection is gone, and the lock with it.
+      }
+      await client.end().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { RefillError, type ErrorRecord } from '../domain/errors.ts';
+import type { WindowState } from '../domain/states.ts';
+import type { Sql } from './connection.ts';
+import { json } from './json.ts';
+import type { WindowRecord } from './ledger.ts';
+import { checkMove, WINDOW_MOVES, WINDOW_RETRY_MOVES } from './moves.ts';
+
+/**
+ * The one function that changes a window's state. The windows are locked first, in the order of their ids, so that two
+ * transactions never wait for each other. `how` says whether it is `retry` that asks.
+ */
+export async function moveWindows(
+  sql: Sql,
+  run: string,
+  windows: readonly number[],
+  to: WindowState,
+  error: ErrorRecord | null = null,
+  how: 'work' | 'retry' = 'work',
+): Promise<void> {
+  const locked = await sql.rows<{ id: number; state: WindowState }>(
+    'SELECT id, state FROM refill.run_window WHERE run = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE',
+    [run, windows],
+  );
+  if (locked.length !== windows.length) {
+    const missing = windows.filter((id) => locked.every((row) => row.id !== id));
+    throw new RefillError('BUG', `Run ${run} has no window ${missing.join(', ')}.`);
+  }
+  const moves = how === 'work' ? WINDOW_MOVES : WINDOW_RETRY_MOVES;
+  for (const { id, state } of locked) checkMove(moves, `Window ${id} of run ${run}`, state, to);
+  await sql.rows(
+    `UPDATE refill.run_window
+        SET state = $3::text,
+            error = $4,
+            started_at = CASE WHEN $3 = 'writing' THEN clock_timestamp() ELSE started_at END,
+            finished_at = CASE WHEN $3 IN ('written', 'failed') THEN clock_timestamp()
+                               WHEN $3 = 'done' THEN finished_at END
+      WHERE run = $1 AND id = ANY ($2)`,
+    [run, windows, to, error === null ? null : json(error)],
+  );
+}
+
+export async function failWindow(sql: Sql, run: string, window: number, error: ErrorRecord): Promise<void> {
+  await moveWindows(sql, run, [window], 'failed', error);
+  await sql.rows(
+    `UPDATE refill.attempt SET state = 'abandoned', finished_at = clock_timestamp(), error = $3
+      WHERE run = $1 AND window_id = $2 AND state = 'started'`,
+    [run, window, json(error)],
+  );
+}
+
+export async function readWindows(sql: Sql, run: string): Promise<readonly WindowRecord[]> {
+  return await sql.rows<WindowRecord>(
+    `SELECT id, delete_id AS "delete", range_from AS "from", range_to AS "to", source_rows AS "sourceRows", state,
+            attempts, attempts - attempts_before_retry AS "attemptsSinceRetry",
+            started_at AS "startedAt", finished_at AS "finishedAt", error
+       FROM refill.run_window WHERE run = $1 ORDER BY id`,
+    [run],
+  );
+}
