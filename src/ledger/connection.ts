@@ -23,10 +23,12 @@ export const PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** No statement of ours takes seconds; one that takes a minute waits for something that will not come. */
-const STATEMENT_TIMEOUT_MS = 60_000;
+/** No statement of ours takes many seconds; one that takes longer waits for something that will not come. */
+const STATEMENT_TIMEOUT_MS = 30_000;
 /** Longer than the server's limit, so that it speaks first; it ends the wait where the network swallows packets. */
-const QUERY_TIMEOUT_MS = 75_000;
+const QUERY_TIMEOUT_MS = 35_000;
+/** The first statement on a connection that may have died while it was idle (a VPN that was cut says nothing). */
+const BEGIN = { text: 'BEGIN', query_timeout: 5_000 };
 /** A program that is frozen within a transaction must not hold others up for ever. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 /** Enough for the windows at work and a few that look on. */
@@ -84,6 +86,7 @@ type Outcome<T> = { readonly done: true; readonly value: T } | { readonly done: 
  * The ledger's database. A transaction is repeated for up to `patienceMs` when the connection was lost before it
  * committed, and its effect is there exactly once: when the connection is lost while COMMIT is on its way, Postgres is
  * asked by the transaction's number what became of it.
+ * (After a failover to a standby that had not received the commit, the answer is about the standby's own history.)
  *
  * Needs connections of its own: through PgBouncer in transaction mode neither locks nor settings would last.
  */
@@ -103,21 +106,22 @@ export class Database implements Sql {
     this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
+  /** Waits for what is at work. A second call does nothing. */
   async close(): Promise<void> {
-    await this.#pool.end();
+    if (!this.#pool.ending) await this.#pool.end();
   }
 
   /**
    * Runs `work` as one transaction. It may be called several times and must do nothing but statements. What it throws
    * rolls back.
    */
-  async transaction<T>(work: (sql: Sql) => Promise<T>, patienceMs: number = this.#patienceMs): Promise<T> {
-    return await this.#patiently(patienceMs, () => this.#attempt(work));
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return await this.#patiently(() => this.#attempt(work));
   }
 
   /** One statement that only reads; a transaction of its own. */
   async rows<T extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
-    return await this.#patiently(this.#patienceMs, async () => {
+    return await this.#patiently(async () => {
       const client = await this.#connect();
       try {
         const value = await sqlOn(client).rows<T>(text, values);
@@ -132,7 +136,7 @@ export class Database implements Sql {
 
   /** Runs `work` on a connection of its own, which is ended when `work` throws and else is the caller's. */
   async dedicated<T>(queryTimeoutMs: number, work: (sql: Sql, client: Client) => Promise<T>): Promise<T> {
-    return await this.#patiently(this.#patienceMs, async () => {
+    return await this.#patiently(async () => {
       const client = new Client({ ...this.#client, query_timeout: queryTimeoutMs });
       client.on('error', () => {});
       try {
@@ -150,14 +154,18 @@ export class Database implements Sql {
     });
   }
 
-  /** Repeats what failed for want of a connection, or was rolled back by Postgres, until it is done or time is up. */
-  async #patiently<T>(patienceMs: number, attempt: () => Promise<Outcome<T>>): Promise<T> {
-    const deadline = Date.now() + patienceMs;
+  /**
+   * Repeats what failed for want of a connection, or was rolled back by Postgres, until it is done or time is up. Time
+   * counts from the first failure: one alone can take longer than all of it.
+   */
+  async #patiently<T>(attempt: () => Promise<Outcome<T>>): Promise<T> {
+    let deadline: number | undefined;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       const outcome = await attempt().catch((error: unknown): Outcome<T> => ({ done: false, error }));
       if (outcome.done) return outcome.value;
       const error = ledgerError(outcome.error, this.#config);
       const again = isRolledBack(outcome.error) || (isUnreachable(error) && !(error instanceof UnknownFate));
+      deadline ??= Date.now() + this.#patienceMs;
       if (!again || Date.now() + pause > deadline) throw error;
       await sleep(pause);
     }
@@ -177,7 +185,7 @@ export class Database implements Sql {
     let number: string | null = null;
     let value: T;
     try {
-      await sql.rows('BEGIN');
+      await client.query(BEGIN);
       value = await work(sql);
       const [row] = await sql.rows<{ number: string | null }>(
         'SELECT pg_current_xact_id_if_assigned()::text AS number',

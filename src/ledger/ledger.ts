@@ -149,6 +149,7 @@ export interface RunLock {
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
 export interface Ledger {
+  /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
 
   /** Saving the same plan again does nothing; another one of the same id is a `BUG`. */

@@ -28,6 +28,19 @@ function refuseNewer(found: number, last: number): void {
   );
 }
 
+/** The first with `pg_current_xact_id`, which tells whether a commit that was not answered was done. */
+const OLDEST_POSTGRES = 13;
+
+async function requireVersion(sql: Sql): Promise<void> {
+  const [row] = await sql.rows<{ major: number }>(
+    `SELECT current_setting('server_version_num')::integer / 10000 AS major`,
+  );
+  if (row === undefined || row.major >= OLDEST_POSTGRES) return;
+  throw new RefillError('LEDGER_FAILED', `The ledger’s server is Postgres ${row.major}.`, {
+    hint: `Put the ledger on Postgres ${OLDEST_POSTGRES} or newer.`,
+  });
+}
+
 /** Waiting for another program's migration, or building an index on millions of rows, may take long. */
 const MIGRATION_TIMEOUT_MS = 3_600_000;
 
@@ -35,13 +48,10 @@ const MIGRATION_TIMEOUT_MS = 3_600_000;
  * Brings the schema `refill` forward to the last migration, all steps in one transaction, one program at a time.
  * Throws `LEDGER_NEWER` when it is further already. A schema that is up to date needs no right to create anything.
  */
-export async function migrate(
-  database: Database,
-  patienceMs: number,
-  migrations: readonly Migration[] = MIGRATIONS,
-): Promise<void> {
+export async function migrate(database: Database, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+  await requireVersion(database);
   const last = lastOf(migrations);
-  const found = await database.transaction(schemaNumber, patienceMs);
+  const found = await schemaNumber(database);
   refuseNewer(found, last);
   if (found === last) return;
   // Repeated as a whole where the connection is lost: steps that were committed are not found missing again.

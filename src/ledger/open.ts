@@ -34,14 +34,13 @@ export async function openLedger(
   options: OpenLedgerOptions = {},
 ): Promise<Ledger> {
   const patienceMs = options.patienceMs ?? PATIENCE_MS;
-  const database = new Database(config, password, patienceMs);
+  const first = new Database(config, password, Math.min(OPEN_PATIENCE_MS, patienceMs));
   try {
-    await migrate(database, Math.min(OPEN_PATIENCE_MS, patienceMs));
-  } catch (error) {
-    await database.close();
-    throw error;
+    await migrate(first);
+  } finally {
+    await first.close();
   }
-  return ledgerOn(database);
+  return ledgerOn(new Database(config, password, patienceMs));
 }
 
 /** Every method is one transaction. */
