@@ -1,1 +1,27 @@
-export {};
+/** Refill as a library. Importing it has no side effects. */
+export { createRefill } from './create-refill.ts';
+export type { Refill, RunDetails, RunOptions, TenantRequest } from './refill.ts';
+export { type ConfigInput, defineConfig } from './config/define.ts';
+export { loadConfig } from './config/load.ts';
+export type { RefillConfig } from './config/config.ts';
+export { defineDataset } from './dataset/define.ts';
+export { bool, date, decimal, float, int, text, timestamp, uuid } from './dataset/definition.ts';
+export type { ColumnDefinition, DatasetDefinition, Exclusion, TableDefinition, Untimed } from './dataset/definition.ts';
+export { scorecards } from './dataset/scorecards.ts';
+export { RefillError } from './domain/errors.ts';
+export type { ErrorCode } from './domain/catalogue.ts';
+export type { Drift, TableProof } from './domain/drift.ts';
+export type {
+  Explanation,
+  Finding,
+  Progress,
+  RunEvent,
+  RunResult,
+  TenantFinding,
+  VerifiedTable,
+  VerifyResult,
+} from './domain/events.ts';
+export type { Limits } from './domain/limits.ts';
+export type { Plan, TableCount, Warning } from './domain/plan.ts';
+export type { PlanRequest, Survey } from './domain/requests.ts';
+export type { Instant, Range, Strategy, Tenant, TenantName } from './domain/words.ts';

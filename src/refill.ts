@@ -13,6 +13,8 @@ export interface TenantRequest {
 }
 
 export interface RunOptions {
+  /** Whether counts are compared with the plan's before it is run. Default true; false right after planning. */
+  readonly recount?: boolean;
   /** Aborting drains: no new window is taken, and the run ends `paused`. */
   readonly drain?: AbortSignal;
   /** Aborting stops at once: statements are cancelled; what is half written is written again by `resume`. */

@@ -22,6 +22,11 @@ export interface Limits {
   readonly deleteRows: number;
   /** Tries of a window or a delete before it counts as failed. Default 3, as batched migrations elsewhere do. */
   readonly attempts: number;
+  /**
+   * Minutes that a server which does not answer is waited for, before the window or delete fails. Default 10: a restart
+   * or a fail-over is over by then.
+   */
+  readonly outageMinutes: number;
   /** A plan is refused when a table's count has drifted by more than this share since. Default 0.1. */
   readonly countDrift: number;
   /**
@@ -45,6 +50,7 @@ export const DEFAULT_LIMITS: Limits = {
   windowSeconds: 120,
   deleteRows: 10_000_000,
   attempts: 3,
+  outageMinutes: 10,
   countDrift: 0.1,
   clockMarginSeconds: 2,
   graceSeconds: 3,

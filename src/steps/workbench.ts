@@ -15,6 +15,8 @@ export interface BenchTable extends CompiledTable {
 
 /** One tenant and dataset with everything that a step needs of both sides. */
 export interface Workbench {
+  /** Name of the cluster in `system.clusters`; empty where the configuration names none. */
+  readonly cluster: string;
   readonly tenant: Tenant;
   readonly dataset: DatasetDefinition;
   readonly source: SourceAddress;
@@ -63,7 +65,15 @@ export async function openWorkbench(
     }
     tables.push({ ...compileTable(definition, described.columns), target: described });
   }
-  return { tenant, dataset, source: cluster.source(tenant.sourceDatabase), target, tables, leftOut };
+  return {
+    cluster: cluster.config.clickhouse.cluster ?? '',
+    tenant,
+    dataset,
+    source: cluster.source(tenant.sourceDatabase),
+    target,
+    tables,
+    leftOut,
+  };
 }
 
 async function isEmpty(

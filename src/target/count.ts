@@ -59,18 +59,32 @@ export async function rowsToRewrite(
 /** Rows and sum of hashes by bucket. */
 export type Buckets = Readonly<Record<string, readonly [rows: number, sum: string]>>;
 
-/** Which of a run's own rows count, before its delete: those since the epoch that no abandoned attempt wrote. */
-export interface OwnRows {
-  readonly since: string;
-  readonly abandoned: readonly string[];
+/** What tells a run's rows from others: by the version column, in the range of one delete. */
+export interface RunVersions {
+  /** Rows before it are old. */
+  readonly epoch: string;
+  /** Versions of the attempts that count, one for each window that was written. */
+  readonly current: readonly string[];
+  /** Versions of attempts that were abandoned or written again since: their rows are old, whatever their version. */
+  readonly superseded: readonly string[];
 }
 
-/** ClickHouse: the condition for `OwnRows`. */
-export function ownRows(table: CompiledTable, own: OwnRows | undefined): string {
-  if (!own || table.definition.version === undefined) return '1';
-  const version = identifier(table.definition.version);
-  const abandoned = own.abandoned.map((v) => versionLiteral(table, v)).join(', ');
-  return `${version} >= ${versionLiteral(table, own.since)}${abandoned === '' ? '' : ` AND ${version} NOT IN (${abandoned})`}`;
+/** ClickHouse: the condition for rows of some versions. */
+export function versionIn(table: CompiledTable, versions: readonly string[]): string {
+  if (versions.length === 0) return '0';
+  return `${identifier(table.definition.version ?? '')} IN (${versions.map((v) => versionLiteral(table, v)).join(', ')})`;
+}
+
+/** ClickHouse: the condition for rows that `replace` deletes. */
+export function oldRows(table: CompiledTable, { epoch, current, superseded }: RunVersions): string {
+  const older = `${identifier(table.definition.version ?? '')} < ${versionLiteral(table, epoch)}`;
+  const old = superseded.length > 0 ? `(${older} OR ${versionIn(table, superseded)})` : older;
+  return current.length > 0 ? `${old} AND NOT (${versionIn(table, current)})` : old;
+}
+
+/** ClickHouse: the condition for rows that it keeps; all rows where nothing is told apart. */
+export function newRows(table: CompiledTable, versions: RunVersions | undefined): string {
+  return versions === undefined ? '1' : `NOT (${oldRows(table, versions)})`;
 }
 
 /**
@@ -85,7 +99,7 @@ export async function targetSums(
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
   windows: readonly Range[],
-  own?: OwnRows,
+  since?: RunVersions,
 ): Promise<Buckets[]> {
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
@@ -94,7 +108,7 @@ export async function targetSums(
     `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(toInt128(hash))) AS sum
      FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start,
              ${targetHash(table)} AS hash, bitAnd(hash, ${BUCKETS - 1}) AS bucket
-           ${from(table.target, true)} WHERE ${inRange(table.definition, tenant, { from: first.from, to: last.to })} AND ${ownRows(table, own)})
+           ${from(table.target, true)} WHERE ${inRange(table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)})
      GROUP BY start, bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));

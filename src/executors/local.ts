@@ -1,0 +1,329 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asRefillError, RefillError } from '../domain/errors.ts';
+import type { RunEvent, RunResult } from '../domain/events.ts';
+import type { Plan } from '../domain/plan.ts';
+import type { RunState, Wanted } from '../domain/states.ts';
+import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
+import { DRIFT_KINDS } from '../domain/words.ts';
+import { type FlowOutcome, runFlow } from '../flow/run.ts';
+import type { FlowContext, Steps } from '../flow/steps.ts';
+import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
+import { debugPoint } from '../steps/debug-points.ts';
+import { createRunSteps } from '../steps/run-steps.ts';
+import type { Workbench } from '../steps/workbench.ts';
+import { createEventQueue, type EventQueue } from './events.ts';
+import { createPool } from '../domain/pool.ts';
+import { ProgressTracker } from './progress.ts';
+import { withRetries } from './retry.ts';
+
+export interface LocalRun {
+  readonly ledger: Ledger;
+  readonly bench: Workbench;
+  readonly plan: Plan;
+  readonly run: RunRecord;
+  readonly actor: Actor;
+  readonly resumed: boolean;
+  /** Aborting drains: no new window or delete is begun. */
+  readonly drain?: AbortSignal;
+  /** Aborting stops at once. */
+  readonly force?: AbortSignal;
+}
+
+/** How often the ledger is asked whether somebody wants the run to pause or end. */
+const CONTROL_MS = 1000;
+const PROGRESS_MS = 500;
+
+/**
+ * The local executor: runs the flow in this process, with the ledger as its checkpoint. Yields what happens; the last
+ * event is the result. Throws only where nothing was begun (`RUN_BUSY`), or where the ledger is lost, so that nothing
+ * can be recorded any more.
+ */
+export async function* runLocal(options: LocalRun): AsyncGenerator<RunEvent> {
+  const lock = await options.ledger.lockRun(options.run.id, options.actor);
+  const events = createEventQueue<RunEvent>();
+  const stop = new AbortController();
+  void lock.lost.then((error) =>
+    stop.abort(
+      new RefillError('LEDGER_UNREACHABLE', 'the ledger was lost, and with it the lock on the run', { cause: error }),
+    ),
+  );
+  options.force?.addEventListener('abort', () => stop.abort(new RefillError('INTERRUPTED', 'stopped at once')), {
+    once: true,
+  });
+  const work = execute(options, events, stop).then(
+    () => events.end(),
+    (error: unknown) =>
+      events.fail(
+        stop.signal.reason instanceof RefillError && stop.signal.reason.code === 'LEDGER_UNREACHABLE'
+          ? stop.signal.reason
+          : error,
+      ),
+  );
+  try {
+    yield* events;
+  } finally {
+    // Whoever stops listening stops the run: it is not left to go on unseen.
+    stop.abort(new RefillError('INTERRUPTED', 'nobody listens to the run any more'));
+    await work;
+    await lock.release().catch(() => undefined);
+  }
+}
+
+async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: AbortController): Promise<void> {
+  const { ledger, plan, run, actor, drain } = options;
+  const began = Date.now();
+  let wanted: Wanted = 'run';
+  const tracker = new ProgressTracker(
+    run.id,
+    plan.cost.rowsToWrite,
+    run.rowsWritten,
+    await ledger.windows(run.id),
+    await ledger.deletes(run.id),
+  );
+  events.push({
+    type: 'started',
+    run: run.id,
+    plan: plan.id,
+    tenant: run.tenant,
+    strategy: run.strategy,
+    range: run.range,
+    resumed: options.resumed,
+  });
+
+  const ended = new AbortController();
+  const watch = watchWanted(ledger, run.id, ended.signal, (now) => {
+    wanted = now;
+    if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
+  });
+  const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
+  const windows = createPool(plan.limits.windows);
+  const context: FlowContext = {
+    windows,
+    deletes: createPool(2),
+    mayBegin: () => wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true,
+    onFailure: (unit, error) => keepFailure(options, events, stop.signal, unit, error),
+  };
+  let outcome: FlowOutcome | undefined;
+  let failure: unknown;
+  try {
+    outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, windows), context);
+  } catch (error) {
+    failure = error;
+  } finally {
+    clearInterval(ticker);
+    ended.abort();
+    await watch;
+  }
+  if (stop.signal.reason instanceof RefillError && stop.signal.reason.code === 'LEDGER_UNREACHABLE')
+    throw stop.signal.reason;
+  if (failure !== undefined && !stop.signal.aborted)
+    await ledger.audit({
+      actor,
+      action: 'run-error',
+      subject: run.id,
+      details: { ...asRefillError(failure).toJSON() },
+    });
+
+  events.push(tracker.snapshot());
+  await debugPoint('run-ending');
+  const result = await resultOf(
+    options,
+    endState(outcome, failure, stop.signal, await ledger.wanted(run.id)),
+    failure,
+    (Date.now() - began) / 1000,
+  );
+  await ledger.setRunState(run.id, result.state, actor, {
+    seconds: (Date.now() - began) / 1000,
+    ...(result.error ? { error: result.error } : {}),
+  });
+  events.push(result);
+}
+
+/** Asks until `signal` what somebody wants of the run. A ledger that is away is noticed by the lock, not here. */
+async function watchWanted(
+  ledger: Ledger,
+  run: string,
+  signal: AbortSignal,
+  onWanted: (wanted: Wanted) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    await ledger.wanted(run).then(onWanted, () => undefined);
+    await sleep(CONTROL_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** `succeeded` stands for «everything done»: whether rows differ is looked up afterwards. */
+function endState(
+  outcome: FlowOutcome | undefined,
+  failure: unknown,
+  signal: AbortSignal,
+  wanted: Wanted,
+): Exclude<RunState, 'running' | 'differences'> {
+  if (outcome && outcome.left === 0 && outcome.failed === 0) return 'succeeded';
+  if (wanted === 'cancel') return 'cancelled';
+  if (signal.aborted || (outcome && outcome.left > 0 && failure === undefined)) return 'paused';
+  return 'failed';
+}
+
+async function resultOf(
+  options: LocalRun,
+  ended: Exclude<RunState, 'running' | 'differences'>,
+  failure: unknown,
+  seconds: number,
+): Promise<RunResult> {
+  const { ledger, run } = options;
+  const [record, proofs, windows, deletes] = await Promise.all([
+    ledger.run(run.id),
+    ledger.proofs(run.id),
+    ledger.windows(run.id),
+    ledger.deletes(run.id),
+  ]);
+  const drift = await ledger.drift(run.id, {
+    limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.plan.tables.length),
+  });
+  const tables = verifiedTables(proofs, drift);
+  const n = differences(tables);
+  const error =
+    failure !== undefined && ended === 'failed'
+      ? asRefillError(failure).toJSON()
+      : ended === 'failed'
+        ? ([...windows, ...deletes].find((u) => u.error)?.error ?? undefined)
+        : undefined;
+  return {
+    type: 'result',
+    run: run.id,
+    state: ended === 'succeeded' && n > 0 ? 'differences' : ended,
+    differences: n,
+    rowsDeleted: record.rowsDeleted,
+    rowsWritten: record.rowsWritten,
+    seconds: Math.round((record.seconds + seconds) * 10) / 10,
+    tables,
+    ...(error ? { error } : {}),
+  };
+}
+
+async function keepFailure(
+  { ledger, run }: LocalRun,
+  events: EventQueue<RunEvent>,
+  signal: AbortSignal,
+  unit: { readonly window: number } | { readonly delete: number },
+  thrown: unknown,
+): Promise<void> {
+  // Stopped is not failed: it goes on where it was.
+  if (signal.aborted) return;
+  const error = asRefillError(thrown);
+  const record = error.toJSON();
+  if ('window' in unit) {
+    const window = (await ledger.windows(run.id)).find((w) => w.id === unit.window);
+    await ledger.failWindow(run.id, unit.window, record);
+    if (window)
+      events.push({
+        type: 'window',
+        run: run.id,
+        window: window.id,
+        from: window.from,
+        to: window.to,
+        state: 'failed',
+        rows: 0,
+        seconds: 0,
+        error: record,
+      });
+    return;
+  }
+  const del = (await ledger.deletes(run.id)).find((d) => d.id === unit.delete);
+  // Nothing of a delete was sent when its proof failed before it: its windows say why, and `retry` writes them again.
+  if (error.code !== 'PROOF_FAILED') await ledger.failDelete(run.id, unit.delete, record);
+  if (del)
+    events.push({
+      type: 'delete',
+      run: run.id,
+      delete: del.id,
+      from: del.from,
+      to: del.to,
+      state: 'failed',
+      rows: 0,
+      error: record,
+    });
+}
+
+/** The run's steps with retries around each, and with what they tell made into events. */
+function retriedSteps(
+  options: LocalRun,
+  events: EventQueue<RunEvent>,
+  tracker: ProgressTracker,
+  signal: AbortSignal,
+  windows: ReturnType<typeof createPool>,
+): Steps {
+  const { bench, ledger, plan, run } = options;
+  const begun = new Map<number, number>();
+  const steps = createRunSteps({
+    bench,
+    ledger,
+    run: run.id,
+    plan,
+    signal,
+    reports: {
+      onRows: (window, table, rows) => tracker.rows(window, table, rows),
+      onWritten: (window, rows) => {
+        tracker.windowEnds(window.id, 'written', rows);
+        const seconds = (Date.now() - (begun.get(window.id) ?? Date.now())) / 1000;
+        events.push({
+          type: 'window',
+          run: run.id,
+          window: window.id,
+          from: window.from,
+          to: window.to,
+          state: 'written',
+          rows,
+          seconds,
+        });
+      },
+      onDelete: (del, state, rows) => {
+        if (state === 'proven') {
+          const covered = plan.windows.filter((w) => w.delete === del.id).map((w) => w.id);
+          tracker.deleteProven(del.id, covered);
+        }
+        events.push({ type: 'delete', run: run.id, delete: del.id, from: del.from, to: del.to, state, rows });
+      },
+      onWait: (unit, reason) => tracker.wait(unit, reason),
+    },
+  });
+  const retried = <T>(unit: string, task: () => Promise<T>): Promise<T> =>
+    withRetries(
+      {
+        limits: plan.limits,
+        signal,
+        onRetry: (error, seconds) => {
+          if (error.code !== 'PG_UNREACHABLE' && error.code !== 'CH_UNREACHABLE') windows.slower();
+          tracker.wait(unit, `${error.source} (${error.code}), tried again in ${seconds} s`);
+          events.push({
+            type: 'notice',
+            run: run.id,
+            message: `${unit}: ${error.message}; tried again in ${seconds} s`,
+          });
+        },
+      },
+      async () => {
+        tracker.wait(unit, null);
+        return task();
+      },
+    );
+  return {
+    begin: () => retried('begin', () => steps.begin()),
+    async writeWindow(window) {
+      await retried(`window ${window}`, async () => {
+        begun.set(window, Date.now());
+        tracker.windowBegins(window);
+        await steps.writeWindow(window).catch((error: unknown) => {
+          tracker.windowEnds(window, 'failed', 0);
+          throw error;
+        });
+      });
+      windows.wentWell();
+    },
+    submitDelete: (del) => retried(`delete ${del}`, () => steps.submitDelete(del)),
+    awaitDelete: (del) => retried(`delete ${del}`, () => steps.awaitDelete(del)),
+    proveWritten: (del) => retried(`delete ${del}`, () => steps.proveWritten(del)),
+    proveDelete: (del) => retried(`delete ${del}`, () => steps.proveDelete(del)),
+  };
+}

@@ -1,0 +1,109 @@
+import type { Progress } from '../domain/events.ts';
+import type { DeleteRecord, WindowRecord } from '../ledger/ledger.ts';
+
+/** Over how much time a rate is measured. */
+const RATE_WINDOW_MS = 30_000;
+/** No time left is told before this share is done: it would be a guess. */
+const ETA_FROM_SHARE = 0.01;
+
+/** Keeps count of a run in this process, and makes the one snapshot that everything shows. */
+export class ProgressTracker {
+  readonly #run: string;
+  readonly #rowsTotal: number;
+  readonly #windows: Map<number, { rows: number; state: WindowRecord['state'] }>;
+  readonly #deletes: Map<number, boolean>;
+  /** Rows read so far of windows at work, by window and table. */
+  readonly #active = new Map<number, Map<string, number>>();
+  readonly #waits = new Map<string, string>();
+  #rowsDone: number;
+  #samples: { at: number; rows: number }[] = [];
+
+  constructor(
+    run: string,
+    rowsTotal: number,
+    rowsWritten: number,
+    windows: readonly WindowRecord[],
+    deletes: readonly DeleteRecord[],
+  ) {
+    this.#run = run;
+    this.#rowsTotal = rowsTotal;
+    this.#rowsDone = rowsWritten;
+    this.#windows = new Map(windows.map((w) => [w.id, { rows: w.sourceRows, state: w.state }]));
+    this.#deletes = new Map(deletes.map((d) => [d.id, d.state === 'proven']));
+  }
+
+  windowBegins(window: number): void {
+    this.#active.set(window, new Map());
+    this.#setState(window, 'writing');
+  }
+
+  rows(window: number, table: string, rows: number): void {
+    this.#active.get(window)?.set(table, rows);
+  }
+
+  windowEnds(window: number, state: 'written' | 'failed', rows: number): void {
+    this.#active.delete(window);
+    this.#rowsDone += rows;
+    this.#setState(window, state);
+  }
+
+  deleteProven(del: number, windows: readonly number[]): void {
+    this.#deletes.set(del, true);
+    for (const window of windows) this.#setState(window, 'done');
+  }
+
+  /** What a unit waits for; null when it goes on. */
+  wait(unit: string, reason: string | null): void {
+    if (reason === null) this.#waits.delete(unit);
+    else this.#waits.set(unit, reason);
+  }
+
+  snapshot(): Progress {
+    const now = Date.now();
+    const rowsWritten =
+      this.#rowsDone +
+      [...this.#active.values()].reduce((n, tables) => n + [...tables.values()].reduce((m, rows) => m + rows, 0), 0);
+    this.#samples.push({ at: now, rows: rowsWritten });
+    this.#samples = this.#samples.filter((s) => now - s.at <= RATE_WINDOW_MS);
+    const [first] = this.#samples;
+    const seconds = first ? (now - first.at) / 1000 : 0;
+    const rate = first && seconds > 0 ? Math.max(0, (rowsWritten - first.rows) / seconds) : 0;
+    const left = Math.max(0, this.#rowsTotal - rowsWritten);
+    const known = rate > 0 && rowsWritten >= this.#rowsTotal * ETA_FROM_SHARE;
+    return {
+      type: 'progress',
+      run: this.#run,
+      at: new Date(now).toISOString(),
+      windows: {
+        total: this.#windows.size,
+        done: this.#count('done'),
+        written: this.#count('written'),
+        active: this.#active.size,
+        failed: this.#count('failed'),
+      },
+      deletes: { total: this.#deletes.size, done: [...this.#deletes.values()].filter(Boolean).length },
+      rowsWritten,
+      rowsTotal: this.#rowsTotal,
+      rowsPerSecond: Math.round(rate),
+      secondsLeft: known ? Math.round(left / rate) : null,
+      doing: this.#doing(),
+    };
+  }
+
+  #doing(): string {
+    const parts: string[] = [];
+    if (this.#active.size > 0)
+      parts.push(`re-indexing ${this.#active.size} ${this.#active.size === 1 ? 'window' : 'windows'}`);
+    for (const reason of new Set(this.#waits.values())) parts.push(`waiting for ${reason}`);
+    return parts.length > 0 ? parts.join('; ') : 'working';
+  }
+
+  #count(state: WindowRecord['state']): number {
+    return [...this.#windows.values()].filter((w) => w.state === state).length;
+  }
+
+  #setState(window: number, state: WindowRecord['state']): void {
+    const entry = this.#windows.get(window);
+    if (entry) entry.state = state;
+  }
+}

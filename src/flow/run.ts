@@ -1,0 +1,107 @@
+import type { FlowContext, FlowDelete, FlowWindow, Steps, Work } from './steps.ts';
+
+/** How a run ended, as far as the flow knows: what differs is in the ledger. */
+export interface FlowOutcome {
+  /** Deletes that are proven now. */
+  readonly proven: number;
+  /** Deletes that failed, themselves or one of their windows. */
+  readonly failed: number;
+  /** Deletes that were not begun or not ended, as the run may not go on. */
+  readonly left: number;
+}
+
+type DeleteOutcome = keyof FlowOutcome;
+
+/**
+ * A run: delete by delete, its windows side by side. What is done already is left out, so that a run that was
+ * interrupted goes on where it was. It imports neither a database nor a clock.
+ */
+export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowOutcome> {
+  const work = await steps.begin();
+  const outcomes = await Promise.all(
+    work.deletes.map((del) => context.deletes.run(() => runDelete(steps, context, work, del))),
+  );
+  const count = (outcome: DeleteOutcome) => outcomes.filter((o) => o === outcome).length;
+  return { proven: count('proven'), failed: count('failed'), left: count('left') };
+}
+
+async function runDelete(steps: Steps, context: FlowContext, work: Work, del: FlowDelete): Promise<DeleteOutcome> {
+  if (del.state === 'proven' || del.state === 'failed') return del.state;
+  if (!context.mayBegin()) return 'left';
+  const windows = work.windows.filter((w) => w.delete === del.id);
+  try {
+    return work.strategy === 'purge'
+      ? await purge(steps, context, del, windows)
+      : await replace(steps, context, del, windows);
+  } catch (error) {
+    await context.onFailure({ delete: del.id }, error);
+    return 'failed';
+  }
+}
+
+/** Delete, wait until rows written from then on are safe, write, wait for the delete's end, verify. */
+async function purge(
+  steps: Steps,
+  context: FlowContext,
+  del: FlowDelete,
+  windows: readonly FlowWindow[],
+): Promise<DeleteOutcome> {
+  // What was written before this delete was sent goes with it, and has to be written again.
+  const fresh = del.state === 'pending';
+  await steps.submitDelete(del.id);
+  const written = await writeWindows(
+    steps,
+    context,
+    fresh ? windows.map((w) => ({ ...w, state: 'pending' })) : windows,
+  );
+  if (written !== 'proven') return written;
+  await steps.awaitDelete(del.id);
+  await steps.proveDelete(del.id);
+  return 'proven';
+}
+
+/** Write, prove that nothing is missing, delete what is older, wait, verify. Readers never miss a row. */
+async function replace(
+  steps: Steps,
+  context: FlowContext,
+  del: FlowDelete,
+  windows: readonly FlowWindow[],
+): Promise<DeleteOutcome> {
+  const written = await writeWindows(steps, context, windows);
+  if (written !== 'proven') return written;
+  if (del.state === 'pending') {
+    await steps.proveWritten(del.id);
+    // A pause between the proof and the delete loses the proof, which is cheap; a delete that was begun is ended.
+    if (!context.mayBegin()) return 'left';
+  }
+  await steps.submitDelete(del.id);
+  await steps.awaitDelete(del.id);
+  await steps.proveDelete(del.id);
+  return 'proven';
+}
+
+async function writeWindows(
+  steps: Steps,
+  context: FlowContext,
+  windows: readonly FlowWindow[],
+): Promise<DeleteOutcome> {
+  const outcomes = await Promise.all(
+    windows
+      .filter((w) => w.state !== 'written' && w.state !== 'done')
+      .map((window) =>
+        context.windows.run(async (): Promise<DeleteOutcome> => {
+          if (window.state === 'failed') return 'failed';
+          if (!context.mayBegin()) return 'left';
+          try {
+            await steps.writeWindow(window.id);
+            return 'proven';
+          } catch (error) {
+            await context.onFailure({ window: window.id }, error);
+            return 'failed';
+          }
+        }),
+      ),
+  );
+  if (outcomes.includes('failed')) return 'failed';
+  return outcomes.includes('left') ? 'left' : 'proven';
+}

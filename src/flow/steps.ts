@@ -1,0 +1,57 @@
+import type { Pool } from '../domain/pool.ts';
+import type { DeleteState, WindowState } from '../domain/states.ts';
+import type { Range, Strategy } from '../domain/words.ts';
+
+/** A window as the flow needs it. */
+export interface FlowWindow extends Range {
+  readonly id: number;
+  readonly delete: number;
+  readonly state: WindowState;
+}
+
+export interface FlowDelete extends Range {
+  readonly id: number;
+  readonly state: DeleteState;
+}
+
+/** What a run still has to do, as the ledger has it. */
+export interface Work {
+  readonly strategy: Strategy;
+  readonly windows: readonly FlowWindow[];
+  readonly deletes: readonly FlowDelete[];
+}
+
+/**
+ * The steps of a run. Each is safe to repeat after a crash: it looks in the ledger, and on the servers, for what is
+ * already done. Arguments and results are plain data, so that a step can run on another machine. A step that fails for
+ * good throws; whether it was tried again before that is the executor's affair.
+ */
+export interface Steps {
+  /** Fixes the epoch and waits until the first snapshot may be taken. */
+  begin(): Promise<Work>;
+  /** Writes a window and keeps the source's sums: the window is `written`. */
+  writeWindow(window: number): Promise<void>;
+  /** Sends a delete and returns when every mutation is `assigned`: rows written from now on are safe from it. */
+  submitDelete(del: number): Promise<void>;
+  /** Waits until a delete is `finished` on every replica. */
+  awaitDelete(del: number): Promise<void>;
+  /** `replace`: proves that every row of a delete's windows is in the target, so that the old ones can go. */
+  proveWritten(del: number): Promise<void>;
+  /** Verifies a delete's range against the source and keeps the proof: the delete is `proven`, its windows `done`. */
+  proveDelete(del: number): Promise<void>;
+}
+
+/** What the flow needs besides the steps; an executor hands it in. */
+export interface FlowContext {
+  /** Where windows are written. */
+  readonly windows: Pool;
+  /** Where deletes are worked on: one more than one, so that the next one's windows are written while a mutation is waited for. */
+  readonly deletes: Pool;
+  /** True as long as new work may be begun; false after a pause, a cancel or a first Ctrl-C. */
+  readonly mayBegin: () => boolean;
+  /** Called when a unit fails for good; the flow goes on with the others. */
+  readonly onFailure: (
+    unit: { readonly window: number } | { readonly delete: number },
+    error: unknown,
+  ) => Promise<void>;
+}

@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * Named places at every commit boundary, where a test can stop, fail or kill the program:
+ * `REFILL_DEBUG_POINT=attempt-kept:kill`, `…:throw`, `…:sleep=5000`, and `…:kill@2` for the second time it is passed.
+ * Without the variable each is one comparison.
+ */
+export const DEBUG_POINTS = [
+  'run-created',
+  'epoch-kept',
+  'mutations-kept',
+  'mutation-sent',
+  'mutations-assigned',
+  'mutations-finished',
+  'attempt-kept',
+  'table-inserted',
+  'window-inserted',
+  'window-written',
+  'rows-proven',
+  'delete-proven',
+  'run-ending',
+] as const;
+export type DebugPoint = (typeof DEBUG_POINTS)[number];
+
+const wanted = /^([\w-]+):(kill|throw|sleep)(?:=(\d+))?(?:@(\d+))?$/u.exec(process.env['REFILL_DEBUG_POINT'] ?? '');
+let passed = 0;
+
+export async function debugPoint(name: DebugPoint): Promise<void> {
+  if (wanted?.[1] !== name) return;
+  passed += 1;
+  if (passed !== Number(wanted[4] ?? 1)) return;
+  if (wanted[2] === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (wanted[2] === 'throw') throw new Error(`debug point ${name}`);
+  await sleep(Number(wanted[3] ?? 1000));
+}

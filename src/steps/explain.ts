@@ -1,0 +1,86 @@
+import { bind } from '../dataset/sql.ts';
+import { classify, DRIFT_REASONS, type Verdict } from '../domain/classify.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Explanation } from '../domain/events.ts';
+import { formatTenant, type Range } from '../domain/words.ts';
+import { withSource } from '../source/postgres.ts';
+import { type KeyFacts, lookup } from './lookup.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** All of time that a DateTime64 can hold. */
+const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00.000Z' };
+
+/**
+ * Says of one id where it is, where it should be, and why: for each table in which either side knows it.
+ *
+ * @throws RefillError `KEY_UNKNOWN` where neither side does.
+ */
+export async function explain(bench: Workbench, id: string): Promise<Explanation[]> {
+  const found: Explanation[] = [];
+  for (const table of bench.tables) {
+    const facts = (await lookup(bench, table, [id], EVER)).get(id);
+    if (!facts) continue;
+    const untimed = facts.source ? null : await untimedReason(bench, table, id);
+    if (facts.source || facts.targets.length > 0 || untimed)
+      found.push(explanationOf(bench, table, id, facts, untimed));
+  }
+  if (found.length === 0) {
+    throw new RefillError(
+      'KEY_UNKNOWN',
+      `neither side has a row ${id} of ${formatTenant(bench.tenant)} in ${bench.tables.map((t) => t.definition.name).join(', ')}`,
+    );
+  }
+  return found;
+}
+
+/** Why the source's row has no time, where it is one of those. */
+async function untimedReason(bench: Workbench, { definition }: BenchTable, id: string): Promise<string | null> {
+  for (const untimed of definition.untimed ?? []) {
+    const rows = await withSource(bench.source, (source) =>
+      source.query(`SELECT 1 AS one FROM (${bind(untimed.select, { tenant: bench.tenant })}) u WHERE u.key = $1`, [id]),
+    );
+    if (rows.length > 0) return untimed.reason;
+  }
+  return null;
+}
+
+function explanationOf(
+  bench: Workbench,
+  table: BenchTable,
+  id: string,
+  facts: KeyFacts,
+  untimed: string | null,
+): Explanation {
+  const verdict: Verdict =
+    untimed === null
+      ? classify(facts.source, facts.targets, EVER)
+      : { verdict: facts.targets.length > 0 ? 'extra' : 'excluded', reason: untimed };
+  const excluded = facts.source?.excluded ?? untimed;
+  return {
+    id,
+    tenant: { customer: bench.tenant.customer, profile: bench.tenant.profile },
+    table: table.definition.name,
+    verdict: verdict.verdict,
+    reason: verdict.verdict === 'present' ? null : verdict.reason,
+    why: sentence(table, verdict),
+    source: { present: facts.source !== null || untimed !== null, excluded, time: facts.source?.time ?? null },
+    target: facts.targets.map(({ time, version, hash }) => ({ time, version, equal: hash === facts.source?.hash })),
+  };
+}
+
+function sentence({ definition }: BenchTable, verdict: Verdict): string {
+  if (verdict.verdict === 'present') return 'It is in the target exactly as the source has it.';
+  const { reason } = verdict;
+  const named = [...definition.exclusions, ...(definition.untimed ?? [])].find((e) => e.reason === reason);
+  const why = named?.why ?? (reason in DRIFT_REASONS ? DRIFT_REASONS[reason as keyof typeof DRIFT_REASONS] : reason);
+  switch (verdict.verdict) {
+    case 'excluded':
+      return `It is left out on purpose. ${why}`;
+    case 'extra':
+      return `It is in the target and should not be. ${why}`;
+    case 'missing':
+    case 'stale':
+    case 'duplicated':
+      return why;
+  }
+}

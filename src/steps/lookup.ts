@@ -1,0 +1,72 @@
+import { lookupStatement, targetHash } from '../dataset/compile.ts';
+import { chLiteral, identifier } from '../dataset/sql.ts';
+import type { SourceRow, TargetRow } from '../domain/classify.ts';
+import { instant } from '../domain/windows.ts';
+import type { Range } from '../domain/words.ts';
+import { withSource } from '../source/postgres.ts';
+import { type RunVersions, newRows } from '../target/count.ts';
+import { from, inRange, timeMs } from '../target/tables.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** What both sides know of a key. */
+export interface KeyFacts {
+  readonly source: SourceRow | null;
+  readonly targets: readonly TargetRow[];
+}
+
+/** Keys asked for at once: each batch is a scan of the target's range, and a list that both servers have to parse. */
+export const LOOKUP_BATCH = 20_000;
+
+/** Looks keys up on both sides; in the target among the rows with a time in `range`. */
+export async function lookup(
+  bench: Workbench,
+  table: BenchTable,
+  keys: readonly string[],
+  range: Range,
+  since?: RunVersions,
+): Promise<Map<string, KeyFacts>> {
+  const [source, targets] = await Promise.all([
+    lookupSource(bench, table, keys),
+    lookupTarget(bench, table, keys, range, since),
+  ]);
+  return new Map(keys.map((key) => [key, { source: source.get(key) ?? null, targets: targets.get(key) ?? [] }]));
+}
+
+async function lookupSource(
+  bench: Workbench,
+  table: BenchTable,
+  keys: readonly string[],
+): Promise<Map<string, SourceRow>> {
+  const rows = await withSource(bench.source, (source) =>
+    source.query<{ key: string; reason: string | null; time: Date; hash: string }>(
+      lookupStatement(table, { tenant: bench.tenant, keys }),
+    ),
+  );
+  return new Map(rows.map((r) => [r.key, { excluded: r.reason, time: r.time.toISOString(), hash: r.hash }]));
+}
+
+async function lookupTarget(
+  bench: Workbench,
+  table: BenchTable,
+  keys: readonly string[],
+  range: Range,
+  since: RunVersions | undefined,
+): Promise<Map<string, TargetRow[]>> {
+  const { definition } = table;
+  const key = `toString(${identifier(definition.key)})`;
+  const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
+  const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null }>(
+    `SELECT ${key} AS k, toString(${targetHash(table)}) AS h, toString(${timeMs(definition)}) AS t, ${version} AS v
+     ${from(table.target, true)}
+     WHERE ${inRange(definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')})`,
+    {},
+    { max_query_size: '1000000000' },
+  );
+  const found = new Map<string, TargetRow[]>();
+  for (const { k, h, t, v } of rows) {
+    const list = found.get(k) ?? [];
+    list.push({ hash: h, time: instant(Number(t)), version: v });
+    found.set(k, list);
+  }
+  return found;
+}

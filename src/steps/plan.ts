@@ -1,0 +1,268 @@
+import { insertStatement, readStatement } from '../dataset/compile.ts';
+import { identifier } from '../dataset/sql.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Finding } from '../domain/events.ts';
+import type { Limits } from '../domain/limits.ts';
+import type { Plan, PlannedTableDelete, TableCount, Warning } from '../domain/plan.ts';
+import { cutDeletes, cutWindows, type CutWindow, ms, type PartitionSpan } from '../domain/windows.ts';
+import { formatTenant, type Range, type Strategy } from '../domain/words.ts';
+import { withSource } from '../source/postgres.ts';
+import { rowsToRewrite } from '../target/count.ts';
+import { deleteStatement } from '../target/mutations.ts';
+import { from, inRange, ofTenant, partitionSpan } from '../target/tables.ts';
+import { deleteCondition } from './delete.ts';
+import { checkSourceQueries, sourceIdentity } from './preflight.ts';
+import { rowsIn, type SurveyCounts, survey } from './survey.ts';
+import { fingerprint, type Workbench } from './workbench.ts';
+
+export interface PlanOptions {
+  readonly id: string;
+  readonly createdBy: string;
+  readonly range: Range;
+  readonly strategy: Strategy | undefined;
+  readonly limits: Limits;
+  /** Rows a second that were measured on this cluster; null where nothing was. */
+  readonly rate: number | null;
+  readonly findings: readonly Finding[];
+}
+
+/** A window never aims at more than this many times `limits.windowRows`, however fast it went before. */
+const LARGEST_WINDOW = 4;
+
+/** Makes a plan: counts both sides, cuts windows and deletes, and says what could surprise. Nothing is written. */
+export async function makePlan(bench: Workbench, options: PlanOptions): Promise<Plan> {
+  const { range, limits, rate } = options;
+  const strategy = chooseStrategy(bench, options.strategy);
+  const counts = await survey(bench, range);
+  const span = spanOf(bench);
+  const aim =
+    rate === null
+      ? limits.windowRows
+      : Math.min(
+          Math.max((rate / limits.windows) * limits.windowSeconds, limits.windowRows / 2),
+          limits.windowRows * LARGEST_WINDOW,
+        );
+  const windows = cutWindows(range, counts.sourceHours, aim, span);
+  const deletes = planDeletes(bench, strategy, counts, windows, limits, span);
+  const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
+  const rewrite = await Promise.all(bench.tables.map((t) => rowsToRewrite(bench.target, t, bench.tenant, range)));
+  return {
+    id: options.id,
+    createdAt: new Date().toISOString(),
+    createdBy: options.createdBy,
+    tenant: bench.tenant,
+    dataset: bench.dataset.name,
+    strategy,
+    range,
+    tables: bench.tables.map((t) => t.definition.name),
+    fingerprint: await fingerprintOf(bench),
+    limits,
+    counts: counts.tables,
+    days: counts.days,
+    deletes: deletes.planned,
+    windows: windows.map((w, index) => ({
+      id: index + 1,
+      delete: deletes.ofWindow[index] ?? 1,
+      from: w.from,
+      to: w.to,
+      sourceRows: w.rows,
+    })),
+    cost: {
+      rowsToDelete: deletes.planned.reduce((n, d) => n + d.tables.reduce((m, t) => m + t.rows, 0), 0),
+      rowsToWrite,
+      rowsToRewrite: rewrite.reduce((n, rows) => n + rows, 0),
+      seconds: rate === null || rate === 0 ? null : Math.round(rowsToWrite / rate),
+      rowsPerSecond: rate,
+    },
+    warnings: await warningsOf(bench, strategy, options, counts.tables, windows, aim),
+    sql: Object.fromEntries(
+      bench.tables.map((table) => [
+        table.definition.name,
+        {
+          read: `COPY (${readStatement(table, { tenant: bench.tenant, range })}) TO STDOUT`,
+          write: insertStatement(table, {
+            database: bench.tenant.targetDatabase,
+            tenant: bench.tenant,
+            version: ':snapshot',
+          }),
+        },
+      ]),
+    ),
+  };
+}
+
+/** The fingerprint of where a workbench is now. */
+export async function fingerprintOf(bench: Workbench): Promise<string> {
+  return fingerprint(bench, await withSource(bench.source, sourceIdentity));
+}
+
+function chooseStrategy(bench: Workbench, wanted: Strategy | undefined): Strategy {
+  const unversioned = bench.tables.filter((t) => t.versionPrecision === null).map((t) => t.definition.name);
+  if (wanted === 'replace' && unversioned.length > 0) {
+    throw new RefillError(
+      'STRATEGY_UNSUITED',
+      `replace tells old rows by their version, and ${unversioned.join(', ')} has no version column of at least milliseconds`,
+    );
+  }
+  return wanted ?? (unversioned.length > 0 ? 'purge' : 'replace');
+}
+
+/** The finest of the tables' partitions: windows must not cross those of any. */
+function spanOf(bench: Workbench): PartitionSpan {
+  const spans = bench.tables.map((t) => partitionSpan(t.target, t.definition.time));
+  return spans.includes('day') ? 'day' : spans.includes('month') ? 'month' : 'none';
+}
+
+function planDeletes(
+  bench: Workbench,
+  strategy: Strategy,
+  counts: SurveyCounts,
+  windows: readonly CutWindow[],
+  limits: Limits,
+  span: PartitionSpan,
+) {
+  const rowsOf = (table: string, range: Range) =>
+    rowsIn(counts.targetHours.get(table) ?? new Map(), ms(range.from), ms(range.to));
+  // The largest table decides: its mutation is the one that others wait for.
+  const largest = windows.map((w) => Math.max(0, ...bench.tables.map((t) => rowsOf(t.definition.name, w))));
+  const cut = cutDeletes(windows, largest, limits.deleteRows, span);
+  const ofWindow: number[] = [];
+  const planned = cut.map((del, index) => {
+    for (const window of del.windows) ofWindow[window] = index + 1;
+    const versions = strategy === 'replace' ? { epoch: ':epoch', current: [], superseded: [] } : undefined;
+    const tables = bench.tables.map((table): PlannedTableDelete => {
+      const condition = deleteCondition(bench, table, del, versions);
+      const { name } = table.definition;
+      return {
+        table: name,
+        rows: rowsOf(name, del),
+        sql: deleteStatement(bench.tenant.targetDatabase, name, condition, ':nonce'),
+      };
+    });
+    return { id: index + 1, from: del.from, to: del.to, tables };
+  });
+  return { planned, ofWindow };
+}
+
+async function warningsOf(
+  bench: Workbench,
+  strategy: Strategy,
+  options: PlanOptions,
+  counts: readonly TableCount[],
+  windows: readonly CutWindow[],
+  aim: number,
+): Promise<Warning[]> {
+  const warnings: Warning[] = [
+    ...(await checkSourceQueries(bench, options.range)),
+    ...(await ownerWarnings(bench, counts)),
+    ...(await futureVersions(bench, strategy, options.range)),
+  ];
+  const add = (code: Warning['code'], message: string) => warnings.push({ code, message });
+  for (const t of bench.tables.filter((table) => table.versionPrecision === null)) {
+    warnings.push({
+      code: 'NO_VERSION_COLUMN',
+      table: t.definition.name,
+      message: `${t.definition.name} has no version column: only purge can be used, and a repeated insert stays`,
+    });
+  }
+  if (strategy === 'purge')
+    add('READERS_MISS_ROWS', 'readers miss rows of a delete’s range until its windows are written again');
+  else
+    add(
+      'READERS_COUNT_TWICE',
+      'between a window’s insert and its delete, readers without FINAL may count its rows twice',
+    );
+  for (const name of bench.leftOut)
+    warnings.push({
+      code: 'TABLE_LEFT_EMPTY',
+      table: name,
+      message: `${name} is empty for this tenant, and stays so; name it with --tables to fill it`,
+    });
+  const large = windows.filter((w) => w.rows > 2 * aim);
+  if (large.length > 0)
+    add(
+      'WINDOW_TOO_LARGE',
+      `${large.length} windows are single hours with more than twice the rows aimed at; the largest has ${Math.max(...large.map((w) => w.rows)).toLocaleString('en')}`,
+    );
+  if (options.range.to > new Date().toISOString())
+    add('RANGE_NOT_OVER', 'the range ends in the future: rows will still arrive in it');
+  for (const finding of options.findings)
+    if (finding.check === 'clocks') add('CLOCKS_APART', `${finding.message}; ${finding.remedy ?? ''}`);
+  return warnings;
+}
+
+async function ownerWarnings(bench: Workbench, counts: readonly TableCount[]): Promise<Warning[]> {
+  const table = bench.tables[0];
+  const owner = table?.definition.owner;
+  if (!table || !owner) return [];
+  const [customer, profile] = [identifier(owner.customer), identifier(owner.profile)];
+  const owners = await bench.target.rows<{ customer: string; profile: string }>(
+    `SELECT DISTINCT ${customer} AS customer, ${profile} AS profile ${from(table.target, false)}
+     WHERE NOT (${ofTenant(table.definition, bench.tenant).join(' AND ')}) LIMIT 10`,
+  );
+  if (owners.length === 0) return [];
+  const names = owners.map(formatTenant).join(', ');
+  const own =
+    counts.some((c) => c.target > 0) ||
+    (
+      await bench.target.rows(
+        `SELECT 1 AS one ${from(table.target, false)} WHERE ${ofTenant(table.definition, bench.tenant).join(' AND ')} LIMIT 1`,
+      )
+    ).length > 0;
+  if (!own)
+    throw new RefillError(
+      'OWNER_UNCLEAR',
+      `database ${bench.tenant.targetDatabase} holds rows of ${names} and none of ${formatTenant(bench.tenant)}`,
+    );
+  return [
+    {
+      code: 'OWNER_UNCLEAR',
+      message: `database ${bench.tenant.targetDatabase} also holds rows of ${names}: they stay untouched, but two tenants share its name`,
+    },
+  ];
+}
+
+async function futureVersions(bench: Workbench, strategy: Strategy, range: Range): Promise<Warning[]> {
+  if (strategy !== 'replace') return [];
+  const warnings: Warning[] = [];
+  for (const { definition, target } of bench.tables) {
+    const [row] = await bench.target.rows<{ rows: string }>(
+      `SELECT toString(count()) AS rows ${from(target, false)}
+       WHERE ${inRange(definition, bench.tenant, range)} AND ${identifier(definition.version ?? '')} > now64(6, 'UTC') + INTERVAL 1 MINUTE`,
+    );
+    if (Number(row?.rows ?? 0) === 0) continue;
+    warnings.push({
+      code: 'VERSION_IN_FUTURE',
+      table: definition.name,
+      message: `${Number(row?.rows).toLocaleString('en')} rows of ${definition.name} carry a version in the future: replace can neither beat nor delete them, purge can`,
+    });
+  }
+  return warnings;
+}
+
+/** Refuses a plan that was made elsewhere, or whose counts have drifted past its limit since. */
+export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean): Promise<void> {
+  if ((await fingerprintOf(bench)) !== plan.fingerprint) {
+    throw new RefillError(
+      'PLAN_FOREIGN',
+      `plan ${plan.id} was made for another environment: a server, a table's structure or the dataset is not the same`,
+    );
+  }
+  if (!recount) return;
+  const now = await survey(bench, plan.range);
+  const drifted = plan.counts.flatMap((then) => {
+    const current = now.tables.find((t) => t.table === then.table);
+    return (['source', 'target'] as const).flatMap((side) => {
+      const [before, after] = [then[side], current?.[side] ?? 0];
+      const apart = Math.abs(after - before);
+      return apart > 1 && apart > before * plan.limits.countDrift ? [`${then.table} ${side} ${before} → ${after}`] : [];
+    });
+  });
+  if (drifted.length > 0) {
+    throw new RefillError(
+      'PLAN_DRIFTED',
+      `counts have drifted by more than ${plan.limits.countDrift * 100} % since plan ${plan.id}: ${drifted.join(', ')}`,
+      { details: { drifted } },
+    );
+  }
+}

@@ -1,0 +1,170 @@
+import { countStatement, readStatement } from '../dataset/compile.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Finding } from '../domain/events.ts';
+import type { Warning } from '../domain/plan.ts';
+import type { Range } from '../domain/words.ts';
+import { type Source, withSource } from '../source/postgres.ts';
+import { partitionSpan } from '../target/tables.ts';
+import type { Workbench } from './workbench.ts';
+
+/** Seconds that the two servers' clocks may be apart before it is said. */
+export const CLOCK_WARNING_SECONDS = 1;
+
+/** Which server a source database is on: it stays the same behind every address of it. */
+export async function sourceIdentity(source: Source): Promise<string> {
+  const [row] = await source.query<{ id: string }>(
+    `SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS id`,
+  );
+  return row?.id ?? '';
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly Schema?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+function* nodes(plan: PlanNode): Generator<PlanNode> {
+  yield plan;
+  for (const child of plan.Plans ?? []) yield* nodes(child);
+}
+
+/**
+ * Checks each table's source query: that Postgres can run it (`PG_QUERY`, `PG_DENIED` otherwise), and that it does not
+ * scan a big table whole.
+ */
+export async function checkSourceQueries(bench: Workbench, range: Range): Promise<Warning[]> {
+  const warnings: Warning[] = [];
+  await withSource(bench.source, async (source) => {
+    for (const table of bench.tables) {
+      const scope = { tenant: bench.tenant, range };
+      await source.query(`EXPLAIN ${countStatement(table, scope)}`);
+      const [row] = await source.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
+        `EXPLAIN (FORMAT JSON, VERBOSE) ${readStatement(table, scope)}`,
+      );
+      const big = new Set(table.definition.source.big);
+      const plan = row?.['QUERY PLAN'][0]?.Plan;
+      const scanned = plan
+        ? [...nodes(plan)].filter((n) => n['Node Type'] === 'Seq Scan').map((n) => `${n.Schema}.${n['Relation Name']}`)
+        : [];
+      for (const name of new Set(scanned.filter((n) => big.has(n)))) {
+        const [size] = await source.query<{ rows: string; mb: string }>(
+          `SELECT greatest(reltuples, 0)::bigint AS rows, (pg_table_size(oid) / 1048576)::bigint AS mb FROM pg_class WHERE oid = to_regclass($1)`,
+          [name],
+        );
+        warnings.push({
+          code: 'SOURCE_SCAN',
+          table: table.definition.name,
+          message: `reading a window of ${table.definition.name} scans ${name} whole (about ${Number(size?.rows).toLocaleString('en')} rows, ${size?.mb} MB): the range holds much of it, or an index is missing`,
+        });
+      }
+    }
+  });
+  return warnings;
+}
+
+/** Seconds by which ClickHouse's clock is ahead of Postgres', and by how much that may be wrong. */
+export async function clockSkew(bench: Workbench): Promise<{ readonly seconds: number; readonly error: number }> {
+  return withSource(bench.source, async (source) => {
+    const ask = async () => {
+      const before = Date.now();
+      const [pg] = await source.query<{ ms: string }>(
+        `SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint AS ms`,
+      );
+      const [ch] = await bench.target.rows<{ ms: string }>(`SELECT toString(toUnixTimestamp64Milli(now64(3))) AS ms`);
+      return { skew: (Number(ch?.ms) - Number(pg?.ms)) / 1000, error: (Date.now() - before) / 1000 };
+    };
+    const looks = [await ask(), await ask(), await ask()].sort((a, b) => a.error - b.error);
+    return { seconds: looks[0]?.skew ?? 0, error: looks[0]?.error ?? 0 };
+  });
+}
+
+/** Everything that must be right before rows are deleted, as findings: `doctor` prints them, a run refuses errors. */
+export async function preflight(bench: Workbench): Promise<Finding[]> {
+  const { tenant, target } = bench;
+  const findings: Finding[] = [];
+  const subject = (table: string) => `${tenant.targetDatabase}.${table}`;
+  const add = (level: Finding['level'], check: string, about: string, message: string, remedy: string | null = null) =>
+    findings.push({ check, level, subject: about, message, remedy });
+
+  for (const table of bench.tables) {
+    const { definition } = table;
+    const { name } = definition;
+    for (const right of ['SELECT', 'INSERT', 'ALTER DELETE']) {
+      const allowed = await hasRight(bench, right, name);
+      if (allowed) continue;
+      add(
+        'error',
+        'rights',
+        subject(name),
+        `the user has no right to ${right}`,
+        `GRANT ${right} ON ${subject(name)} TO the user of the configuration`,
+      );
+    }
+    if (table.versionPrecision === null) {
+      add(
+        'warning',
+        'version column',
+        subject(name),
+        'it has no version column of at least milliseconds',
+        'only `purge` can be used; readers miss rows meanwhile',
+      );
+    }
+    if (!/Replacing/u.test(table.target.engine)) {
+      add(
+        'warning',
+        'engine',
+        subject(name),
+        `${table.target.engine} does not collapse rows of the same key`,
+        'a row that is written twice stays twice',
+      );
+    }
+    if (partitionSpan(table.target, definition.time) === 'none') {
+      add(
+        'warning',
+        'partitions',
+        subject(name),
+        `its partitions (${table.target.partitionKey || 'none'}) do not follow ${definition.time}`,
+        'every delete rewrites parts of all times',
+      );
+    }
+  }
+  const shards = await target.rows<{ shards: string }>(
+    `SELECT toString(uniqExact(shard_num)) AS shards FROM system.clusters WHERE cluster = {cluster:String}`,
+    { cluster: bench.cluster },
+  );
+  if (Number(shards[0]?.shards ?? 0) > 1) {
+    add(
+      'error',
+      'topology',
+      bench.cluster,
+      'the cluster has several shards, which this version does not delete from',
+      'wait for the version that does',
+    );
+  }
+  const skew = await clockSkew(bench);
+  if (Math.abs(skew.seconds) - skew.error > CLOCK_WARNING_SECONDS) {
+    add(
+      'warning',
+      'clocks',
+      tenant.cluster,
+      `ClickHouse's clock is ${skew.seconds.toFixed(1)} s ahead of Postgres'`,
+      'correct the clocks; until then raise limits.clockMarginSeconds above it',
+    );
+  }
+  return findings;
+}
+
+async function hasRight(bench: Workbench, right: string, table: string): Promise<boolean> {
+  try {
+    const rows = await bench.target.rows<{ result: number }>(
+      `CHECK GRANT ${right} ON \`${bench.tenant.targetDatabase}\`.\`${table}\``,
+    );
+    return rows[0] === undefined || Object.values(rows[0])[0] !== 0;
+  } catch (error) {
+    // Servers before 24.9 do not know the statement; the delete itself will tell.
+    if (error instanceof RefillError && error.code === 'CH_QUERY') return true;
+    throw error;
+  }
+}

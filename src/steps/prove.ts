@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { classify } from '../domain/classify.ts';
+import type { Drift, TableProof } from '../domain/drift.ts';
+import type { Limits } from '../domain/limits.ts';
+import type { DriftKind, Instant, Range } from '../domain/words.ts';
+import type { SourceSums } from '../ledger/ledger.ts';
+import { type Buckets, type RunVersions, targetSums } from '../target/count.ts';
+import { type KeyFacts, lookup, LOOKUP_BATCH } from './lookup.ts';
+import { findSuspects, type Suspects, unequalBuckets } from './suspects.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** A window with the source's side of its proof. */
+export interface ProofWindow extends Range {
+  /** Its number in the run; null where there is no run. */
+  readonly id: number | null;
+  /** The snapshot that the sums were made in. */
+  readonly snapshot: Instant;
+  readonly sums: readonly SourceSums[];
+}
+
+export interface ProveOptions {
+  readonly limits: Pick<Limits, 'graceSeconds' | 'looks'>;
+  readonly signal: AbortSignal;
+  /** Only rows that the run's delete will keep count: the proof before a delete. */
+  readonly since?: RunVersions;
+  /** The whole range that is verified, where the windows are a part of it: a row that moved inside of it is stale. */
+  readonly range?: Range;
+  readonly onWait?: (reason: string) => void;
+}
+
+export interface Proven {
+  readonly proofs: readonly TableProof[];
+  readonly drift: readonly Drift[];
+}
+
+/**
+ * Compares the target's rows of neighbouring windows with the source's sums: one pass over the target for each table.
+ * Where a bucket differs its keys are read from both sides, and what differs is looked up again after a grace period;
+ * only what stays is drift.
+ *
+ * @param windows In time order, without gaps.
+ */
+export async function prove(bench: Workbench, windows: readonly ProofWindow[], options: ProveOptions): Promise<Proven> {
+  const proofs: TableProof[] = [];
+  const drift: Drift[] = [];
+  for (const table of bench.tables) {
+    options.signal.throwIfAborted();
+    const sides = await compareSums(bench, table, windows, options);
+    const suspects: Suspects = new Map();
+    for (const side of sides) {
+      if (side.unequal.length > 0) await findSuspects(bench, table, side.window, side.unequal, options.since, suspects);
+    }
+    const settled = await settle(bench, table, suspects, options.range ?? wholeOf(windows), options);
+    drift.push(...settled.drift);
+    const shares = byWindow(windows, settled);
+    proofs.push(...sides.map((side, index) => proofOf(table, side, shares[index] ?? NOTHING)));
+  }
+  return { proofs, drift };
+}
+
+const wholeOf = (windows: readonly Range[]): Range => ({ from: windows[0]?.from ?? '', to: windows.at(-1)?.to ?? '' });
+
+/** Both sides' sums of a window. */
+interface Sides {
+  readonly window: ProofWindow;
+  readonly source: SourceSums;
+  readonly target: Buckets;
+  readonly unequal: readonly number[];
+}
+
+async function compareSums(
+  bench: Workbench,
+  table: BenchTable,
+  windows: readonly ProofWindow[],
+  options: ProveOptions,
+): Promise<Sides[]> {
+  const { name } = table.definition;
+  const targets = await targetSums(bench.target, table, bench.tenant, windows, options.since);
+  return windows.map((window, index) => {
+    const source = window.sums.find((s) => s.table === name) ?? { table: name, rows: 0, excluded: {}, buckets: {} };
+    const target = targets[index] ?? {};
+    return { window, source, target, unequal: unequalBuckets(source.buckets, target) };
+  });
+}
+
+interface Settled {
+  readonly drift: readonly Drift[];
+  /** Keys that changed at every look. */
+  readonly unsettled: readonly { readonly key: string; readonly time: Instant | null }[];
+}
+
+/** The source row's hash where it should be in the range, else null: what has to stay for a difference to count. */
+function sourceState(facts: KeyFacts, range: Range): string | null {
+  const { source } = facts;
+  return source && source.excluded === null && source.time >= range.from && source.time < range.to ? source.hash : null;
+}
+
+/**
+ * Looks suspects up again after a grace period, until each is equal, or differs while its source has not changed since
+ * the look before.
+ */
+async function settle(
+  bench: Workbench,
+  table: BenchTable,
+  suspects: Suspects,
+  range: Range,
+  options: ProveOptions,
+): Promise<Settled> {
+  const drift: Drift[] = [];
+  let pending = suspects;
+  let facts = new Map<string, KeyFacts>();
+  for (let look = 1; pending.size > 0 && look <= options.limits.looks; look += 1) {
+    options.onWait?.(`${pending.size} rows of ${table.definition.name} that differ are looked up again`);
+    await sleep(options.limits.graceSeconds * 1000, undefined, { signal: options.signal });
+    const next: Suspects = new Map();
+    facts = new Map();
+    for (const keys of batches([...pending.keys()], LOOKUP_BATCH)) {
+      for (const [key, found] of await lookup(bench, table, keys, range, options.since)) {
+        const verdict = classify(found.source, found.targets, range);
+        if (verdict.verdict === 'present' || verdict.verdict === 'excluded') continue;
+        const state = sourceState(found, range);
+        if (pending.get(key) === state) {
+          const time = state === null ? (found.targets[0]?.time ?? null) : (found.source?.time ?? null);
+          drift.push({ table: table.definition.name, key, kind: verdict.verdict, reason: verdict.reason, time });
+        } else {
+          next.set(key, state);
+          facts.set(key, found);
+        }
+      }
+    }
+    pending = next;
+  }
+  const unsettled = [...pending.keys()].map((key) => ({ key, time: facts.get(key)?.source?.time ?? null }));
+  return { drift, unsettled };
+}
+
+const NOTHING: Settled = { drift: [], unsettled: [] };
+
+/** Each window's share. What lies outside of all of them (it moved) is counted with the first: nothing gets lost. */
+function byWindow(windows: readonly Range[], settled: Settled): Settled[] {
+  const shareOf = ({ time }: { readonly time: Instant | null }) =>
+    Math.max(
+      0,
+      windows.findIndex((w) => time !== null && time >= w.from && time < w.to),
+    );
+  const shares = windows.map(() => ({ drift: [] as Drift[], unsettled: [] as Settled['unsettled'][number][] }));
+  for (const d of settled.drift) shares[shareOf(d)]?.drift.push(d);
+  for (const u of settled.unsettled) shares[shareOf(u)]?.unsettled.push(u);
+  return shares;
+}
+
+function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
+}
+
+function proofOf(table: BenchTable, side: Sides, share: Settled): TableProof {
+  const count = (kind: DriftKind) => share.drift.reduce((n, d) => n + (d.kind === kind ? 1 : 0), 0);
+  return {
+    table: table.definition.name,
+    from: side.window.from,
+    to: side.window.to,
+    window: side.window.id,
+    snapshot: side.window.snapshot,
+    source: side.source.rows,
+    target: Object.values(side.target).reduce((n, [rows]) => n + rows, 0),
+    excluded: side.source.excluded,
+    missing: count('missing'),
+    extra: count('extra'),
+    stale: count('stale'),
+    duplicated: count('duplicated'),
+    unsettled: share.unsettled.length,
+    sourceSum: total(side.source.buckets),
+    targetSum: total(side.target),
+  };
+}
+
+function total(buckets: Buckets): string {
+  return String(Object.values(buckets).reduce((sum, [, bucket]) => sum + BigInt(bucket), 0n));
+}

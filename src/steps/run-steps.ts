@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RefillError } from '../domain/errors.ts';
+import type { Plan } from '../domain/plan.ts';
+import { KEYS_NAMED } from '../domain/verified.ts';
+import type { Range } from '../domain/words.ts';
+import type { Steps, Work } from '../flow/steps.ts';
+import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
+import { withSource } from '../source/postgres.ts';
+import type { RunVersions } from '../target/count.ts';
+import { endQueries } from '../target/mutations.ts';
+import { debugPoint } from './debug-points.ts';
+import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
+import { type ProofWindow, prove } from './prove.ts';
+import { writeWindow } from './reindex.ts';
+import type { Workbench } from './workbench.ts';
+
+/** What a run's steps tell while they work. */
+export interface StepReports {
+  readonly onRows: (window: number, table: string, rows: number) => void;
+  readonly onWritten: (window: WindowRecord, rows: number) => void;
+  readonly onDelete: (
+    del: Range & { readonly id: number },
+    state: 'submitted' | 'assigned' | 'finished' | 'proven',
+    rows: number,
+  ) => void;
+  /** What a unit waits for now; null when it goes on. */
+  readonly onWait: (unit: string, reason: string | null) => void;
+}
+
+export interface RunStepsOptions {
+  readonly bench: Workbench;
+  readonly ledger: Ledger;
+  readonly run: string;
+  readonly plan: Plan;
+  readonly signal: AbortSignal;
+  readonly reports: StepReports;
+}
+
+/** The steps of one run, over its workbench and the ledger. Neither order nor retries are here. */
+export function createRunSteps({ bench, ledger, run, plan, signal, reports }: RunStepsOptions): Steps {
+  const { limits, strategy } = plan;
+
+  const windowsOf = async (del: number) => (await ledger.windows(run)).filter((w) => w.delete === del);
+
+  const deleteOf = async (id: number) => {
+    const found = (await ledger.deletes(run)).find((d) => d.id === id);
+    if (!found) throw new RefillError('BUG', `run ${run} has no delete ${id}`);
+    return found;
+  };
+
+  const epochOf = async () => (await ledger.run(run)).epoch ?? '';
+
+  /** Which rows in a delete's range are the run's own. */
+  async function versionsOf(del: number): Promise<RunVersions | undefined> {
+    if (strategy !== 'replace') return undefined;
+    const ids = new Set((await windowsOf(del)).map((w) => w.id));
+    const attempts = (await ledger.attempts(run)).filter((a) => ids.has(a.window));
+    const newest = newestDone(attempts);
+    return {
+      epoch: await epochOf(),
+      current: [...newest.values()].map((a) => a.version),
+      superseded: attempts.filter((a) => newest.get(a.window) !== a).map((a) => a.version),
+    };
+  }
+
+  async function proofWindows(del: number): Promise<ProofWindow[]> {
+    const windows = await windowsOf(del);
+    return Promise.all(
+      windows.map(async (w): Promise<ProofWindow> => {
+        const { snapshot, tables } = await ledger.sums(run, w.id);
+        return {
+          id: w.id,
+          from: w.from,
+          to: w.to,
+          snapshot: `${snapshot.replace(' ', 'T').slice(0, 23)}Z`,
+          sums: tables,
+        };
+      }),
+    );
+  }
+
+  const waiting = (unit: string) => ({ limits, signal, onWait: (reason: string) => reports.onWait(unit, reason) });
+
+  return {
+    async begin(): Promise<Work> {
+      const [clock] = await withSource(bench.source, (source) =>
+        source.query<{ now: string }>(`SELECT to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US') AS now`),
+      );
+      const now = clock?.now ?? '';
+      const epoch = await ledger.setEpoch(run, now);
+      await debugPoint('epoch-kept');
+      // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
+      if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
+      return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
+    },
+
+    async writeWindow(id) {
+      const window = (await ledger.windows(run)).find((w) => w.id === id);
+      if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
+      const earlier = await ledger.attempts(run, id);
+      await endQueries(
+        bench.target,
+        earlier.filter((a) => a.state === 'started').flatMap((a) => Object.values(a.queries)),
+      );
+      if (strategy === 'purge' && earlier.length > 0) {
+        await clearWindow(
+          bench,
+          run,
+          window,
+          earlier.map((a) => a.version),
+          waiting(`window ${id}`),
+        );
+      }
+      let attempt: AttemptRecord | undefined;
+      const keepAttempt = async (version: string) => {
+        attempt = await ledger.startAttempt(run, id, version, (number) =>
+          Object.fromEntries(
+            bench.tables.map(({ definition: { name } }) => [name, `refill-${run}-w${id}-${name}-a${number}`]),
+          ),
+        );
+        return attempt.queries;
+      };
+      const written = await writeWindow(bench, window, {
+        keepAttempt,
+        signal,
+        onRows: (table, rows) => reports.onRows(id, table, rows),
+      });
+      await ledger.finishAttempt(run, id, attempt?.attempt ?? 0, written);
+      await debugPoint('window-written');
+      reports.onWritten(window, written.rows);
+    },
+
+    async submitDelete(id) {
+      const del = await deleteOf(id);
+      const versions = await versionsOf(id);
+      if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
+      await submitDelete(bench, ledger, run, del, versions);
+      reports.onDelete(del, 'assigned', await rowsOf(id));
+    },
+
+    async awaitDelete(id) {
+      await awaitDelete(bench, ledger, run, id, waiting(`delete ${id}`));
+      reports.onWait(`delete ${id}`, null);
+      reports.onDelete(await deleteOf(id), 'finished', await rowsOf(id));
+    },
+
+    async proveWritten(id) {
+      const windows = await proofWindows(id);
+      const versions = await versionsOf(id);
+      const unit = `delete ${id}`;
+      reports.onWait(unit, 'the proof of what was written');
+      const { drift } = await prove(bench, windows, { ...waiting(unit), ...(versions ? { since: versions } : {}) });
+      reports.onWait(unit, null);
+      await debugPoint('rows-proven');
+      const missing = drift.filter((d) => d.kind === 'missing');
+      if (missing.length === 0) return;
+      const keys = missing.slice(0, KEYS_NAMED).map(({ table, key }) => ({ table, key }));
+      const error = new RefillError(
+        'PROOF_FAILED',
+        `${missing.length} rows that were written are not in the target, so nothing was deleted`,
+        { details: { keys } },
+      );
+      for (const w of windows) {
+        const lost = missing.some((d) => d.time !== null && d.time >= w.from && d.time < w.to);
+        if (lost && w.id !== null) await ledger.failWindow(run, w.id, error.toJSON());
+      }
+      throw error;
+    },
+
+    async proveDelete(id) {
+      const del = await deleteOf(id);
+      const unit = `delete ${id}`;
+      reports.onWait(unit, 'the proof');
+      const { proofs, drift } = await prove(bench, await proofWindows(id), waiting(unit));
+      const rows = await rowsOf(id);
+      await ledger.proveDelete(run, id, proofs, drift, rows);
+      await debugPoint('delete-proven');
+      reports.onWait(unit, null);
+      reports.onDelete(del, 'proven', rows);
+    },
+  };
+
+  async function rowsOf(del: number): Promise<number> {
+    return (await ledger.mutations(run, del)).reduce((n, m) => n + (m.rows ?? 0), 0);
+  }
+}
+
+/** The newest finished attempt of each window. */
+function newestDone(attempts: readonly AttemptRecord[]): Map<number, AttemptRecord> {
+  const newest = new Map<number, AttemptRecord>();
+  for (const attempt of attempts) {
+    if (attempt.state !== 'done') continue;
+    const known = newest.get(attempt.window);
+    if (!known || known.attempt < attempt.attempt) newest.set(attempt.window, attempt);
+  }
+  return newest;
+}
