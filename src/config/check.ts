@@ -1,7 +1,9 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { ClusterConfig, RefillConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
-import { findings, type Finding } from './problems.ts';
+import { url } from './fields.ts';
+import { isMap, list, map, repeats } from './loose.ts';
+import { findings, type Finding, type Path } from './problems.ts';
 import { moduleConfigSchema, yamlConfigSchema, type CheckedConfig } from './schema.ts';
 import { absoluteReference } from './secrets.ts';
 
@@ -25,36 +27,15 @@ function withoutUndefined(value: unknown, depth = 0): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, withoutUndefined(item, depth + 1)]));
 }
 
-type Loose = Readonly<Record<string, unknown>>;
-
-const isMap = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A value as a map, empty where it is none: what is checked here is looked at in files with other problems too. */
-function map(value: unknown): Loose {
-  return isMap(value) ? value : {};
-}
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-/** Reports each value that stands again, by a form in which equal things look equal; null is not looked at. */
-function again(keys: readonly (string | null)[], report: (index: number, first: number) => void): void {
-  const seen = new Map<string, number>();
-  for (const [index, key] of keys.entries()) {
-    if (key === null) continue;
-    const first = seen.get(key);
-    if (first === undefined) seen.set(key, index);
-    else report(index, first);
-  }
-}
-
-function tenantFindings(tenants: unknown, path: readonly PropertyKey[]): readonly Finding[] {
+function tenantFindings(tenants: unknown, path: Path): readonly Finding[] {
   const found: Finding[] = [];
   const items = list(tenants).map(map);
   const names = items.map(({ customer, profile }) =>
     typeof customer === 'string' && typeof profile === 'string' ? `${customer}/${profile}` : null,
   );
-  again(names, (index, first) => {
-    found.push({ path: [...path, index], message: `\`${names[index]}\` is in the list already, as tenants[${first}]` });
-  });
+  for (const { index, first, text } of repeats(names)) {
+    found.push({ path: [...path, index], message: `\`${text}\` is in the list already, as tenants[${first}]` });
+  }
   for (const [index, { database, sourceDatabase, targetDatabase }] of items.entries()) {
     if (database !== undefined && sourceDatabase !== undefined && targetDatabase !== undefined) {
       const message = 'is not used: `sourceDatabase` and `targetDatabase` say it all; leave it out';
@@ -64,9 +45,13 @@ function tenantFindings(tenants: unknown, path: readonly PropertyKey[]): readonl
   return found;
 }
 
-/** A URL as it would be asked, for comparing. */
-const origin = (url: unknown): string | null =>
-  typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : null;
+const urlSchema = url();
+
+/** An address as it would be asked, for comparing; null where it is none, which is said elsewhere. */
+function origin(value: unknown): string | null {
+  const result = urlSchema.safeParse(value);
+  return result.success ? new URL(result.data).origin : null;
+}
 
 /** What two clusters cannot have in common: both sides. Sharing one is how several Postgres servers feed one target. */
 function sidesOf(value: unknown): string | null {
@@ -87,21 +72,18 @@ function crossFindings(value: unknown): readonly Finding[] {
     found.push({ path: ['clusters'], message: 'expected at least one cluster' });
   }
   for (const [name, cluster] of clusters) {
-    found.push(...tenantFindings(map(cluster)['tenants'], ['clusters', name, 'tenants']));
-    const { urls } = map(map(cluster)['clickhouse']);
-    again(list(urls).map(origin), (index, first) => {
+    const { clickhouse, tenants } = map(cluster);
+    found.push(...tenantFindings(tenants, ['clusters', name, 'tenants']));
+    for (const { index, first } of repeats(list(map(clickhouse)['urls']).map(origin))) {
       const path = ['clusters', name, 'clickhouse', 'urls', index];
       found.push({ path, message: `the same address as urls[${first}]` });
-    });
+    }
   }
   const names = clusters.map(([name]) => name);
-  again(
-    clusters.map(([, cluster]) => sidesOf(cluster)),
-    (index, first) => {
-      const message = `the same servers as \`${names[first]}\`: every tenant would be found twice`;
-      found.push({ path: ['clusters', names[index] ?? ''], part: 'key', message });
-    },
-  );
+  for (const { index, first } of repeats(clusters.map(([, cluster]) => sidesOf(cluster)))) {
+    const message = `the same servers as \`${names[first]}\`: every tenant would be found twice`;
+    found.push({ path: ['clusters', names[index] ?? ''], part: 'key', message });
+  }
   return found;
 }
 

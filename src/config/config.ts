@@ -1,31 +1,42 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { Limits } from '../domain/limits.ts';
 
-/** A reference to a secret: `env:NAME`, `file:PATH` or `exec:COMMAND`. Never the secret itself. */
+/**
+ * A reference to a secret: `env:NAME`, `file:PATH` or `exec:COMMAND`. Never the secret itself. In a loaded configuration
+ * nothing in it is relative: it means the same from any directory.
+ */
 export type SecretReference = string;
 
 export interface PostgresConfig {
+  /** Name or address, or the directory of a Unix socket. */
   readonly host: string;
-  /** Default 5432. */
+  /** Default 5432, Postgres's own. */
   readonly port: number;
   readonly user: string;
   readonly password?: SecretReference;
-  /** TLS: `disable` (default), `require`, or `verify-full` with the system's certificates. */
+  /**
+   * TLS: `disable` (default: this machine, a private network, a tunnel), `require`, or `verify-full` with the system's
+   * certificates.
+   */
   readonly tls: 'disable' | 'require' | 'verify-full';
 }
 
 export interface LedgerConfig extends PostgresConfig {
+  /** No default: the ledger in a wrong database would look like a ledger without runs. */
   readonly database: string;
 }
 
 export interface ClickHouseConfig {
-  /** HTTP addresses; with several, each is a way to the same cluster. */
+  /** HTTP addresses, without path, user and password; with several, each is a way to the same cluster. */
   readonly urls: readonly string[];
   readonly user: string;
   readonly password?: SecretReference;
-  /** The cluster's name in `system.clusters`. */
+  /** The cluster's name in `system.clusters`, where it has more than one server. */
   readonly cluster?: string;
-  /** Compress inserts: `auto` (default) does so where the server is not on this machine. */
+  /**
+   * Compress inserts: `auto` (default) does so where the server is not on this machine; on the same one it costs more
+   * than it saves.
+   */
   readonly compress: 'auto' | 'always' | 'never';
 }
 
@@ -41,6 +52,7 @@ export interface TenantConfig {
 export interface ClusterConfig {
   readonly postgres: PostgresConfig;
   readonly clickhouse: ClickHouseConfig;
+  /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
 

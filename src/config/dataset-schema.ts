@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { ColumnDefinition, DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
+import type { ColumnDefinition, DatasetDefinition } from '../dataset/definition.ts';
 import { expected, oneOf, strict, words } from './fields.ts';
+import { isMap, list, map, repeats, type Loose } from './loose.ts';
 
 /**
  * Whether a value is a DatasetDefinition. What a type cannot say is said here too: a definition without its key column
@@ -85,7 +86,7 @@ const untimedSchema = strict({
   why: sentence(),
 });
 
-const tableShape = strict({
+const tableSchema = strict({
   name: words('a table’s name'),
   optional: z.boolean({ error: expected('true or false') }).exactOptional(),
   key: column(),
@@ -107,40 +108,44 @@ const tableShape = strict({
 
 type Report = (path: readonly PropertyKey[], message: string) => void;
 
-/** The places in a list, after the first, that hold a value once more. */
-function repeats(values: readonly string[]): readonly (readonly [index: number, value: string])[] {
-  return [...values.entries()].filter(([index, value]) => values.indexOf(value) !== index);
-}
+const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
-function checkTable(table: TableDefinition, report: Report): void {
-  for (const role of ['key', 'time'] as const) {
-    const column = table[role];
-    if (!Object.hasOwn(table.columns, column)) report([role], `no column \`${column}\` is defined under \`columns\``);
-  }
-  const ours = {
-    version: table.version,
-    'owner.customer': table.owner?.customer,
-    'owner.profile': table.owner?.profile,
-  };
-  for (const [role, column] of Object.entries(ours)) {
-    if (column !== undefined && Object.hasOwn(table.columns, column)) {
+function checkTable(table: Loose, report: Report): void {
+  const { version, owner } = table;
+  if (isMap(table['columns'])) {
+    const columns = table['columns'];
+    for (const role of ['key', 'time']) {
+      const column = text(table[role]);
+      if (column === null || column === '' || Object.hasOwn(columns, column)) continue;
+      report([role], `no column \`${column}\` is defined under \`columns\``);
+    }
+    const ours = { version, 'owner.customer': map(owner)['customer'], 'owner.profile': map(owner)['profile'] };
+    for (const [role, column] of Object.entries(ours)) {
+      if (typeof column !== 'string' || !Object.hasOwn(columns, column)) continue;
       report(['columns', column], `must not be defined: it is the table’s \`${role}\`, which Refill fills in`);
     }
   }
-  for (const list of ['exclusions', 'untimed'] as const) {
-    const reasons = (table[list] ?? []).map(({ reason }) => reason);
-    for (const [index, reason] of repeats(reasons)) {
-      report([list, index, 'reason'], `the reason \`${reason}\` stands twice; counts could not be told apart`);
+  for (const key of ['exclusions', 'untimed']) {
+    for (const { index, text: reason } of repeats(list(table[key]).map((item) => text(map(item)['reason'])))) {
+      report([key, index, 'reason'], `the reason \`${reason}\` stands twice; counts could not be told apart`);
     }
   }
 }
 
-const tableSchema = tableShape.superRefine((table, context) => {
-  checkTable(table, (path, message) => context.addIssue({ code: 'custom', path: [...path], message }));
-});
+function checkTables(tables: readonly unknown[], report: Report): void {
+  for (const { index, text: name } of repeats(tables.map((table) => text(map(table)['name'])))) {
+    report([index, 'name'], `a table \`${name}\` is defined twice`);
+  }
+  for (const [index, table] of tables.entries()) {
+    checkTable(map(table), (path, message) => report([index, ...path], message));
+  }
+}
+
+/** Also where something else is wrong in a table, so that one look at the errors is enough. */
+const always = { when: () => true };
 
 /** The schema of a DatasetDefinition. Its error messages never repeat SQL. */
-export const datasetSchema: z.ZodType<DatasetDefinition> = strict(
+export const datasetSchema: z.ZodType<DatasetDefinition, DatasetDefinition> = strict(
   {
     name: name(),
     tenants: sql('a SELECT of `customer` and `profile`'),
@@ -148,10 +153,9 @@ export const datasetSchema: z.ZodType<DatasetDefinition> = strict(
       .array(tableSchema, { error: expected('a list of tables') })
       .min(1, { error: 'expected at least one table' })
       .superRefine((tables, context) => {
-        for (const [index, name] of repeats(tables.map((table) => table.name))) {
-          context.addIssue({ code: 'custom', path: [index, 'name'], message: `a table \`${name}\` is defined twice` });
-        }
-      }),
+        const report: Report = (path, message) => context.addIssue({ code: 'custom', path: [...path], message });
+        checkTables(list(tables), report);
+      }, always),
   },
   'a dataset',
 );

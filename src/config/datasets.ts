@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import { datasetSchema } from './dataset-schema.ts';
@@ -23,11 +24,12 @@ async function fromModule(entry: string, directory: string): Promise<Resolved> {
   if (!MODULES.includes(extname(entry))) {
     return { findings: [{ path: [], message: `expected the path of a module that ends in ${MODULES.join(', ')}` }] };
   }
-  const loaded = await importModule(resolve(directory, entry));
+  const file = resolve(directory, entry);
+  if (!existsSync(file)) return { findings: [{ path: [], message: 'there is no such file' }] };
+  const loaded = await importModule(file);
   if ('message' in loaded) {
-    const { message, position } = loaded;
-    const place = position === null ? entry : `${entry}:${position.line}:${position.column}`;
-    return { findings: [{ path: [], message: `${place} ${message}` }] };
+    const place = [entry, loaded.line, loaded.column].filter((part) => part !== null).join(':');
+    return { findings: [{ path: [], message: `${place}: ${loaded.message}` }] };
   }
   const result = datasetSchema.safeParse(loaded.value);
   if (result.success) return { dataset: result.data };

@@ -32,7 +32,9 @@ export function expected(what: string): (issue: Issue) => string {
   return ({ input, code }) => {
     if (input === undefined) return `missing; expected ${what}`;
     if (input === '') return `is empty; expected ${what}`;
-    return code === 'invalid_type' ? `expected ${what}, got ${kindOf(input)}` : `expected ${what}`;
+    // A text of the wrong form: it would say nothing that it is a text.
+    if (typeof input === 'string' && code !== 'invalid_type') return `expected ${what}`;
+    return `expected ${what}, got ${kindOf(input)}`;
   };
 }
 
@@ -69,24 +71,21 @@ export function words(what: string): z.ZodString {
   return z.string({ error }).regex(/^[^\u0000-\u001f\u007f]+$/u, { error });
 }
 
-function numeric(schema: z.ZodNumber, what: string, min: number, max: number): z.ZodNumber {
-  const error = (issue: Issue): string =>
-    typeof issue.input === 'number' ? `expected ${what}, got ${issue.input}` : expected(what)(issue);
-  return schema.min(min, { error }).max(max, { error });
+/** The message of a number; numbers are repeated, as no password is asked for where one is. */
+function number(what: string): (issue: Issue) => string {
+  return (issue) => (typeof issue.input === 'number' ? `expected ${what}, got ${issue.input}` : expected(what)(issue));
 }
 
 /** A whole number in a range, both ends included. */
 export function whole(min: number, max: number): z.ZodNumber {
-  const what = `a whole number from ${min} to ${max}`;
-  const error = (issue: Issue): string =>
-    typeof issue.input === 'number' ? `expected ${what}, got ${issue.input}` : expected(what)(issue);
-  return numeric(z.int({ error }), what, min, max);
+  const error = number(`a whole number from ${min} to ${max}`);
+  return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
 /** A number in a range, both ends included. */
 export function between(min: number, max: number): z.ZodNumber {
-  const what = `a number from ${min} to ${max}`;
-  return numeric(z.number({ error: expected(what) }), what, min, max);
+  const error = number(`a number from ${min} to ${max}`);
+  return z.number({ error }).min(min, { error }).max(max, { error });
 }
 
 /** One of some words. */
@@ -124,11 +123,9 @@ function urlProblem(value: string): string | undefined {
   if (!/^https?:\/\//iu.test(value)) {
     return 'expected http:// or https://: ClickHouse’s HTTP interface (8123, 8443), not the native one (9000, 9440)';
   }
-  if (!URL.canParse(value)) return 'expected an address such as http://host:8123';
-  const url = new URL(value);
-  if (url.pathname !== '/') return 'expected an address without a path';
-  if (url.search !== '' || url.hash !== '') return 'expected an address without `?` and `#`';
-  return undefined;
+  if (!URL.canParse(value) || /\s/u.test(value)) return 'expected an address such as http://host:8123';
+  if (new URL(value).pathname !== '/') return 'expected an address without a path';
+  return /[?#]/u.test(value) ? 'expected an address without `?` and `#`' : undefined;
 }
 
 function secretProblem(value: string): string | undefined {
@@ -158,7 +155,7 @@ export function host(): z.ZodString {
 /** The address of a ClickHouse server's HTTP interface, and nothing more than that. */
 export function url(): z.ZodString {
   return checked(words('an address such as http://host:8123'), urlProblem).meta({
-    pattern: '^https?://[^/?#@]+/?$',
+    pattern: String.raw`^https?://[^/?#@\s]+/?$`,
   });
 }
 

@@ -45,8 +45,7 @@ async function readYaml(file: string, cwd: string): Promise<FileValue> {
 async function readModule(file: string): Promise<FileValue> {
   const loaded = await importModule(file);
   if ('value' in loaded) return { value: loaded.value, locate: () => null };
-  const { line, column } = loaded.position ?? { line: null, column: null };
-  return { problems: [{ path: '', line, column, message: loaded.message }] };
+  return { problems: [{ path: '', ...loaded }] };
 }
 
 /**

@@ -95,6 +95,9 @@ const LIMITS = {
   attempts: whole(1, 100)
     .default(DEFAULT_LIMITS.attempts)
     .describe('Tries of a window or a delete before it counts as failed.'),
+  outageMinutes: between(0, 10_080)
+    .default(DEFAULT_LIMITS.outageMinutes)
+    .describe('Minutes for which a server that does not answer is waited for.'),
   countDrift: between(0, 1)
     .default(DEFAULT_LIMITS.countDrift)
     .describe('A plan is refused when a count has drifted by more than this share: 0.1 is 10 %.'),

@@ -7,6 +7,7 @@ const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   windowSeconds: 'how long a window should take, once a rate is known',
   deleteRows: 'rows that one delete may remove from a table',
   attempts: 'tries of a window or a delete',
+  outageMinutes: 'for which a server that does not answer is waited for',
   countDrift: 'a plan is refused when counts have changed by more: 0.1 is 10 %',
   clockMarginSeconds: 'how far clocks may be apart',
   graceSeconds: 'before a row that differs is looked up again',

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, ErrorCode, Node, Pair } from 'yaml';
 import type { Locate, Path, Position, Problem } from './problems.ts';
 
@@ -12,10 +12,10 @@ const ERRORS: Readonly<Record<ErrorCode, string>> = {
   BAD_COLLECTION_TYPE: 'a list or a map does not fit its tag',
   BAD_DIRECTIVE: 'this directive (%) is not understood; a value that begins with `%` needs quotes',
   BAD_DQ_ESCAPE: 'no such escape in double quotes; single quotes take a backslash as it is',
-  BAD_INDENT: 'wrong indentation: keys of one map begin in one column',
+  BAD_INDENT: 'wrong indentation (keys of one map begin in one column), or a bracket or quote above is not closed',
   BAD_PROP_ORDER: 'anchors and tags belong right before their value',
   BAD_SCALAR_START: 'a value cannot begin with this character; put it in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'a second colon in the line; put a value with `: ` in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a map cannot begin here: a second colon in the line, or the next line is indented too far',
   BLOCK_IN_FLOW: 'a list or map with its own lines cannot stand inside of [ ] or { }',
   DUPLICATE_KEY: 'this key stands twice in its map',
   IMPOSSIBLE: 'cannot be read as YAML',
@@ -36,7 +36,7 @@ const ERRORS: Readonly<Record<ErrorCode, string>> = {
 export type ParsedYaml =
   { readonly value: unknown; readonly locate: Locate } | { readonly problems: readonly Problem[] };
 
-/** The pair of a key in a map, looked for in merged maps (`<<`) too where it is not in the map itself. */
+/** The pair of a key in a map itself. A key that came by a merge (`<<`) has no place here; its map's is shown. */
 function pairOf(map: Node | null, key: PropertyKey): Pair | undefined {
   if (!isMap(map)) return undefined;
   return map.items.find((pair) => isPair(pair) && isScalar(pair.key) && String(pair.key.value) === String(key));
@@ -64,6 +64,18 @@ function nearest(
   return { key, value, exact: true };
 }
 
+/** Errors of the syntax: their place in the text, and the parser's code. */
+function syntaxErrors(document: Document.Parsed): readonly { readonly offset: number; readonly code: ErrorCode }[] {
+  // An unknown tag is only a warning to the parser, but `password: !x` would lose its exclamation mark.
+  const found = [...document.errors, ...document.warnings].map(({ pos, code }) => ({ offset: pos[0], code }));
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined) found.push({ offset: alias.range?.[0] ?? 0, code: 'BAD_ALIAS' });
+    },
+  });
+  return found;
+}
+
 /** A file's YAML with a way to find each value's line; every error of its syntax at once. */
 export function parseYaml(text: string): ParsedYaml {
   const counter = new LineCounter();
@@ -71,22 +83,20 @@ export function parseYaml(text: string): ParsedYaml {
     const { line, col } = counter.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  // Without `prettyErrors`: they hold lines of the file. `merge`: clusters share settings with `<<: *anchor`.
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true, stringKeys: true });
-  const errors = [...document.errors, ...document.warnings];
-  const unread = (offset: number, code: ErrorCode): Problem => ({
+  const problem = (offset: number, code: ErrorCode): Problem => ({
     path: '',
     ...position(offset),
     message: ERRORS[code],
   });
-  if (errors.length > 0) {
-    // One cause often shows as several errors on its line: the first says most.
-    const lines = new Map<number | null, Problem>();
-    for (const problem of errors.map((error) => unread(error.pos[0], error.code))) {
-      if (!lines.has(problem.line)) lines.set(problem.line, problem);
-    }
-    return { problems: [...lines.values()] };
+  // Without `prettyErrors`: they hold lines of the file. `merge`: clusters share settings with `<<: *anchor`.
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true, stringKeys: true });
+  // One cause often shows as several errors on its line: the first says most.
+  const byLine = new Map<number | null, Problem>();
+  for (const { offset, code } of syntaxErrors(document)) {
+    const found = problem(offset, code);
+    if (!byLine.has(found.line)) byLine.set(found.line, found);
   }
+  if (byLine.size > 0) return { problems: [...byLine.values()] };
   const locate: Locate = (path, part) => {
     const { key, value, exact } = nearest(document, path);
     const node = exact && part === 'value' ? (value ?? key) : (key ?? value);
@@ -95,6 +105,7 @@ export function parseYaml(text: string): ParsedYaml {
   try {
     return { value: document.toJS(), locate };
   } catch {
-    return { problems: [unread(0, 'RESOURCE_EXHAUSTION')] };
+    // What is left: aliases of aliases that would fill the memory.
+    return { problems: [problem(0, 'RESOURCE_EXHAUSTION')] };
   }
 }
