@@ -54,12 +54,16 @@ export function parseTargetType(type: string): TargetType {
 const refuseUnless = (condition: string, name: string) =>
   `throwIf(ifNull(NOT (${condition}), 0), 'refill: a value does not fit the column ${name.replaceAll(/[^A-Za-z0-9_]/gu, '_')}')`;
 
+/** ClickHouse: a cast that keeps NULL where there can be one; `CAST` to a plain type would be an error for it. */
+const castTo = (value: string, type: string, nullable: boolean) =>
+  `CAST(${value} AS ${nullable ? `Nullable(${type})` : type})`;
+
 interface Kind {
   /** Postgres type that the expression is cast to before NULL is replaced. */
   readonly cast: string;
   readonly wire: (value: string) => string;
   readonly input: string;
-  readonly decode: (name: string) => string;
+  readonly decode: (name: string, nullable: boolean) => string;
   readonly sourceText: (value: string) => string;
   readonly targetText: (name: string) => string;
 }
@@ -85,8 +89,10 @@ function intKind(target: TargetType): Kind | undefined {
     cast: wide ? 'numeric' : 'bigint',
     wire: (v) => (wide ? `trim_scale(${v})` : v),
     input,
-    decode: (n) =>
-      `CAST(${n} + ${refuseUnless(`${n} >= to${input}('${bounds[0]}') AND ${n} <= to${input}('${bounds[1]}')`, n)} AS ${target.base})`,
+    decode: (n, nullable) => {
+      const fits = `${n} >= to${input}('${bounds[0]}') AND ${n} <= to${input}('${bounds[1]}')`;
+      return castTo(`${n} + ${refuseUnless(fits, n)}`, target.base, nullable);
+    },
     sourceText: (v) => (wide ? `trim_scale(${v})::text` : `${v}::text`),
     targetText: (n) => `toString(${n})`,
   };
@@ -98,7 +104,7 @@ function boolKind(target: TargetType): Kind | undefined {
     cast: 'boolean',
     wire: (v) => `(${v})::int`,
     input: 'UInt8',
-    decode: (n) => `CAST(${n} AS ${target.base})`,
+    decode: (n, nullable) => castTo(n, target.base, nullable),
     sourceText: (v) => `(${v})::int::text`,
     targetText: (n) => `toString(toUInt8(${n}))`,
   };
@@ -116,13 +122,12 @@ function floatKind(target: TargetType): Kind | undefined {
     // Adding 0 turns -0 into 0 and leaves every other value as it is.
     sourceText: (v) => `CASE WHEN ${v} = 'NaN' THEN 'nan' ELSE encode(${send}(${v} + 0::${cast}), 'hex') END`,
     targetText: (n) =>
-      `if(isNaN(${n}), 'nan', leftPad(lower(hex(reinterpretAsUInt${digits * 4}(CAST(${n} + 0 AS ${target.base})))), ${digits}, '0'))`,
+      `if(isNaN(${n}), 'nan', leftPad(lower(hex(reinterpretAsUInt${digits * 4}(to${target.base}(${n} + 0)))), ${digits}, '0'))`,
   };
 }
 
 function decimalKind(target: TargetType): Kind | undefined {
   if (!/^Decimal(32|64|128|256)?$/u.test(target.base)) return undefined;
-  const scale = Number(target.args.at(-1) ?? 0);
   const type = `${target.base}(${target.args.join(', ')})`;
   const text = (value: string) => `trim_scale(${value})::text`;
   return {
@@ -130,8 +135,12 @@ function decimalKind(target: TargetType): Kind | undefined {
     wire: text,
     input: 'String',
     // Digits past the scale would be dropped without a word: what comes back must be what was sent.
-    decode: (n) =>
-      `CAST(${n} AS ${type}) + CAST(${refuseUnless(`toString(accurateCastOrNull(${n}, '${type}')) = ${n} AND ${scale} >= 0`, n)} AS ${type})`,
+    decode: (n, nullable) =>
+      castTo(
+        `concat(${n}, substring('', ${refuseUnless(`toString(accurateCastOrNull(${n}, '${type}')) = ${n}`, n)} + 1))`,
+        type,
+        nullable,
+      ),
     sourceText: text,
     targetText: (n) => `toString(${n})`,
   };
@@ -179,9 +188,9 @@ function dateKind(target: TargetType): Kind | undefined {
     cast: 'date',
     wire: (v) => `(${v} - date '1970-01-01')`,
     input: 'Int64',
-    decode: (n) => {
+    decode: (n, nullable) => {
       const days = `${n} + ${refuseUnless(`${n} >= ${low} AND ${n} <= ${high}`, n)}`;
-      return target.base === 'Date' ? `CAST(toUInt16(${days}) AS Date)` : `CAST(toInt32(${days}) AS Date32)`;
+      return castTo(`${target.base === 'Date' ? 'toUInt16' : 'toInt32'}(${days})`, target.base, nullable);
     },
     sourceText: (v) => `(${v} - date '1970-01-01')::text`,
     targetText: (n) => (target.base === 'Date' ? `toString(toUInt16(${n}))` : `toString(toInt32(${n}))`),
@@ -236,7 +245,7 @@ export function columnCodec(column: ColumnDefinition, type: string): ColumnCodec
   return {
     wire: kind.wire(value),
     input: keepsNull ? `Nullable(${kind.input})` : kind.input,
-    decode: kind.decode,
+    decode: (name) => kind.decode(name, keepsNull),
     sourceText: keepsNull ? `coalesce(${kind.sourceText(value)}, 'N')` : kind.sourceText(value),
     // A target column may be Nullable where the source's NULL is replaced: a NULL there is then a difference.
     targetText: (name) => (target.nullable ? `ifNull(${kind.targetText(name)}, 'N')` : kind.targetText(name)),

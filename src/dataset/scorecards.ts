@@ -49,17 +49,19 @@ const LEAVES = `(WITH RECURSIVE item (template_id, revision, item) AS (
   SELECT jsonb_object_agg(template_id, revisions)
   FROM (SELECT template_id, jsonb_object_agg(revision, criteria) AS revisions FROM leaf GROUP BY 1) t)`;
 
-/** What both kinds of rows are joined with. Templates by id and revision: else every card would be counted once a revision. */
+/**
+ * What both kinds of rows are joined with. `coalesce` around the leaves is not for NULL alone: without it Postgres would
+ * take the criteria of a template out of the whole JSON once a score, with it once a template. Templates by id and revision: else every card would be counted once a revision. */
 const JOINS = `LEFT JOIN app.chats ch
-    ON ch.customer = c.customer AND ch.profile = c.profile AND ch.conversation_id = c.conversation_id AND c.conversation_id <> ''
+    ON ch.customer = :customer AND ch.profile = :profile AND ch.conversation_id = c.conversation_id AND c.conversation_id <> ''
   LEFT JOIN (
-    SELECT resource_id, revision, type, ${LEAVES} -> resource_id -> revision AS leaves
+    SELECT resource_id, revision, type, coalesce(${LEAVES} -> resource_id -> revision, '{}') AS leaves
     FROM director.scorecard_templates WHERE customer = :customer AND profile = :profile
   ) t ON t.resource_id = c.template_id AND t.revision = c.template_revision
-  LEFT JOIN app.users u ON u.customer = c.customer AND u.profile = c.profile
+  LEFT JOIN app.users u ON u.customer = :customer AND u.profile = :profile
     AND u.user_id = CASE WHEN c.conversation_id <> '' THEN ch.agent_user_id ELSE c.agent_user_id END`;
 
-const SCORES_OF_CARD = `director.scores o WHERE o.customer = c.customer AND o.profile = c.profile AND o.scorecard_id = c.resource_id`;
+const SCORES_OF_CARD = `director.scores o WHERE o.customer = :customer AND o.profile = :profile AND o.scorecard_id = c.resource_id`;
 const NO_SCORES = `NOT EXISTS (SELECT 1 FROM ${SCORES_OF_CARD})`;
 const NO_LEAF_SCORES = `NOT EXISTS (SELECT 1 FROM ${SCORES_OF_CARD} AND t.leaves ? o.criterion_identifier)`;
 
@@ -138,7 +140,7 @@ const COMMON = {
 
 const SCORE_SOURCE = {
   from: `:rows AS c
-  JOIN director.scores s ON s.customer = c.customer AND s.profile = c.profile AND s.scorecard_id = c.resource_id
+  JOIN director.scores s ON s.customer = :customer AND s.profile = :profile AND s.scorecard_id = c.resource_id
   ${JOINS}`,
   rowsInRange: CARDS_IN_RANGE,
   rowsByKey: cards(`resource_id IN (

@@ -108,6 +108,7 @@ export function fingerprint(bench: Workbench, sourceIdentity: string): string {
     target.sortingKey,
     [...target.columns].map(([name, { type }]) => [name, type]),
   ]);
-  const identity = JSON.stringify([bench.tenant, sourceIdentity, tables, bench.dataset]);
+  const { customer, profile, sourceDatabase, targetDatabase } = bench.tenant;
+  const identity = JSON.stringify([customer, profile, sourceDatabase, targetDatabase, sourceIdentity, tables, bench.dataset]);
   return createHash('sha256').update(identity).digest('hex');
 }
