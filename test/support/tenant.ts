@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { createClient, type ClickHouseClient } from '@clickhouse/client';
+import pg from 'pg';
+import { expect, inject, onTestFinished } from 'vitest';
+import type { RefillConfig } from '../../src/config/config.ts';
+import { createRefill } from '../../src/create-refill.ts';
+import { scorecards } from '../../src/dataset/scorecards.ts';
+import type { DatasetDefinition } from '../../src/dataset/definition.ts';
+import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts';
+import { databaseName, type TenantName } from '../../src/domain/words.ts';
+import type { EmbeddedInfo } from '../../src/embedded/info.ts';
+import { clickhouseSchemaSql, postgresSchemaSql } from '../../src/embedded/sample/schema.ts';
+import type { Refill } from '../../src/refill.ts';
+
+/** A tenant of one test: a database on each side, named after the test, and a ledger of its own. */
+export interface TestTenant {
+  readonly name: TenantName;
+  readonly database: string;
+  readonly config: RefillConfig;
+  readonly refill: Refill;
+  readonly pg: pg.Client;
+  readonly ch: ClickHouseClient;
+  /** Rows of a ClickHouse SELECT, in the tenant's database. */
+  select<Row>(sql: string): Promise<Row[]>;
+  command(sql: string): Promise<void>;
+}
+
+export interface TestTenantOptions {
+  readonly customer?: string;
+  readonly profile?: string;
+  readonly dataset?: DatasetDefinition;
+  readonly limits?: Partial<Limits>;
+  /** Statements that make the source's tables; default the scorecards schema. */
+  readonly sourceSchema?: string;
+  /** Statements that make the target's tables, with the database's name in each. */
+  readonly targetSchema?: (database: string) => readonly string[];
+  readonly stack?: EmbeddedInfo;
+}
+
+/** Waits are short in tests: nobody else writes, unless the test does. */
+const TEST_LIMITS: Limits = {
+  ...DEFAULT_LIMITS,
+  clockMarginSeconds: 0.05,
+  graceSeconds: 0.05,
+  mutationPollSeconds: 0.5,
+  outageMinutes: 0.2,
+};
+
+/** Makes databases for the running test; they are dropped when it ends, unless it failed. */
+export async function createTenant(options: TestTenantOptions = {}): Promise<TestTenant> {
+  const stack = options.stack ?? inject('stack');
+  const { testPath, currentTestName } = expect.getState();
+  const unique = createHash('sha256')
+    .update(`${testPath} ${currentTestName} ${process.hrtime.bigint()}`)
+    .digest('hex')
+    .slice(0, 8);
+  const name = { customer: options.customer ?? `acme-${unique}`, profile: options.profile ?? 'test' };
+  const database = databaseName(name);
+  const ledgerDatabase = `ledger_${unique}`;
+  const { host, port, user, password } = stack.postgres;
+
+  const admin = new pg.Client({ host, port, user, password, database: 'postgres' });
+  await admin.connect();
+  for (const db of [database, ledgerDatabase]) await admin.query(`CREATE DATABASE ${pg.escapeIdentifier(db)}`);
+  const source = new pg.Client({ host, port, user, password, database });
+  await source.connect();
+  await source.query(options.sourceSchema ?? postgresSchemaSql());
+
+  const maker = createClient({ url: stack.clickhouse.http });
+  const { targetSchema } = options;
+  const schema = targetSchema
+    ? [`CREATE DATABASE \`${database}\``, ...targetSchema(database)]
+    : clickhouseSchemaSql({ database, cluster: 'conversations' });
+  for (const query of schema) await maker.command({ query });
+  await maker.close();
+  // A test that deletes wants the rows to be gone afterwards.
+  const ch = createClient({ url: stack.clickhouse.http, database, clickhouse_settings: { mutations_sync: '1' } });
+
+  process.env['REFILL_TEST_PASSWORD'] = password;
+  const postgres = { host, port, user, password: 'env:REFILL_TEST_PASSWORD', tls: 'disable' } as const;
+  const config: RefillConfig = {
+    ledger: { ...postgres, database: ledgerDatabase },
+    clusters: {
+      test: {
+        postgres,
+        clickhouse: { urls: [stack.clickhouse.http], user: 'default', cluster: 'conversations', compress: 'auto' },
+        tenants: [{ ...name, database }],
+      },
+    },
+    datasets: [options.dataset ?? scorecards],
+    limits: { ...TEST_LIMITS, ...options.limits },
+  };
+  const refill = createRefill(config);
+  onTestFinished(async ({ task }) => {
+    await refill.close();
+    await source.end();
+    if (task.result?.state === 'pass') {
+      for (const db of [database, ledgerDatabase])
+        await admin.query(`DROP DATABASE ${pg.escapeIdentifier(db)} WITH (FORCE)`);
+      await ch.command({ query: `DROP DATABASE \`${database}\` SYNC` });
+    }
+    await admin.end();
+    await ch.close();
+  });
+  return {
+    name,
+    database,
+    config,
+    refill,
+    pg: source,
+    ch,
+    select: async <Row>(sql: string) => (await ch.query({ query: sql, format: 'JSONEachRow' })).json<Row>(),
+    command: async (sql) => {
+      await ch.command({ query: sql });
+    },
+  };
+}
