@@ -1,0 +1,39 @@
+import { resolve } from 'node:path';
+
+import { Command } from '@commander-js/extra-typings';
+
+import type { Cli } from '../cli.ts';
+import * as option from '../options.ts';
+
+/** `refill down` */
+export function downCommand(cli: Cli) {
+  return new Command('down')
+    .summary('stop the servers of `refill up`')
+    .description(
+      'Stops the servers of `refill up`. Their data stays: `refill up` starts them again with it; to forget it, remove the directory.',
+    )
+    .addOption(option.dirOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill down', 'stop the servers in .refill'],
+        ['refill down --dir /tmp/try && rm -r /tmp/try', 'stop these and forget their data'],
+      ]),
+    )
+    .action(async (options) => {
+      const { stopEmbedded } = await import('../../embedded/stack.ts');
+      const dir = resolve(cli.cwd, options.dir);
+      const { stopped } = await stopEmbedded(dir);
+      if (options.json === true) {
+        cli.json({ stopped });
+        return;
+      }
+      const names = { postgres: 'Postgres', clickhouse: 'ClickHouse' };
+      cli.print(
+        stopped.length === 0
+          ? `No servers were running in ${options.dir}.`
+          : `Stopped ${stopped.map((name) => names[name]).join(' and ')} in ${options.dir}.`,
+      );
+    });
+}

@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+
+import { Command, Option } from '@commander-js/extra-typings';
+
+import { RefillError } from '../../domain/errors.ts';
+import type { Refill } from '../../refill.ts';
+import type { ReportInput } from '../../report/summary.ts';
+import type { Cli } from '../cli.ts';
+import * as option from '../options.ts';
+import { withRefill } from '../session.ts';
+
+async function read(refill: Refill, run: string | undefined): Promise<ReportInput> {
+  const details = await refill.status(run);
+  const ledger = await refill.ledger();
+  return { ...details, mutations: await ledger.mutations(details.run.id) };
+}
+
+async function writeTo(cli: Cli, file: string, text: string): Promise<void> {
+  const [{ writeFile }, { redact }] = await Promise.all([import('node:fs/promises'), import('../../config/redact.ts')]);
+  try {
+    await writeFile(resolve(cli.cwd, file), redact(text));
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+    throw new RefillError('USAGE', `${file} cannot be written${code}`, {
+      cause,
+      hint: 'Name a file in a directory that exists and that you may write to.',
+    });
+  }
+}
+
+/** `refill report` */
+export function reportCommand(cli: Cli) {
+  return new Command('report')
+    .summary('the evidence of a run, as Markdown, HTML or JSON')
+    .description(
+      'Writes everything that is known of a run: counts, windows, deletes, proofs, every difference with its reason, and who did what. HTML is one file, with a chart by day.',
+    )
+    .argument('[run]', 'id of a run (default: the newest)')
+    .addOption(
+      new Option(
+        '--format <name>',
+        'markdown, html or json (default: markdown, or what the name of --output says)',
+      ).choices(['markdown', 'html', 'json'] as const),
+    )
+    .option('--output <file>', 'write a file instead of printing')
+    .addOption(option.configOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill report', 'the newest run, as Markdown'],
+        ['refill report r-7k2m9xq0bd --output run.html', 'this one, as a page to send to somebody'],
+      ]),
+    )
+    .action((run, options) =>
+      withRefill(cli, options, async (refill) => {
+        const input = await read(refill, run);
+        const { writeReport } = await import('../../report/report.ts');
+        const { output } = options;
+        const named = { html: 'html', htm: 'html', json: 'json' } as const;
+        const extension = output?.split('.').at(-1)?.toLowerCase() ?? '';
+        const byName =
+          extension === 'html' || extension === 'htm' || extension === 'json' ? named[extension] : 'markdown';
+        const format = options.json === true ? 'json' : (options.format ?? byName);
+        if (output !== undefined) {
+          await writeTo(cli, output, writeReport(input, format));
+          if (options.json === true) cli.json({ run: input.run.id, output, format });
+          else cli.note(`Report of run ${input.run.id} written to ${output} (${format}).`);
+        } else if (format === 'json') {
+          const { jsonReport } = await import('../../report/json.ts');
+          cli.json(jsonReport(input));
+        } else cli.print(writeReport(input, format).trimEnd());
+      }),
+    );
+}

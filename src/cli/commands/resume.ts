@@ -1,0 +1,65 @@
+import { Command } from '@commander-js/extra-typings';
+
+import type { RunEvent } from '../../domain/events.ts';
+import type { Refill, RunOptions } from '../../refill.ts';
+import type { Cli } from '../cli.ts';
+import { follow } from '../follow.ts';
+import * as option from '../options.ts';
+import { withRefill, type ConfigOptions } from '../session.ts';
+
+type Start = (refill: Refill, run: string | undefined, options: RunOptions) => AsyncIterable<RunEvent>;
+
+async function goOn(
+  cli: Cli,
+  run: string | undefined,
+  options: ConfigOptions & { readonly json?: true | undefined },
+  start: Start,
+): Promise<void> {
+  await withRefill(cli, options, async (refill) => {
+    const json = options.json === true;
+    const result = await follow(cli, json, (signals) => start(refill, run, signals));
+    if (json) return;
+    const { resultView } = await import('../views/result.ts');
+    cli.print(resultView(result, cli.color, options));
+  });
+}
+
+/** `refill resume` */
+export function resumeCommand(cli: Cli) {
+  return new Command('resume')
+    .summary('go on with an interrupted or paused run')
+    .description(
+      'Goes on with a run that was interrupted or paused. Windows that are done are not repeated. It prints what `refill run` prints.',
+    )
+    .argument('[run]', 'id of a run (default: the only one that can be resumed)')
+    .addOption(option.configOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill resume', 'the only run that was interrupted or paused'],
+        ['refill resume r-7k2m9xq0bd', 'this one'],
+      ]),
+    )
+    .action((run, options) => goOn(cli, run, options, (refill, id, signals) => refill.resume(id, signals)));
+}
+
+/** `refill retry` */
+export function retryCommand(cli: Cli) {
+  return new Command('retry')
+    .summary('try again what failed')
+    .description(
+      'Tries failed windows and deletes of a run again, and goes on with it; also after differences, and after a cancel.',
+    )
+    .argument('[run]', 'id of a run (default: the only one that can be retried)')
+    .addOption(option.configOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill retry', 'the only run that can be retried'],
+        ['refill retry r-7k2m9xq0bd', 'this one'],
+      ]),
+    )
+    .action((run, options) => goOn(cli, run, options, (refill, id, signals) => refill.retry(id, signals)));
+}

@@ -1,0 +1,30 @@
+import { Command } from '@commander-js/extra-typings';
+
+import type { Cli } from '../cli.ts';
+import * as option from '../options.ts';
+import { withRefill } from '../session.ts';
+
+/** `refill status` */
+export function statusCommand(cli: Cli) {
+  return new Command('status')
+    .summary('where a run is, and what can be done')
+    .description('Says where a run is, who is at work on it, what failed, and what can be done.')
+    .argument('[run]', 'id of a run (default: the newest)')
+    .addOption(option.configOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill status', 'the newest run'],
+        ['refill status r-7k2m9xq0bd --json', 'this one, for a program'],
+      ]),
+    )
+    .action((run, options) =>
+      withRefill(cli, options, async (refill) => {
+        const details = await refill.status(run);
+        const { statusJson, statusView } = await import('../views/status.ts');
+        if (options.json === true) cli.json(statusJson(details));
+        else cli.print(statusView(details, cli.color, options));
+      }),
+    );
+}

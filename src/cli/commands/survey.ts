@@ -1,0 +1,84 @@
+import { Command } from '@commander-js/extra-typings';
+
+import { RefillError } from '../../domain/errors.ts';
+import type { Survey } from '../../domain/requests.ts';
+import type { TenantName } from '../../domain/words.ts';
+import type { Cli } from '../cli.ts';
+import * as option from '../options.ts';
+import { parseRange, parseTenant } from '../parse.ts';
+import { withRefill } from '../session.ts';
+
+/** `refill survey` */
+export function surveyCommand(cli: Cli) {
+  return new Command('survey')
+    .summary('the tenants, and what a range of one holds')
+    .description(
+      'Without a tenant: the tenants that were found on both sides. With one: what a range of it holds on both sides, by table and day. Nothing is changed.',
+    )
+    .argument('[tenant]', 'customer/profile')
+    .addOption(option.fromOption())
+    .addOption(option.toOption())
+    .option('--all', 'the range of every tenant')
+    .option('--untimed', 'count source rows without a time, too, which no range holds')
+    .addOption(option.datasetOption())
+    .addOption(option.clusterOption())
+    .addOption(option.configOption())
+    .addOption(option.jsonOption())
+    .addHelpText(
+      'after',
+      option.examples([
+        ['refill survey', 'which tenants are there?'],
+        ['refill survey acme/main --from 2026-01-05 --to 2026-01-15', 'rows by table and day'],
+        ['refill survey --all --from 2026-01-05 --to 2026-01-15', 'the same of every tenant'],
+      ]),
+    )
+    .action((tenant, options) => {
+      const name = tenant === undefined ? null : parseTenant(tenant);
+      const ranged = name !== null || options.all === true;
+      if (name !== null && options.all === true) {
+        throw new RefillError('USAGE', 'a tenant and --all were given', { hint: 'Give one of them.' });
+      }
+      if (!ranged && (options.from !== undefined || options.to !== undefined)) {
+        throw new RefillError('USAGE', 'a range was given, and no tenant', {
+          hint: 'Name a tenant as customer/profile, or give --all.',
+        });
+      }
+      const range = ranged ? parseRange(options.from, options.to) : null;
+      return withRefill(cli, options, async (refill) => {
+        const { surveyView, tenantsView } = await import('../views/survey.ts');
+        const dataset = options.dataset === undefined ? {} : { dataset: options.dataset };
+        const ask = (of: TenantName, cluster: { readonly cluster?: string }): Promise<Survey> =>
+          refill.survey({
+            tenant: { customer: of.customer, profile: of.profile },
+            range: range ?? { from: '', to: '' },
+            untimed: options.untimed === true,
+            ...dataset,
+            ...cluster,
+          });
+        if (name !== null) {
+          const survey = await ask(name, option.where({ cluster: options.cluster }));
+          if (options.json === true) cli.json(survey);
+          else cli.print(surveyView(survey, cli.color));
+          return;
+        }
+        const found = await refill.tenants(dataset);
+        const tenants = found.filter(({ cluster }) => options.cluster === undefined || cluster === options.cluster);
+        if (range === null) {
+          if (options.json === true) cli.json({ tenants });
+          else cli.print(tenantsView(tenants, cli.color));
+          return;
+        }
+        const surveys: Survey[] = [];
+        for (const one of tenants) {
+          if (one.sourceDatabase === null || one.targetDatabase === null) {
+            cli.note(`${one.customer}/${one.profile} is left out: it has a database on one side only.`);
+            continue;
+          }
+          const survey = await ask(one, { cluster: one.cluster });
+          surveys.push(survey);
+          if (options.json !== true) cli.print(`${surveyView(survey, cli.color)}\n`);
+        }
+        if (options.json === true) cli.json({ surveys });
+      });
+    });
+}

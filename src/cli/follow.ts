@@ -1,0 +1,52 @@
+import { EXIT } from '../domain/exit.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { RunEvent, RunResult } from '../domain/events.ts';
+import type { RunOptions } from '../refill.ts';
+import type { Cli } from './cli.ts';
+import { onInterrupt } from './interrupt.ts';
+import { progressView } from './progress.ts';
+
+/** Exit status of a run's end. */
+export function exitOf(state: RunResult['state']): number {
+  const statuses: Readonly<Record<RunResult['state'], number>> = {
+    succeeded: EXIT.done,
+    differences: EXIT.differences,
+    failed: EXIT.failed,
+    paused: EXIT.interrupted,
+    cancelled: EXIT.interrupted,
+  };
+  return statuses[state];
+}
+
+/**
+ * Follows a run to its end: events as JSON lines, or progress for people; Ctrl-C drains, then forces. Sets the exit
+ * status. The last event is returned and, with `json`, printed like the others.
+ */
+export async function follow(
+  cli: Cli,
+  json: boolean,
+  start: (options: RunOptions) => AsyncIterable<RunEvent>,
+): Promise<RunResult> {
+  const view = progressView(cli);
+  let doing = 'its first step';
+  const interrupts = onInterrupt({ say: (message) => view.line(message), waitsFor: () => doing });
+  // Nobody reads on: what runs unseen should end where it can go on later.
+  const gone = () => interrupts.stop('The reader of the output is gone');
+  cli.readerGone.addEventListener('abort', gone);
+  let result: RunResult | undefined;
+  try {
+    for await (const event of start({ drain: interrupts.drain, force: interrupts.force })) {
+      if (json) cli.json(event);
+      else view.show(event);
+      if (event.type === 'progress') doing = event.doing;
+      if (event.type === 'result') result = event;
+    }
+  } finally {
+    view.end();
+    cli.readerGone.removeEventListener('abort', gone);
+    interrupts.end();
+  }
+  if (result === undefined) throw new RefillError('BUG', 'the run ended without a result');
+  cli.exit = exitOf(result.state);
+  return result;
+}

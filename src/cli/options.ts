@@ -1,0 +1,35 @@
+import { Option } from '@commander-js/extra-typings';
+
+/** The options that commands share: one wording, one place. Each call makes one, as a command owns its options. */
+export const jsonOption = () => new Option('--json', 'print JSON for programs');
+export const configOption = () =>
+  new Option('--config <file>', 'configuration file (default: refill.config.* in . or .refill/)');
+export const clusterOption = () =>
+  new Option('--cluster <name>', 'cluster of the tenant, where several have one of this name');
+export const datasetOption = () => new Option('--dataset <name>', 'dataset (default: the first of the configuration)');
+export const tablesOption = () => new Option('--tables <names>', 'tables of the dataset, separated by commas');
+export const fromOption = () => new Option('--from <time>', 'begin of the range: a UTC day, or an instant with a zone');
+export const toOption = () => new Option('--to <time>', 'end of the range, itself not part of it');
+export const strategyOption = () =>
+  new Option('--strategy <name>', 'purge or replace (default: replace where every table has a version column)').choices(
+    ['purge', 'replace'] as const,
+  );
+export const dirOption = () =>
+  new Option('--dir <directory>', 'directory of the servers and their data').default('.refill');
+export const seedOption = () => new Option('--seed <number>', 'seed of the sample data (default: always the same)');
+
+/** What `--cluster` and `--dataset` add to a request; what was not given is left out. */
+export function where(options: { readonly cluster?: string | undefined; readonly dataset?: string | undefined }): {
+  readonly cluster?: string;
+  readonly dataset?: string;
+} {
+  return {
+    ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+    ...(options.dataset === undefined ? {} : { dataset: options.dataset }),
+  };
+}
+
+/** Examples under a command's help: command lines with what they do. */
+export function examples(lines: readonly (readonly [command: string, what: string])[]): string {
+  return ['', 'Examples:', ...lines.flatMap(([command, what]) => [`  $ ${command}`, `      ${what}`])].join('\n');
+}

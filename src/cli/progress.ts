@@ -1,0 +1,157 @@
+import type { Progress, RunEvent } from '../domain/events.ts';
+import { count, counted, duration, percent, range, visible } from '../report/format.ts';
+import type { Cli } from './cli.ts';
+import type { Paint } from './paint.ts';
+
+/** Elsewhere than on a terminal, a line of progress at most every so often: a log should not grow by the second. */
+const LINE_EVERY_MS = 5000;
+/** On a terminal, no more often than can be read. */
+const DRAW_EVERY_MS = 100;
+const BAR_WIDTH = 20;
+const CLEAR_LINE = '\r\u001b[2K';
+
+/** How a run's events are shown while it goes on. */
+export interface ProgressView {
+  show(event: RunEvent): void;
+  /** A line that stays, above the status line where there is one. */
+  line(text: string): void;
+  /** Removes the status line; must be called before anything else is printed. */
+  end(): void;
+}
+
+/** One snapshot of a run in one line, the most important first, as a terminal cuts it off at the right. */
+export function progressLine(progress: Progress, color: Paint): string {
+  const { windows, rowsWritten, rowsTotal } = progress;
+  const left = Math.max(0, rowsTotal - rowsWritten);
+  // Written is not done: deletes and proofs follow, so nothing is whole before the last window is.
+  const written = windows.done === windows.total ? rowsTotal : Math.min(rowsWritten, Math.floor(rowsTotal * 0.99));
+  const share = rowsTotal === 0 ? 0 : written / rowsTotal;
+  const filled = Math.floor(share * BAR_WIDTH);
+  const bar = color.green('━'.repeat(filled)) + color.dim('─'.repeat(BAR_WIDTH - filled));
+  const parts = [
+    `${rowsTotal === 0 ? '' : `${percent(written, rowsTotal)}  `}${visible(progress.doing)}`,
+    left > 0 && progress.rowsPerSecond > 0 ? `${count(progress.rowsPerSecond)} rows/s` : null,
+    left > 0 ? `${count(left)} rows left` : null,
+    left === 0 || progress.secondsLeft === null ? null : `${duration(progress.secondsLeft)} left`,
+    `${windows.done}/${windows.total} windows`,
+    windows.failed > 0 ? color.red(`${windows.failed} failed`) : null,
+  ].filter((part) => part !== null);
+  return `${bar} ${parts.join(' · ')}`;
+}
+
+/** A change of state in one line; null for what is no change that a person follows. */
+export function changeLine(event: RunEvent, color: Paint): string | null {
+  switch (event.type) {
+    case 'window': {
+      if (event.state === 'writing') return null;
+      const name = `window ${event.window} (${range(event)})`;
+      if (event.state === 'failed') return failed(name, event.error, color);
+      return `${name}: ${counted(event.rows, 'row')} written in ${duration(event.seconds)}`;
+    }
+    case 'delete': {
+      const name = `delete ${event.delete} (${range(event)})`;
+      if (event.state === 'failed') return failed(name, event.error, color);
+      const rows = counted(event.rows, 'row');
+      const words = {
+        submitted: event.rows === 0 ? 'sent' : `sent, for ${rows}`,
+        assigned: 'assigned on every shard',
+        finished: `finished, ${rows}`,
+        proven: 'proven',
+      };
+      return `${name}: ${words[event.state]}`;
+    }
+    case 'notice':
+      return visible(event.message);
+    case 'started':
+    case 'progress':
+    case 'result':
+      return null;
+    default:
+      return null;
+  }
+}
+
+function failed(name: string, error: { code: string; message: string } | undefined, color: Paint): string {
+  return `${color.red(`${name} failed`)}${error === undefined ? '' : `: ${error.code}: ${visible(error.message)}`}`;
+}
+
+/** Cuts a line with colours to a width, so that it never wraps: a wrapped line cannot be redrawn. */
+export function fit(line: string, width: number): string {
+  let shown = '';
+  let room = width;
+  // eslint-disable-next-line no-control-regex -- colours are what is looked for
+  for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|[^\u001b]/gu)) {
+    if (part.startsWith('\u001b')) shown += part;
+    else if (room-- > 0) shown += part;
+  }
+  return shown;
+}
+
+/** A status line that is redrawn, on a terminal; plain lines elsewhere. Both on stderr. */
+export function progressView(cli: Cli, now: () => number = Date.now): ProgressView {
+  return cli.stderr.isTTY === true ? terminalView(cli, now) : lineView(cli, now);
+}
+
+function terminalView(cli: Cli, now: () => number): ProgressView {
+  let last: Progress | undefined;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  const draw = () => {
+    drawnAt = now();
+    if (last === undefined) return;
+    cli.stderr.write(`${CLEAR_LINE}${fit(progressLine(last, cli.noteColor), (cli.stderr.columns ?? 80) - 1)}`);
+  };
+  const line = (text: string) => {
+    cli.stderr.write(CLEAR_LINE);
+    cli.note(text);
+    draw();
+  };
+  return {
+    line,
+    show: (event) => {
+      if (event.type === 'progress') {
+        last = event;
+        if (now() - drawnAt >= DRAW_EVERY_MS) draw();
+        return;
+      }
+      // The status line counts windows: only what is worth a look scrolls by.
+      const text = changeLine(event, cli.noteColor);
+      if (text !== null && (event.type !== 'window' || event.state === 'failed')) line(text);
+    },
+    end: () => {
+      if (last !== undefined) cli.stderr.write(CLEAR_LINE);
+      last = undefined;
+    },
+  };
+}
+
+function lineView(cli: Cli, now: () => number): ProgressView {
+  let printedAt = Number.NEGATIVE_INFINITY;
+  const line = (text: string) => cli.note(`${new Date(now()).toISOString().slice(11, 19)} ${text}`);
+  return {
+    line,
+    show: (event) => {
+      if (event.type === 'progress') {
+        if (now() - printedAt < LINE_EVERY_MS) return;
+        printedAt = now();
+        line(progressLine(event, cli.noteColor).replace(/^[━─]+ /u, ''));
+        return;
+      }
+      const text = changeLine(event, cli.noteColor);
+      if (text !== null) line(text);
+    },
+    end: () => {},
+  };
+}
+
+/** A status line for work that is no run: on a terminal only, as it says nothing that a log should keep. */
+export function countingView(cli: Cli, quiet: boolean): { show(text: string): void; end(): void } {
+  if (quiet || cli.stderr.isTTY !== true) return { show: () => {}, end: () => {} };
+  return {
+    show: (text) => {
+      cli.stderr.write(`${CLEAR_LINE}${fit(text, (cli.stderr.columns ?? 80) - 1)}`);
+    },
+    end: () => {
+      cli.stderr.write(CLEAR_LINE);
+    },
+  };
+}

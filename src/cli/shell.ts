@@ -1,0 +1,19 @@
+import { formatTenant, type Range, type TenantName } from '../domain/words.ts';
+import type { ConfigOptions } from './session.ts';
+
+/** A word as a shell takes it: quoted where it needs to be. */
+export function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/u.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A command line to copy, with the `--config` that this one was given. */
+export function commandLine(words: readonly string[], options: ConfigOptions = {}): string {
+  const config = options.config === undefined ? [] : ['--config', options.config];
+  return ['refill', ...words, ...config].map(quote).join(' ');
+}
+
+/** The words that name a tenant and a range; whole days without their hours. */
+export function rangeWords(tenant: TenantName, range: Range): readonly string[] {
+  const time = (at: string) => at.replace(/T00:00:00\.000Z$/u, '').replace(/\.000Z$/u, 'Z');
+  return [formatTenant(tenant), '--from', time(range.from), '--to', time(range.to)];
+}

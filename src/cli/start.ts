@@ -1,0 +1,64 @@
+import { createRequire } from 'node:module';
+
+import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+
+import { RefillError } from '../domain/errors.ts';
+import { EXIT } from '../domain/exit.ts';
+import { Cli } from './cli.ts';
+import { isAnswer, printFailure, usageError } from './failure.ts';
+import { buildProgram } from './program.ts';
+
+/** The package's version; from src/cli and from dist/cli it is the same way up. */
+export function version(): string {
+  const manifest: unknown = createRequire(import.meta.url)('../../package.json');
+  const found = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null;
+  return typeof found === 'string' ? found : 'unknown';
+}
+
+/** Aborts when stdout's reader goes away (`| head`): what is written then is dropped, and no stack is printed. */
+function watchReader(): AbortSignal {
+  const gone = new AbortController();
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    gone.abort();
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return gone.signal;
+}
+
+/** `refill plan` for a command line that begins with plan, `refill` for one that begins with nothing we know. */
+function commandOf(program: CommandUnknownOpts, args: readonly string[]): string {
+  const known = program.commands.find((command) => command.name() === args[0]);
+  return known === undefined ? program.name() : `${program.name()} ${known.name()}`;
+}
+
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).includes('--json');
+}
+
+/** Runs a command line and returns the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const { stdout, stderr, env } = process;
+  const cli = new Cli({ stdout, stderr, env, cwd: process.cwd(), readerGone: watchReader() });
+  const program = buildProgram(cli, version());
+  // What does not drain by itself just ends, with the status that says so.
+  const interrupted = (signal: NodeJS.Signals) => {
+    if (process.listenerCount(signal) === 1) process.exit(EXIT.interrupted);
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  try {
+    if (args.length === 0) {
+      program.configureOutput({ writeOut: (text) => cli.note(text) }).outputHelp();
+      throw new RefillError('USAGE', 'no command was given');
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return cli.exit;
+  } catch (error) {
+    if (isAnswer(error)) return EXIT.done;
+    const known = error instanceof CommanderError ? usageError(error, commandOf(program, args)) : error;
+    return printFailure(cli, known, wantsJson(args));
+  }
+}

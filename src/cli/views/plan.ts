@@ -1,0 +1,144 @@
+import type { Plan } from '../../domain/plan.ts';
+import { formatTenant } from '../../domain/words.ts';
+import { brief, count, counted, duration, range, visible } from '../../report/format.ts';
+import type { Paint } from '../paint.ts';
+import { facts, table } from '../table.ts';
+import { excludedRows } from './verified.ts';
+
+/** Windows that a terminal lists; `--json` has all. */
+const SHOWN_WINDOWS = 12;
+
+function indent(text: string, by = '    '): string {
+  return text
+    .split('\n')
+    .map((line) => `${by}${visible(line)}`)
+    .join('\n');
+}
+
+function head(plan: Plan, color: Paint): string {
+  const what =
+    plan.strategy === 'replace'
+      ? 'write the range again, prove it, then delete what is older, prove again'
+      : 'delete the range, then write it again, prove it';
+  return facts(
+    [
+      ['tenant', brief(formatTenant(plan.tenant))],
+      ['range', `${range(plan.range)} ${color.dim('UTC, the end not included')}`],
+      ['strategy', `${color.bold(plan.strategy)}: ${what}`],
+      ['dataset', `${brief(plan.dataset)} (${plan.tables.map((name) => brief(name)).join(', ')})`],
+      ['cluster', brief(plan.tenant.cluster)],
+      ['databases', `${brief(plan.tenant.sourceDatabase)} (source), ${brief(plan.tenant.targetDatabase)} (target)`],
+    ],
+    color,
+  );
+}
+
+function counts(plan: Plan, color: Paint): string {
+  return table(
+    [
+      { head: 'table' },
+      { head: 'in the target', right: true },
+      { head: 'distinct keys', right: true },
+      { head: 'should be there', right: true },
+    ],
+    plan.counts.map((one) => [brief(one.table), count(one.target), count(one.targetKeys), count(one.source)]),
+    color,
+  );
+}
+
+function windows(plan: Plan, color: Paint): string {
+  const shown = plan.windows.length <= SHOWN_WINDOWS ? plan.windows : plan.windows.slice(0, SHOWN_WINDOWS - 1);
+  const rest = plan.windows.length - shown.length;
+  const listed = table(
+    [{ head: 'window', right: true }, { head: 'range' }, { head: 'rows to write', right: true }],
+    shown.map((one) => [String(one.id), range(one), count(one.sourceRows)]),
+    color,
+  );
+  return rest > 0 ? `${listed}\n  ${color.dim(`… and ${count(rest)} more`)}` : listed;
+}
+
+function deletes(plan: Plan, color: Paint): string {
+  return table(
+    [{ head: 'delete', right: true }, { head: 'range' }, { head: 'table' }, { head: 'rows', right: true }],
+    plan.deletes.flatMap((one) =>
+      one.tables.map((del) => [String(one.id), range(one), brief(del.table), count(del.rows)]),
+    ),
+    color,
+  );
+}
+
+function sql(plan: Plan, all: boolean, color: Paint): string {
+  const [first] = plan.deletes;
+  if (first === undefined) return `  ${color.dim('nothing is deleted')}`;
+  if (!all) {
+    const shown = first.tables.map((one) => indent(one.sql)).join('\n');
+    return `${shown}\n  ${color.dim(
+      plan.deletes.length === 1
+        ? '--sql shows what reads and writes, too'
+        : `delete 1; the others differ in their times only. --sql shows every statement, and what reads and writes`,
+    )}`;
+  }
+  const every = plan.deletes.flatMap((one) =>
+    one.tables.map((del) => `  ${color.dim(`delete ${one.id}, ${brief(del.table)}`)}\n${indent(del.sql)}`),
+  );
+  const moved = Object.entries(plan.sql).flatMap(([name, { read, write }]) => [
+    `  ${color.dim(`read ${brief(name)}, for each window`)}\n${indent(read)}`,
+    `  ${color.dim(`write ${brief(name)}, for each window`)}\n${indent(write)}`,
+  ]);
+  return [...every, ...moved].join('\n');
+}
+
+function cost(plan: Plan, color: Paint): string {
+  const { cost } = plan;
+  const time =
+    cost.seconds === null
+      ? color.dim('unknown: nothing was measured on this cluster yet')
+      : `about ${duration(cost.seconds)}${cost.rowsPerSecond === null ? '' : ` at ${count(Math.round(cost.rowsPerSecond))} rows/s`}`;
+  return facts(
+    [
+      ['to delete', counted(cost.rowsToDelete, 'row')],
+      ['to write', counted(cost.rowsToWrite, 'row')],
+      ['rewritten', `${counted(cost.rowsToRewrite, 'row')} of the partitions that the deletes touch`],
+      ['time', time],
+    ],
+    color,
+  );
+}
+
+/** A plan as a person approves it. `next` is the exact command that executes it. */
+export function planView(plan: Plan, next: string, color: Paint, options: { readonly sql?: boolean } = {}): string {
+  const title = (text: string) => `\n${color.bold(text)}`;
+  const excluded = excludedRows(plan.counts, color);
+  const warnings = plan.warnings.map((one) => `  ${color.yellow(`! ${one.code}`)} ${visible(one.message)}`);
+  return [
+    `${color.bold(`Plan ${plan.id}`)}  ${color.dim('saved; nothing was changed')}`,
+    head(plan, color),
+    title('Rows'),
+    counts(plan, color),
+    ...(excluded === null ? [] : ['', excluded]),
+    title(`Windows (${count(plan.windows.length)})`),
+    windows(plan, color),
+    title(`Deletes (${count(plan.deletes.length)})`),
+    deletes(plan, color),
+    sql(plan, options.sql === true, color),
+    title('Cost'),
+    cost(plan, color),
+    ...(warnings.length === 0 ? [] : [title('Warnings'), ...warnings]),
+    title('Next'),
+    `  ${color.cyan(next)}`,
+  ].join('\n');
+}
+
+/** A plan in two lines and its warnings, for whoever has approved it already. */
+export function planLines(plan: Plan, color: Paint): string {
+  return [
+    `${color.bold(plan.strategy)} ${brief(formatTenant(plan.tenant))}, ${range(plan.range)} UTC ${color.dim(`plan ${plan.id}`)}`,
+    `  ${counted(plan.cost.rowsToWrite, 'row')} to write in ${counted(plan.windows.length, 'window')}, ${count(plan.cost.rowsToDelete)} to delete`,
+    ...plan.warnings.map((one) => `  ${color.yellow(`! ${one.code}`)} ${visible(one.message)}`),
+  ].join('\n');
+}
+
+/** A plan as `--json` prints it: the whole of it, with its id as `plan`. */
+export function planJson(plan: Plan): Readonly<Record<string, unknown>> {
+  return { plan: plan.id, ...plan };
+}

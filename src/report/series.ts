@@ -1,0 +1,62 @@
+import type { TableProof } from '../domain/drift.ts';
+import type { Range } from '../domain/words.ts';
+import type { RunDetails } from '../refill.ts';
+import { latestProofs } from './summary.ts';
+
+/** Rows of one table in a part of the range. */
+export interface Piece extends Range {
+  readonly rows: number;
+}
+
+/** Before, source and after of one table over time. Each is cut as finely as it is known; what is not known is a gap. */
+export interface Series {
+  /** Rows in the target when the plan was made, by day. */
+  readonly before: readonly Piece[];
+  /** Rows that should be there, as the plan counted them, by day. */
+  readonly source: readonly Piece[];
+  /** Rows in the target as proven: by day or, where no proof tells the days apart, by window. */
+  readonly after: readonly Piece[];
+}
+
+const DAY_MS = 86_400_000;
+
+/** A UTC day, cut to the range. */
+function dayRange(day: string, range: Range): Range {
+  const from = `${day}T00:00:00.000Z`;
+  const to = new Date(Date.parse(from) + DAY_MS).toISOString();
+  return { from: from < range.from ? range.from : from, to: to > range.to ? range.to : to };
+}
+
+function isClean(proof: TableProof): boolean {
+  return proof.missing + proof.extra + proof.stale + proof.duplicated + proof.unsettled === 0;
+}
+
+/**
+ * A window's rows by day, where its proof says them: it was proven equal row by row, and the source's days, as the plan
+ * counted them, still add up to what was proven. Everything else is known as one sum only.
+ */
+function afterOf(proof: TableProof, source: readonly Piece[]): readonly Piece[] {
+  const days = source.filter((day) => day.from >= proof.from && day.to <= proof.to);
+  const sum = days.reduce((rows, day) => rows + day.rows, 0);
+  return isClean(proof) && sum === proof.source ? days : [{ from: proof.from, to: proof.to, rows: proof.target }];
+}
+
+/** What the chart of one table is made of. */
+export function series(details: RunDetails, table: string): Series {
+  const { plan } = details;
+  const days = plan.days.filter((day) => day.table === table).sort((a, b) => (a.day < b.day ? -1 : 1));
+  const source = days.map((day) => ({ ...dayRange(day.day, plan.range), rows: day.source }));
+  const proofs = latestProofs(details.proofs)
+    .filter((proof) => proof.table === table)
+    .sort((a, b) => (a.from < b.from ? -1 : 1));
+  return {
+    before: days.map((day) => ({ ...dayRange(day.day, plan.range), rows: day.target })),
+    source,
+    after: proofs.flatMap((proof) => afterOf(proof, source)),
+  };
+}
+
+/** Rows a day, so that pieces of different lengths can stand in one chart: an area is a number of rows. */
+export function rowsPerDay(piece: Piece): number {
+  return (piece.rows * DAY_MS) / Math.max(1, Date.parse(piece.to) - Date.parse(piece.from));
+}

@@ -1,0 +1,113 @@
+import type { TableProof } from '../domain/drift.ts';
+import type { ErrorRecord } from '../domain/errors.ts';
+import type { Plan } from '../domain/plan.ts';
+import type { Excluded, Instant } from '../domain/words.ts';
+import type { MutationRecord } from '../ledger/ledger.ts';
+import type { RunDetails } from '../refill.ts';
+
+/** What a report is made of. */
+export interface ReportInput extends RunDetails {
+  /** The run's mutations, where they were read from the ledger. */
+  readonly mutations?: readonly MutationRecord[];
+}
+
+/** A table of a run: before, after, source and what differs. Null is unknown, never zero. */
+export interface TableSummary {
+  readonly table: string;
+  /** Rows in the target when the plan was made, and the distinct keys among them. */
+  readonly before: number;
+  readonly beforeKeys: number;
+  /** Rows that should be there: proven where every window is, else as the plan counted them. */
+  readonly source: number;
+  readonly sourceProven: boolean;
+  /** Rows in the target as proven; null until every window is proven. */
+  readonly after: number | null;
+  readonly windowsProven: number;
+  readonly excluded: Excluded;
+  readonly missing: number;
+  readonly extra: number;
+  readonly stale: number;
+  readonly duplicated: number;
+  readonly unsettled: number;
+  /** When the earliest snapshot among the proofs was taken. */
+  readonly snapshot: Instant | null;
+}
+
+/** Something that went wrong in a run, and what to do about it. */
+export interface Failure {
+  readonly where: string;
+  readonly error: ErrorRecord;
+}
+
+/** The last proof of each table and window: a window that was proven again counts once. */
+export function latestProofs(proofs: readonly TableProof[]): readonly TableProof[] {
+  const latest = new Map<string, TableProof>();
+  for (const proof of proofs) {
+    const key = JSON.stringify([proof.table, proof.window, proof.window === null ? proof.from : '']);
+    const known = latest.get(key);
+    if (known === undefined || known.snapshot <= proof.snapshot) latest.set(key, proof);
+  }
+  return [...latest.values()];
+}
+
+/** Sums exclusions by reason. */
+export function addExcluded(all: readonly Excluded[]): Excluded {
+  const sum: Record<string, number> = {};
+  for (const excluded of all) {
+    for (const [reason, rows] of Object.entries(excluded)) sum[reason] = (sum[reason] ?? 0) + rows;
+  }
+  return sum;
+}
+
+function total(proofs: readonly TableProof[], of: (proof: TableProof) => number): number {
+  return proofs.reduce((sum, proof) => sum + of(proof), 0);
+}
+
+function tableSummary(plan: Plan, table: string, proofs: readonly TableProof[]): TableSummary {
+  const planned = plan.counts.find((counts) => counts.table === table);
+  const complete = plan.windows.length > 0 && proofs.length >= plan.windows.length;
+  return {
+    table,
+    before: planned?.target ?? 0,
+    beforeKeys: planned?.targetKeys ?? 0,
+    source: complete ? total(proofs, (proof) => proof.source) : (planned?.source ?? 0),
+    sourceProven: complete,
+    after: complete ? total(proofs, (proof) => proof.target) : null,
+    windowsProven: proofs.length,
+    excluded: complete ? addExcluded(proofs.map((proof) => proof.excluded)) : (planned?.excluded ?? {}),
+    missing: total(proofs, (proof) => proof.missing),
+    extra: total(proofs, (proof) => proof.extra),
+    stale: total(proofs, (proof) => proof.stale),
+    duplicated: total(proofs, (proof) => proof.duplicated),
+    unsettled: total(proofs, (proof) => proof.unsettled),
+    snapshot: proofs.map((proof) => proof.snapshot).sort()[0] ?? null,
+  };
+}
+
+/** A run's tables, in the plan's order. */
+export function tableSummaries(details: RunDetails): readonly TableSummary[] {
+  const proofs = latestProofs(details.proofs);
+  return details.plan.tables.map((table) =>
+    tableSummary(
+      details.plan,
+      table,
+      proofs.filter((proof) => proof.table === table),
+    ),
+  );
+}
+
+/** Everything that failed in a run: the run itself first, then deletes, then windows. */
+export function failures(details: RunDetails): readonly Failure[] {
+  const found: Failure[] = [];
+  if (details.run.error !== null) found.push({ where: 'the run', error: details.run.error });
+  for (const { id, error } of details.deletes) if (error !== null) found.push({ where: `delete ${id}`, error });
+  for (const { id, error } of details.windows) if (error !== null) found.push({ where: `window ${id}`, error });
+  return found;
+}
+
+/** How many windows and deletes are in each state, in the order in which the states are met. */
+export function countStates(records: readonly { readonly state: string }[]): Readonly<Record<string, number>> {
+  const states: Record<string, number> = {};
+  for (const { state } of records) states[state] = (states[state] ?? 0) + 1;
+  return states;
+}
