@@ -106,8 +106,8 @@ export async function setMutation(
   state: 'assigned' | 'finished',
   ids: MutationRecord['ids'],
 ): Promise<void> {
-  const [mutation] = await sql.rows<{ delete_id: number; round: number }>(
-    'SELECT delete_id, round FROM refill.mutation WHERE run = $1 AND nonce = $2',
+  const [mutation] = await sql.rows<{ delete_id: number }>(
+    'SELECT delete_id FROM refill.mutation WHERE run = $1 AND nonce = $2',
     [run, nonce],
   );
   if (mutation === undefined) throw new RefillError('BUG', `Run ${run} has no mutation ${nonce}.`);
@@ -121,10 +121,10 @@ export async function setMutation(
   if (moved.length === 0) {
     throw new RefillError('RUN_STATE', `Mutation ${nonce} of run ${run} is finished and cannot become ${state}.`);
   }
-  if (mutation.round === del.round) await follow(sql, run, mutation.delete_id, del);
+  await follow(sql, run, mutation.delete_id, del);
 }
 
-/** Moves a delete on when all its mutations have come as far. A failed or proven one stays what it is. */
+/** Moves a delete on when all mutations of its round have come as far. A failed or proven one stays what it is. */
 async function follow(
   sql: Sql,
   run: string,

@@ -7,14 +7,14 @@ import type { DriftFilter } from './ledger.ts';
 import { moveWindows } from './windows.ts';
 
 /** Whom proofs and drift belong to: a verification, or one round of a run's delete. */
-export interface Owner {
+interface Owner {
   readonly owner: string;
   readonly delete: number | null;
   readonly round: number | null;
 }
 
 /** Rows of a proof that differ. `unsettled` ones are neither equal nor different. */
-export function differencesOf(proof: TableProof): number {
+function differencesOf(proof: TableProof): number {
   return proof.missing + proof.extra + proof.stale + proof.duplicated;
 }
 

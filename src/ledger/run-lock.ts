@@ -78,8 +78,8 @@ function hold(sql: Sql, client: Client, run: string): RunLock {
     sql.rows('SELECT 1').catch(lose);
   }, BEAT_MS);
   beat.unref();
+  // node-postgres says so whenever a connection ends that was not asked to.
   client.on('error', lose);
-  client.on('end', () => lose(undefined));
   return {
     lost,
     release: async () => {
@@ -91,7 +91,7 @@ function hold(sql: Sql, client: Client, run: string): RunLock {
           'UPDATE refill.run SET holder = NULL, holder_since = NULL, holder_backend = NULL WHERE id = $1',
           [run],
         );
-        // The end of the connection would release it too, but only an instant after `end` returns.
+        // The end of the connection does so too, but behind a proxy perhaps after `end` has returned.
         await sql.rows('SELECT pg_advisory_unlock_all()');
       } catch {
         // The connection is gone, and the lock with it.

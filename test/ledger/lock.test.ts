@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { RUN_LOCK_KEY } from '../../src/ledger/run-records.ts';
 import { usePostgres } from './postgres.ts';
 import { Proxy } from './proxy.ts';
 import { ACTOR, newRun, OTHER } from './samples.ts';
@@ -9,6 +11,7 @@ import { ACTOR, newRun, OTHER } from './samples.ts';
 const server = usePostgres();
 const HOLDER = fileURLToPath(new URL('lock-holder.ts', import.meta.url));
 const JITI = import.meta.resolve('jiti/register');
+const TAKE = `SELECT pg_try_advisory_lock(${RUN_LOCK_KEY}) AS taken FROM refill.run r WHERE r.id = $1`;
 const TERMINATE_HOLDER = `SELECT pg_terminate_backend(holder_backend) FROM refill.run WHERE holder_backend IS NOT NULL`;
 
 /** Another program that has the lock; killed with the test. */
@@ -132,6 +135,43 @@ test('a name in the ledger is nobody at work where its backend holds another loc
   );
   expect((await ledger.run(one.id)).holder).not.toBeNull();
   expect((await ledger.run(two.id)).holder).toBeNull();
+});
+
+test('a name is waited for, and one of before is not shown for somebody else', async () => {
+  const database = await server.database();
+  const ledger = await server.open(database);
+  const { id: run } = await newRun(ledger);
+  const lock = await ledger.lockRun(run, ACTOR);
+  await server.query(database, TERMINATE_HOLDER);
+  await lock.lost;
+  // A program between taking the lock and writing its name; that of the one before is still there.
+  const other = await server.connect(database);
+  const [taken] = (await other.query<{ taken: boolean }>(TAKE, [run])).rows;
+  expect(taken).toEqual({ taken: true });
+  expect((await ledger.run(run)).holder).toBeNull();
+  await expect(ledger.lockRun(run, ACTOR)).rejects.toMatchObject({
+    code: 'RUN_BUSY',
+    message: `Another program is at work on run ${run}.`,
+  });
+  const refused = expect(ledger.lockRun(run, ACTOR)).rejects.toMatchObject({ details: { holder: OTHER } });
+  await sleep(400);
+  await other.query(
+    `UPDATE refill.run SET holder = $2, holder_since = now(), holder_backend = pg_backend_pid() WHERE id = $1`,
+    [run, JSON.stringify(OTHER)],
+  );
+  await refused;
+});
+
+test('when a release returns the lock is free', async () => {
+  const database = await server.database();
+  const ledger = await server.open(database);
+  const { id: run } = await newRun(ledger);
+  const other = await server.connect(database);
+  for (let round = 0; round < 20; round++) {
+    await (await ledger.lockRun(run, ACTOR)).release();
+    expect((await other.query(TAKE, [run])).rows).toEqual([{ taken: true }]);
+    await other.query('SELECT pg_advisory_unlock_all()');
+  }
 });
 
 test('closing the ledger gives its locks back', async () => {

@@ -5,7 +5,7 @@ import { migrate } from '../../src/ledger/migrate.ts';
 import { MIGRATIONS } from '../../src/ledger/migrations.ts';
 import { openLedger } from '../../src/ledger/open.ts';
 import { freePort, usePostgres } from './postgres.ts';
-import { newRun } from './samples.ts';
+import { ACTOR, newRun } from './samples.ts';
 
 const server = usePostgres();
 
@@ -126,7 +126,12 @@ test('a user without the right to create a schema is refused, and may use one th
 test('an error of a statement does not quote values', async () => {
   const ledger = await server.ledger();
   const run = await newRun(ledger);
-  const error = await failureOf(ledger.setEpoch(run.id, 'secret-row-content'));
-  expect(error).toMatchObject({ code: 'LEDGER_FAILED', details: { sqlstate: '23514' } });
-  expect(JSON.stringify(error) + error.message).not.toContain('secret');
+  const check = await failureOf(ledger.setEpoch(run.id, 'secret-row-content'));
+  expect(check).toMatchObject({ code: 'LEDGER_FAILED', details: { sqlstate: '23514' } });
+  // Postgres quotes this one: invalid input syntax for type timestamp with time zone: "secret-row-content".
+  const range = { from: 'secret-row-content', to: run.range.to };
+  const opening = ledger.startVerification({ run: null, tenant: run.tenant, dataset: 'd', range }, ACTOR);
+  const syntax = await failureOf(opening);
+  expect(syntax).toMatchObject({ code: 'LEDGER_FAILED', details: { sqlstate: '22007' } });
+  for (const error of [check, syntax]) expect(JSON.stringify(error) + error.message).not.toContain('secret');
 });

@@ -60,10 +60,22 @@ export class TestPostgres {
     return { host: '127.0.0.1', port: this.#port, user: USER, tls: 'disable', database, ...changes };
   }
 
-  /** Rows of a statement on a connection of its own, which is not named `refill`. */
-  async query<T extends QueryResultRow>(database: string, text: string, values: unknown[] = []): Promise<T[]> {
+  /** A connection past the ledger, which is not named `refill` and ends with the test. */
+  async connect(database: string): Promise<Client> {
+    const client = await this.#connect(database);
+    onTestFinished(() => client.end());
+    return client;
+  }
+
+  async #connect(database: string): Promise<Client> {
     const client = new Client({ ...this.config(database), password: PASSWORD, application_name: 'test' });
     await client.connect();
+    return client;
+  }
+
+  /** Rows of a statement on a connection of its own. */
+  async query<T extends QueryResultRow>(database: string, text: string, values: unknown[] = []): Promise<T[]> {
+    const client = await this.#connect(database);
     try {
       return (await client.query<T>(text, values)).rows;
     } finally {
