@@ -135,6 +135,14 @@ describe('a dataset', () => {
     expect(withColumn(other)).toEqual([`tables[0].columns.order_id.${problem}`]);
   });
 
+  test('what does not fit together is told beside what is missing', () => {
+    expect(withTable({ exclusions: undefined, key: 'id', version: 'ordered_at' })).toEqual([
+      'tables[0].exclusions: missing; expected a list of exclusions, which can be empty',
+      'tables[0].key: no column `id` is defined under `columns`',
+      'tables[0].columns.ordered_at: must not be defined: it is the table’s `version`, which Refill fills in',
+    ]);
+  });
+
   test('all that is wrong is told at once, in a configuration too', async () => {
     const dataset = {
       ...ORDERS,

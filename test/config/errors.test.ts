@@ -264,6 +264,13 @@ describe('what is right by itself and wrong together', () => {
     ]);
   });
 
+  test('a tenant without a profile, and one that is no map', async () => {
+    expect(await yamlProblems(listed('      - { customer: a }\n      - acme'))).toEqual([
+      '7:9 clusters.east.tenants[0].profile: missing; expected a profile’s id',
+      '8:9 clusters.east.tenants[1]: expected a map with customer, profile, database, sourceDatabase, targetDatabase, got a text',
+    ]);
+  });
+
   test('no cluster', async () => {
     expect(await yamlProblems(CONTRACT.replace(/clusters:[^]*datasets/u, 'clusters: {}\ndatasets'))).toEqual([
       '2:11 clusters: expected at least one cluster',
@@ -273,6 +280,17 @@ describe('what is right by itself and wrong together', () => {
   test('a cluster without anything', async () => {
     expect(await yamlProblems(instead('datasets', '  west:\ndatasets'))).toEqual([
       '7:8 clusters.west: expected a map with postgres, clickhouse, tenants, got nothing',
+    ]);
+  });
+
+  test('in what is shared by an alias: the place where it is written', async () => {
+    const text = instead('postgres: {', 'postgres: &pg {')
+      .replace('port: 5432, user: app', 'port: 0, user: app')
+      .replace('datasets', '  west:\n    postgres: *pg\n    clickhouse: { urls: [http://b], user: c }\ndatasets');
+    const port = 'expected a whole number from 1 to 65535, got 0';
+    expect(await yamlProblems(text)).toEqual([
+      `4:44 clusters.east.postgres.port: ${port}`,
+      `4:44 clusters.west.postgres.port: ${port}`,
     ]);
   });
 

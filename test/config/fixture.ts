@@ -1,12 +1,15 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Problem } from '../../src/config/problems.ts';
 import type { DatasetDefinition } from '../../src/dataset/definition.ts';
 import { RefillError } from '../../src/domain/errors.ts';
+
+// Loading a module compiles it, which takes seconds where other tests keep the machine busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** The example that Refill promises to accept as it stands. */
 export const CONTRACT = `ledger: { host: 127.0.0.1, port: 5432, user: refill, password: env:LEDGER_PASSWORD, database: refill }

@@ -160,7 +160,7 @@ describe('which file is loaded', () => {
   test('a directory of that name is not a configuration', async () => {
     const cwd = await directory();
     await mkdir(join(cwd, 'refill.config.yaml'));
-    expect((await errorOf(loadConfig({ cwd }))).code).toBe('CONFIG_MISSING');
+    expect((await errorOf(loadConfig({ cwd }))).message).toContain('No configuration file');
     expect((await errorOf(loadConfig({ cwd, file: 'refill.config.yaml' }))).message).toContain('is a directory');
   });
 

@@ -41,9 +41,16 @@ describe('redact', () => {
     expect(redact(`IDENTIFIED BY 'pa\\'ss'`)).toBe(`IDENTIFIED BY '***'`);
   });
 
-  test('secrets that contain each other, or share an end', () => {
-    for (const secret of ['abcd', 'abcdefgh', 'efghijkl']) registerSecret(secret);
-    expect(redact('1 abcd 2 abcdefgh 3 abcdefghijkl 4')).toBe('1 *** 2 *** 3 *** 4');
+  test.each([
+    [['abcd', 'abcdefgh', 'efghijkl']],
+    [['efghijkl', 'abcdefgh', 'abcd']],
+    [['abcdefgh', 'abcd', 'efghijkl']],
+    [['abcdefghijkl', 'bcde', 'abcd', 'abcdefgh']],
+  ])('secrets that contain each other, or share an end: %j', (secrets) => {
+    for (const secret of secrets) registerSecret(secret);
+    expect(redact('1 abcd 2 abcdefgh 3').replace(/\*+/gu, '***')).toBe('1 *** 2 *** 3');
+    const rest = redact('<abcdefghijkl>');
+    expect(rest.replace(/\*+/gu, '***')).toBe('<***>');
   });
 
   test('one of three characters is not looked for, one of four is', () => {

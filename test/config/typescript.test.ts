@@ -1,6 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { BUILTINS, directory, errorOf, load, ORDERS, problemsIn, SCORECARDS } from './fixture.ts';
 
@@ -94,11 +94,14 @@ export default { ${SERVERS} datasets: ['scorecards'] };
     expect(clusters['east']?.postgres).toStrictEqual({ host: 'pg', port: 5432, user: 'app', tls: 'disable' });
   });
 
-  test('nothing of it is written to disk', async () => {
+  test('nothing of it is written to disk: neither beside it nor among temporary files', async () => {
     const cwd = await directory({ 'refill.config.ts': `export default { ${SERVERS} datasets: ['scorecards'] };` });
     await mkdir(join(cwd, 'node_modules'));
+    await mkdir(join(cwd, 'tmp'));
+    vi.stubEnv('TMPDIR', join(cwd, 'tmp'));
+    onTestFinished(() => void vi.unstubAllEnvs());
     await loadConfig({ cwd, builtins: BUILTINS });
-    expect(await readdir(join(cwd, 'node_modules'))).toEqual([]);
+    expect(await readdir(cwd, { recursive: true })).toEqual(['node_modules', 'refill.config.ts', 'tmp']);
   });
 });
 
@@ -144,6 +147,14 @@ describe('a configuration in TypeScript that is wrong', () => {
   test('a syntax error: line and column', async () => {
     const { message } = await typescriptError('const a = 1;\n\nconst b = {;\nexport default b;\n');
     expect(message).toMatch(/^refill\.config\.ts:3:\d+: cannot be read: syntax error$/u);
+  });
+
+  test('a definition in the list: the key in it, not just the entry', async () => {
+    const { tenants: _, ...wrong } = ORDERS;
+    const text = `export default { ${SERVERS} datasets: ['scorecards', ${JSON.stringify(wrong)}] };`;
+    expect((await typescriptError(text)).message).toBe(
+      'refill.config.ts: datasets[1].tenants: missing; expected a SELECT of `customer` and `profile`',
+    );
   });
 
   test('an import of what is not there', async () => {
