@@ -9,16 +9,18 @@ import type { TargetTable } from '../../src/embedded/sample/clickhouse-schema.ts
  * ledger says what is wrong in it. This finds out without either.
  */
 
-/** `leaf (resource_id, revision, identifier)`: the criteria of every template revision that are no chapters. */
-const LEAVES = `RECURSIVE item (resource_id, revision, item) AS (
+/**
+ * `leaf (resource_id, revision, identifier)`: the criteria of every template revision that are no chapters. A table with
+ * statistics: as a part of a query it would be joined row by row.
+ */
+const LEAVES = `CREATE TEMP TABLE IF NOT EXISTS leaf AS WITH RECURSIVE item (resource_id, revision, item) AS (
     SELECT resource_id, revision, jsonb_array_elements(structure -> 'items') FROM director.scorecard_templates
     UNION ALL
     SELECT resource_id, revision, jsonb_array_elements(item -> 'items') FROM item WHERE item ? 'items'
-  ),
-  leaf AS (
-    SELECT DISTINCT resource_id, revision, item ->> 'identifier' AS identifier FROM item
-    WHERE coalesce((item ->> 'chapter')::boolean, false) = false
-  )`;
+  )
+  SELECT DISTINCT resource_id, revision, item ->> 'identifier' AS identifier FROM item
+  WHERE coalesce((item ->> 'chapter')::boolean, false) = false;
+ANALYZE leaf`;
 
 /** Every scorecard with its reason to be left out ('kept': none), and its numbers of leaf and other scores. */
 const CARDS = `
@@ -44,13 +46,25 @@ const CARDS = `
     FROM director.scorecards c JOIN scored USING (resource_id)
   )`;
 
-/** Scorecards and scores of a range by reason; of the kept ones, scores of leaves and of chapters apart. */
-export const REASONS_SQL = `WITH ${LEAVES}, ${CARDS}
+const REASONS = `WITH ${CARDS}
   SELECT reason, count(*)::int AS scorecards,
     sum(CASE WHEN reason = 'kept' THEN leaves ELSE n END)::int AS scores,
     sum(CASE WHEN reason = 'kept' THEN n - leaves ELSE 0 END)::int AS chapters
   FROM reasoned
   WHERE coalesce(submitted_at, created_at) >= $1 AND coalesce(submitted_at, created_at) < $2 GROUP BY 1`;
+
+export interface ReasonCounts {
+  readonly scorecards: number;
+  readonly scores: number;
+  readonly chapters: number;
+}
+
+/** Scorecards and scores of a range by reason; of the kept ones, scores of leaves and of chapters apart. */
+export async function countReasons(client: Client, from: string, to: string): Promise<Map<string, ReasonCounts>> {
+  await client.query(LEAVES);
+  const { rows } = await client.query<ReasonCounts & { reason: string }>(REASONS, [from, to]);
+  return new Map(rows.map(({ reason, ...counts }) => [reason, counts]));
+}
 
 const ms = (expression: string) =>
   `coalesce(to_char(date_trunc('milliseconds', ${expression}), 'YYYY-MM-DD HH24:MI:SS.MS'), '1970-01-01 00:00:00.000')`;
@@ -79,7 +93,7 @@ function expectedSql(table: TargetTable): string {
       : `JOIN director.scores s ON s.scorecard_id = c.resource_id
          JOIN leaf l ON l.resource_id = c.template_id AND l.revision = c.template_revision
            AND l.identifier = s.criterion_identifier`;
-  return `WITH ${LEAVES}, ${CARDS}
+  return `WITH ${CARDS}
     SELECT ${COLUMNS[table]} FROM reasoned c ${scores}
     LEFT JOIN app.chats h ON h.conversation_id = c.conversation_id
     JOIN director.scorecard_templates t ON t.resource_id = c.template_id AND t.revision = c.template_revision
@@ -98,7 +112,7 @@ export async function compare(
 ): Promise<Map<PlantKind, string[]>> {
   const id = table === 'scorecard' ? 'scorecard_id' : 'score_id';
   const key = (row: Row) => String(row[id]);
-  await client.query(`SET timezone = 'UTC'`);
+  await client.query(`SET timezone = 'UTC'; ${LEAVES}`);
   const expected = new Map((await client.query<Row>(expectedSql(table))).rows.map((row) => [key(row), row]));
   const found = new Map<string, Row[]>();
   const text = await clickhouse(

@@ -9,11 +9,11 @@ import type { EmbeddedInfo } from '../../src/embedded/info.ts';
 import { clickhouse } from '../../src/embedded/sample/clickhouse-http.ts';
 import { makeSample, type Sample, type SampleOptions } from '../../src/embedded/sample/make.ts';
 import { PLANT_EFFECTS } from '../../src/embedded/sample/planted.ts';
-import type { TargetTable } from '../../src/embedded/sample/clickhouse-schema.ts';
+import { postgresSchemaSql, type TargetTable } from '../../src/embedded/sample/schema.ts';
 import { SAMPLE_SIZES } from '../../src/embedded/sample/sizes.ts';
 import { sourceChecksum } from '../../src/embedded/sample/source.ts';
 import { removeEmbedded, startEmbedded } from '../../src/embedded/stack.ts';
-import { compare, REASONS_SQL } from './oracle.ts';
+import { compare, countReasons } from './oracle.ts';
 
 const BUILD_TIMEOUT_MS = 180_000;
 const TABLES: readonly TargetTable[] = ['scorecard', 'score', 'scorecard_score'];
@@ -72,13 +72,7 @@ describe('the small sample', () => {
   test('has exactly the scorecards and scores that it says, by reason', async () => {
     const { counts } = sample;
     expect(sample).toMatchObject({ database: 'acme_air_us_east', counts: { kept: 29_879, keptScores: 260_911 } });
-    const rows = await onSource(sample.database, async (client) => {
-      const result = await client.query<{ reason: string; scorecards: number; scores: number; chapters: number }>(
-        REASONS_SQL,
-        [sample.range.from, sample.range.to],
-      );
-      return new Map(result.rows.map(({ reason, ...rest }) => [reason, rest]));
-    });
+    const rows = await onSource(sample.database, (client) => countReasons(client, sample.range.from, sample.range.to));
     expect(rows.get('kept')).toMatchObject({ scorecards: counts.kept, scores: counts.keptScores });
     expect(rows.get('kept')?.chapters).toBeGreaterThan(500);
     expect(rows.get('appeal')).toEqual({ scorecards: counts.appeals, scores: counts.appealScores, chapters: 0 });
@@ -136,8 +130,9 @@ describe('the small sample', () => {
         const found = await client.query(`SELECT FROM ${table} WHERE ${column} IS NULL LIMIT 1`);
         expect(found.rowCount, `${table}.${column}`).toBe(1);
       }
+      // Not quite all: the last pages are kept for what may follow, and hold nothing.
       const { rows: tables } = await client.query<{ ok: boolean }>(
-        `SELECT relallvisible >= relpages * 0.99 AND reltuples > 0 AS ok FROM pg_class
+        `SELECT relallvisible >= relpages * 0.95 AND reltuples > 0 AS ok FROM pg_class
          WHERE relkind = 'r' AND relnamespace IN ('app'::regnamespace, 'director'::regnamespace)`,
       );
       expect(tables).toEqual(tables.map(() => ({ ok: true })));
@@ -204,17 +199,36 @@ describe('the small sample', () => {
     async () => {
       const right = await build({ profile: 'right', wrong: false, denormalised: false });
       expect(right.planted).toEqual([]);
-      await onSource(right.database, async (client) => {
-        for (const table of ['scorecard', 'score'] as const) {
-          expect(await compare(client, info.clickhouse.http, right.database, table), table).toEqual(new Map());
-        }
+      const scores = await onSource(right.database, async (client) => {
+        expect(await compare(client, info.clickhouse.http, right.database, 'scorecard')).toEqual(new Map());
+        return (await countReasons(client, '2025-01-01', '2027-01-01')).get('kept')?.scores;
       });
+      expect(await target(`SELECT count() FROM ${right.database}.score`)).toBe(`${scores}\n`);
       expect(await target(`SELECT count() FROM ${right.database}.scorecard_score`)).toBe('0\n');
       const { kept, before, after } = SAMPLE_SIZES.small.counts;
       expect(await target(`SELECT count() FROM ${right.database}.scorecard`)).toBe(`${kept + before + after}\n`);
     },
     BUILD_TIMEOUT_MS,
   );
+
+  test('has the tables, columns, defaults and indexes of the schema, and no others', async () => {
+    const catalogue = (client: Client) =>
+      client.query(`SELECT table_schema, table_name, ordinal_position, column_name, data_type, is_nullable, column_default
+          FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
+        UNION ALL
+        SELECT schemaname, tablename, 0, indexname, indexdef, '', constraint_type FROM pg_indexes
+          LEFT JOIN information_schema.table_constraints ON constraint_name = indexname
+          WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY 1, 2, 3, 4`);
+    await onSource('postgres', async (client) => await client.query('CREATE DATABASE plain'));
+    const plain = await onSource('plain', async (client) => {
+      await client.query(postgresSchemaSql());
+      return await catalogue(client);
+    });
+    const made = await onSource(sample.database, catalogue);
+    expect(made.rows).toEqual(plain.rows);
+    expect(made.rowCount).toBe(4 + 8 + 10 + 17 + 11 + 10);
+  });
 
   test('leaves nothing else behind, and never replaces what is not a sample', async () => {
     expect(await target(`SELECT count() FROM system.databases WHERE name LIKE 'refill%'`)).toBe('0\n');
