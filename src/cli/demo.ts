@@ -86,7 +86,7 @@ async function tell(
   say(planStep(plan, color));
 
   say(`\n${color.bold('5. Run')}  what the plan says, and nothing else; killed, it could go on`);
-  const result = await follow(cli, false, (signals) => refill.run(plan.id, { ...signals, recount: false }));
+  const { result } = await follow(cli, false, (signals) => refill.run(plan.id, { ...signals, recount: false }));
   if (result.state === 'paused' || result.state === 'cancelled') return null;
   if (result.error !== undefined) cli.note(`   ${result.error.code}: ${result.error.message}`);
 

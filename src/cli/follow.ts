@@ -1,6 +1,7 @@
 import { EXIT } from '../domain/exit.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
+import type { Strategy } from '../domain/words.ts';
 import type { RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -18,6 +19,13 @@ export function exitOf(state: RunResult['state']): number {
   return statuses[state];
 }
 
+/** A run that was followed to its end. */
+export interface Followed {
+  readonly result: RunResult;
+  /** Null where it never said so. */
+  readonly strategy: Strategy | null;
+}
+
 /**
  * Follows a run to its end: events as JSON lines, or progress for people; Ctrl-C drains, then forces. Sets the exit
  * status. The last event is returned and, with `json`, printed like the others.
@@ -26,7 +34,7 @@ export async function follow(
   cli: Cli,
   json: boolean,
   start: (options: RunOptions) => AsyncIterable<RunEvent>,
-): Promise<RunResult> {
+): Promise<Followed> {
   const view = progressView(cli);
   let doing = 'its first step';
   const interrupts = onInterrupt({ say: (message) => view.line(message), waitsFor: () => doing });
@@ -34,10 +42,12 @@ export async function follow(
   const gone = () => interrupts.stop('The reader of the output is gone');
   cli.readerGone.addEventListener('abort', gone);
   let result: RunResult | undefined;
+  let strategy: Strategy | null = null;
   try {
     for await (const event of start({ drain: interrupts.drain, force: interrupts.force })) {
       if (json) cli.json(event);
       else view.show(event);
+      if (event.type === 'started') strategy = event.strategy;
       if (event.type === 'progress') doing = event.doing;
       if (event.type === 'result') result = event;
     }
@@ -48,5 +58,5 @@ export async function follow(
   }
   if (result === undefined) throw new RefillError('BUG', 'the run ended without a result');
   cli.exit = exitOf(result.state);
-  return result;
+  return { result, strategy };
 }

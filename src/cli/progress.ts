@@ -1,5 +1,6 @@
 import type { Progress, RunEvent } from '../domain/events.ts';
-import { count, counted, duration, percent, range, visible } from '../report/format.ts';
+import { formatTenant } from '../domain/words.ts';
+import { brief, count, counted, duration, percent, range, visible } from '../report/format.ts';
 import type { Cli } from './cli.ts';
 import type { Paint } from './paint.ts';
 
@@ -7,7 +8,9 @@ import type { Paint } from './paint.ts';
 const LINE_EVERY_MS = 5000;
 /** On a terminal, no more often than can be read. */
 const DRAW_EVERY_MS = 100;
-const BAR_WIDTH = 20;
+const BAR_WIDTH = 12;
+/** In a terminal that is narrower, what can be spared is left out, so that what it waits for is seen. */
+const WIDE = 110;
 const CLEAR_LINE = '\r\u001b[2K';
 
 /** How a run's events are shown while it goes on. */
@@ -19,8 +22,8 @@ export interface ProgressView {
   end(): void;
 }
 
-/** One snapshot of a run in one line, the most important first, as a terminal cuts it off at the right. */
-export function progressLine(progress: Progress, color: Paint): string {
+/** One snapshot of a run in one line: how far, how fast, how long, and what it does or waits for. */
+export function progressLine(progress: Progress, color: Paint, width = WIDE): string {
   const { windows, rowsWritten, rowsTotal } = progress;
   const left = Math.max(0, rowsTotal - rowsWritten);
   // Written is not done: deletes and proofs follow, so nothing is whole before the last window is.
@@ -29,14 +32,14 @@ export function progressLine(progress: Progress, color: Paint): string {
   const filled = Math.floor(share * BAR_WIDTH);
   const bar = color.green('━'.repeat(filled)) + color.dim('─'.repeat(BAR_WIDTH - filled));
   const parts = [
-    `${rowsTotal === 0 ? '' : `${percent(written, rowsTotal)}  `}${visible(progress.doing)}`,
     left > 0 && progress.rowsPerSecond > 0 ? `${count(progress.rowsPerSecond)} rows/s` : null,
-    left > 0 ? `${count(left)} rows left` : null,
+    left > 0 && width >= WIDE ? `${count(left)} rows left` : null,
     left === 0 || progress.secondsLeft === null ? null : `${duration(progress.secondsLeft)} left`,
+    visible(progress.doing),
     `${windows.done}/${windows.total} windows`,
     windows.failed > 0 ? color.red(`${windows.failed} failed`) : null,
   ].filter((part) => part !== null);
-  return `${bar} ${parts.join(' · ')}`;
+  return `${bar} ${rowsTotal === 0 ? '' : `${percent(written, rowsTotal)}  `}${parts.join(' · ')}`;
 }
 
 /** A change of state in one line; null for what is no change that a person follows. */
@@ -63,6 +66,7 @@ export function changeLine(event: RunEvent, color: Paint): string | null {
     case 'notice':
       return visible(event.message);
     case 'started':
+      return `run ${color.bold(event.run)} ${event.resumed ? 'goes on' : 'begins'}: ${event.strategy} ${brief(formatTenant(event.tenant))}, ${range(event.range)} UTC`;
     case 'progress':
     case 'result':
       return null;
@@ -98,7 +102,8 @@ function terminalView(cli: Cli, now: () => number): ProgressView {
   const draw = () => {
     drawnAt = now();
     if (last === undefined) return;
-    cli.stderr.write(`${CLEAR_LINE}${fit(progressLine(last, cli.noteColor), (cli.stderr.columns ?? 80) - 1)}`);
+    const width = cli.stderr.columns ?? 80;
+    cli.stderr.write(`${CLEAR_LINE}${fit(progressLine(last, cli.noteColor, width), width - 1)}`);
   };
   const line = (text: string) => {
     cli.stderr.write(CLEAR_LINE);

@@ -1,9 +1,12 @@
 import { formatTenant, type Range, type TenantName } from '../domain/words.ts';
+import { visible } from '../report/format.ts';
 import type { ConfigOptions } from './session.ts';
 
-/** A word as a shell takes it: quoted where it needs to be. */
+/** A word as a shell takes it: quoted where it needs to be, and never with a character that a terminal would obey. */
 export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/u.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  if (/^[\w@%+=:,./-]+$/u.test(word)) return word;
+  if (visible(word) === word) return `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  return `$'${visible(word.replaceAll('\\', String.raw`\\`).replaceAll("'", String.raw`\'`))}'`;
 }
 
 /** A command line to copy, with the `--config` that this one was given. */

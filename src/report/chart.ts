@@ -8,6 +8,8 @@ const HEIGHT = 220;
 const LEFT = 72;
 const BOTTOM = 26;
 const TOP = 12;
+/** A label of the time axis is about as wide. */
+const LABEL_WIDTH = 66;
 /** Labels under the time axis, at most. */
 const LABELS = 8;
 const DAY_MS = 86_400_000;
@@ -72,9 +74,9 @@ export function chart(series: Series, whole: Range, title: string): Markup {
     const at = scale.y(highest * share);
     return markup`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${at}" y2="${at}"/><text class="axis" x="${LEFT - 8}" y="${at}" dy="0.32em" text-anchor="end">${count(highest * share)}</text>`;
   });
-  const axis = labelled(whole).map(
-    (day) => markup`<text class="axis" x="${scale.x(day)}" y="${HEIGHT - 6}">${day.slice(0, 10)}</text>`,
-  );
+  const axis = labelled(whole)
+    .filter((day) => Number(scale.x(day)) <= WIDTH - LABEL_WIDTH)
+    .map((day) => markup`<text class="axis" x="${scale.x(day)}" y="${HEIGHT - 6}">${day.slice(0, 10)}</text>`);
   const hits = series.before.map((day, at) => {
     const width = Number(scale.x(day.to)) - Number(scale.x(day.from));
     return markup`<rect class="hit" x="${scale.x(day.from)}" y="${TOP}" width="${width.toFixed(1)}" height="${HEIGHT - TOP - BOTTOM}"><title>${said(day, at, series)}</title></rect>`;

@@ -3,7 +3,14 @@ import { chart } from './chart.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
 import { markup, Markup, type Content } from './markup.ts';
 import { series } from './series.ts';
-import { countStates, failures, tableSummaries, type ReportInput, type TableSummary } from './summary.ts';
+import {
+  countStates,
+  excludedReasons,
+  failures,
+  tableSummaries,
+  type ReportInput,
+  type TableSummary,
+} from './summary.ts';
 
 /** Rows that a long list shows in the page; the JSON has all of them. */
 const MOST_ROWS = 2000;
@@ -111,14 +118,15 @@ function charts(input: ReportInput): Content {
 }
 
 function excluded(tables: readonly TableSummary[]): Markup {
-  const rows = tables.flatMap((one) =>
-    Object.entries(one.excluded).map(([reason, number]) => ({ one, reason, number })),
-  );
-  if (rows.length === 0) return markup`<p>Nothing was left out.</p>`;
-  return table(rows, [
-    { head: 'table', of: ({ one }) => one.table },
-    { head: 'reason', of: ({ reason }) => reason },
-    { head: 'source rows left out', numeric: true, of: ({ number }) => count(number) },
+  const reasons = excludedReasons(tables);
+  if (reasons.length === 0) return markup`<p>Nothing was left out.</p>`;
+  return table(reasons, [
+    { head: 'reason', of: (reason) => reason },
+    ...tables.map((one) => ({
+      head: one.table,
+      numeric: true,
+      of: (reason: string) => count(one.excluded[reason]),
+    })),
   ]);
 }
 

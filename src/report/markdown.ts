@@ -1,7 +1,14 @@
 import { formatTenant } from '../domain/words.ts';
 import { escapeMarkdown as escape, markdownCode } from './escape.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
-import { countStates, failures, tableSummaries, type ReportInput, type TableSummary } from './summary.ts';
+import {
+  countStates,
+  excludedReasons,
+  failures,
+  tableSummaries,
+  type ReportInput,
+  type TableSummary,
+} from './summary.ts';
 
 /** Rows of a table in Markdown; cells are escaped here and nowhere else. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -73,10 +80,12 @@ function counts(tables: readonly TableSummary[], windows: number): string {
 }
 
 function excluded(tables: readonly TableSummary[]): string {
-  const rows = tables.flatMap((one) =>
-    Object.entries(one.excluded).map(([reason, number]) => [one.table, reason, count(number)]),
+  const reasons = excludedReasons(tables);
+  if (reasons.length === 0) return 'Nothing was left out.';
+  return table(
+    ['reason', ...tables.map((one) => one.table)],
+    reasons.map((reason) => [reason, ...tables.map((one) => count(one.excluded[reason]))]),
   );
-  return rows.length === 0 ? 'Nothing was left out.' : table(['table', 'reason', 'source rows left out'], rows);
 }
 
 function differences(input: ReportInput): string {

@@ -59,6 +59,14 @@ export function addExcluded(all: readonly Excluded[]): Excluded {
   return sum;
 }
 
+/** Reasons for which source rows are left out, the most first; those that no table has are left out. */
+export function excludedReasons(tables: readonly { readonly excluded: Excluded }[]): readonly string[] {
+  const most = (reason: string) => Math.max(...tables.map((one) => one.excluded[reason] ?? 0));
+  return [...new Set(tables.flatMap((one) => Object.keys(one.excluded)))]
+    .filter((reason) => most(reason) > 0)
+    .sort((a, b) => most(b) - most(a));
+}
+
 function total(proofs: readonly TableProof[], of: (proof: TableProof) => number): number {
   return proofs.reduce((sum, proof) => sum + of(proof), 0);
 }

@@ -41,7 +41,7 @@ describe('progress on a terminal', () => {
     expect(err()).not.toContain('\n');
     expect(err().split('\r\u001b[2K')).toHaveLength(4);
     expect(err()).toContain(
-      '25 %  re-indexing 2 windows · 90,123 rows/s · 1,500,000 rows left · 17 s left · 2/8 windows · 1 failed',
+      '25 %  90,123 rows/s · 1,500,000 rows left · 17 s left · re-indexing 2 windows · 2/8 windows · 1 failed',
     );
     expect(err().endsWith('\r\u001b[2K')).toBe(true);
   });
@@ -83,7 +83,7 @@ describe('progress elsewhere', () => {
     view.end();
     const lines = err().trim().split('\n');
     expect(lines).toHaveLength(4);
-    expect(lines[0]).toMatch(/^00:00:00 25 % {2}re-indexing/u);
+    expect(lines[0]).toMatch(/^00:00:00 25 % {2}90,123 rows\/s/u);
     expect(lines[1]).toMatch(/^00:00:05 /u);
     expect(lines[2]).toContain('window 3 (2026-01-05 to 2026-01-06): 12,000 rows written in 1.5 s');
     expect(lines[3]).toContain('delete 1 (2026-01-05 to 2026-01-06): finished, 4,000 rows');

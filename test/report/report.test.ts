@@ -33,7 +33,7 @@ describe('the Markdown report', () => {
     const page = writeReport(DETAILS, 'markdown');
     expect(page).toContain('# Refill of acme/main, 2026-01-05 to 2026-01-08: differences');
     expect(page).toContain('| score | 4,700 | 3,500 | 3,500 | 1 | 1 | 0 | 0 | 2 of 2 |');
-    expect(page).toContain('| score | appeal | 1,200 |');
+    expect(page).toContain('| reason | score |\n| --- | ---: |\n| appeal | 1,200 |');
     expect(page).toContain('| score | sc-2 | extra | appeal | — |');
     expect(page).toContain('- RANGE_NOT_OVER: the range is not over yet');
     expect(page).toContain('987654321');

@@ -17,10 +17,10 @@ async function goOn(
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
     const json = options.json === true;
-    const result = await follow(cli, json, (signals) => start(refill, run, signals));
+    const followed = await follow(cli, json, (signals) => start(refill, run, signals));
     if (json) return;
     const { resultView } = await import('../views/result.ts');
-    cli.print(resultView(result, cli.color, options));
+    cli.print(resultView(followed, cli.color, options));
   });
 }
 

@@ -86,8 +86,8 @@ async function execute(cli: Cli, refill: Refill, plan: Plan, options: RunOptions
     const { planLines } = await import('../views/plan.ts');
     cli.note(planLines(plan, cli.noteColor));
   }
-  const result = await follow(cli, json, (signals) => refill.run(plan.id, { ...signals, recount }));
+  const followed = await follow(cli, json, (signals) => refill.run(plan.id, { ...signals, recount }));
   if (json) return;
   const { resultView } = await import('../views/result.ts');
-  cli.print(resultView(result, cli.color, options));
+  cli.print(resultView(followed, cli.color, options));
 }

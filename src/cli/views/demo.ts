@@ -6,6 +6,7 @@ import type { Paint } from '../paint.ts';
 import type { Sample } from '../sample.ts';
 import { commandLine, rangeWords } from '../shell.ts';
 import { table } from '../table.ts';
+import { warningLines } from './plan.ts';
 import { nextView } from './result.ts';
 import { differences, excludedRows, reasonRows, verifiedTables } from './verified.ts';
 
@@ -31,11 +32,10 @@ export function sampleStep(sample: Sample, color: Paint): string {
 /** What verify found. */
 export function verifyStep(result: VerifyResult, color: Paint): string {
   const wrong = differences(result.tables);
-  const reasons = [...result.reasons].sort((a, b) => b.rows - a.rows).slice(0, SHOWN_REASONS);
   return [
     `   ${result.ok ? color.green('✓ nothing differs') : color.red(`✗ ${counted(wrong, 'row')} ${wrong === 1 ? 'differs' : 'differ'}`)}`,
     indent(verifiedTables(result.tables, color)),
-    ...(reasons.length === 0 ? [] : ['', indent(reasonRows(reasons, color))]),
+    ...(result.reasons.length === 0 ? [] : ['', indent(reasonRows(result.reasons, color, SHOWN_REASONS))]),
   ].join('\n');
 }
 
@@ -46,7 +46,7 @@ export function planStep(plan: Plan, color: Paint): string {
     `\n${color.bold('4. Plan')}  ${plan.id}, saved before anything is changed`,
     `   Write ${counted(cost.rowsToWrite, 'row')} again in ${counted(plan.windows.length, 'window')}, prove them, then delete the ${count(cost.rowsToDelete)}`,
     `   that are older in ${counted(plan.deletes.length, 'delete')}: whoever reads meanwhile misses no row.`,
-    ...plan.warnings.map((one) => `   ${color.yellow(`! ${one.code}`)} ${visible(one.message)}`),
+    ...warningLines(plan, color, 1).map((line) => ` ${line}`),
   ].join('\n');
 }
 

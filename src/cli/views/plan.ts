@@ -7,6 +7,8 @@ import { excludedRows } from './verified.ts';
 
 /** Windows that a terminal lists; `--json` has all. */
 const SHOWN_WINDOWS = 12;
+/** Warnings of one kind that a plan lists in a terminal. */
+const SHOWN_WARNINGS = 6;
 
 function indent(text: string, by = '    '): string {
   return text
@@ -105,11 +107,22 @@ function cost(plan: Plan, color: Paint): string {
   );
 }
 
+/** Warnings, so many of each kind at most. */
+export function warningLines(plan: Plan, color: Paint, most: number): readonly string[] {
+  const codes = [...new Set(plan.warnings.map(({ code }) => code))];
+  return codes.flatMap((code) => {
+    const all = plan.warnings.filter((one) => one.code === code);
+    const lines = all.slice(0, most).map((one) => `  ${color.yellow(`! ${code}`)} ${visible(one.message)}`);
+    const rest = all.length - lines.length;
+    return rest > 0 ? [...lines, `    ${color.dim(`… and ${count(rest)} more of this kind`)}`] : lines;
+  });
+}
+
 /** A plan as a person approves it. `next` is the exact command that executes it. */
 export function planView(plan: Plan, next: string, color: Paint, options: { readonly sql?: boolean } = {}): string {
   const title = (text: string) => `\n${color.bold(text)}`;
   const excluded = excludedRows(plan.counts, color);
-  const warnings = plan.warnings.map((one) => `  ${color.yellow(`! ${one.code}`)} ${visible(one.message)}`);
+  const warnings = warningLines(plan, color, SHOWN_WARNINGS);
   return [
     `${color.bold(`Plan ${plan.id}`)}  ${color.dim('saved; nothing was changed')}`,
     head(plan, color),
@@ -134,7 +147,7 @@ export function planLines(plan: Plan, color: Paint): string {
   return [
     `${color.bold(plan.strategy)} ${brief(formatTenant(plan.tenant))}, ${range(plan.range)} UTC ${color.dim(`plan ${plan.id}`)}`,
     `  ${counted(plan.cost.rowsToWrite, 'row')} to write in ${counted(plan.windows.length, 'window')}, ${count(plan.cost.rowsToDelete)} to delete`,
-    ...plan.warnings.map((one) => `  ${color.yellow(`! ${one.code}`)} ${visible(one.message)}`),
+    ...warningLines(plan, color, 1),
   ].join('\n');
 }
 

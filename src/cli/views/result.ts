@@ -1,6 +1,7 @@
 import type { RunResult, VerifyResult } from '../../domain/events.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { brief, count, counted, duration, moment, range, visible } from '../../report/format.ts';
+import type { Followed } from '../follow.ts';
 import type { Paint } from '../paint.ts';
 import { commandLine, rangeWords } from '../shell.ts';
 import type { ConfigOptions } from '../session.ts';
@@ -14,6 +15,10 @@ const HEADLINES: Readonly<Record<RunResult['state'], string>> = {
   paused: 'Paused: what is done stays done',
   cancelled: 'Cancelled: what is done stays done',
 };
+
+/** A purge that stops on the way leaves what no other end of a run does. */
+const UNFINISHED: ReadonlySet<RunResult['state']> = new Set(['paused', 'cancelled', 'failed']);
+const GAP = 'Readers miss the rows that were deleted and are not written yet.';
 
 function nextSteps(result: RunResult, options: ConfigOptions): readonly (readonly [string, string])[] {
   const command = (...words: string[]) => commandLine([...words, result.run], options);
@@ -54,7 +59,7 @@ export function nextView(steps: readonly (readonly [command: string, what: strin
 }
 
 /** How a run ended. */
-export function resultView(result: RunResult, color: Paint, options: ConfigOptions): string {
+export function resultView({ result, strategy }: Followed, color: Paint, options: ConfigOptions): string {
   const tone = result.state === 'succeeded' ? color.green : result.state === 'paused' ? color.yellow : color.red;
   const mark = result.state === 'succeeded' ? '✓' : result.state === 'paused' ? '‖' : '✗';
   const excluded = excludedRows(result.tables, color);
@@ -72,6 +77,7 @@ export function resultView(result: RunResult, color: Paint, options: ConfigOptio
       ],
       color,
     ),
+    ...(strategy === 'purge' && UNFINISHED.has(result.state) ? [`\n  ${color.yellow(`! ${GAP}`)}`] : []),
     ...(error === undefined
       ? []
       : [`\n  ${color.red(error.code)}: ${visible(error.message)}`, `  ${color.cyan('→')} ${visible(error.hint)}`]),

@@ -1,6 +1,7 @@
 import type { VerifiedTable } from '../../domain/events.ts';
 import { DRIFT_KINDS, type DriftKind, type Excluded } from '../../domain/words.ts';
 import { brief, count } from '../../report/format.ts';
+import { excludedReasons } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import { table } from '../table.ts';
 
@@ -40,10 +41,7 @@ export function excludedRows(
   tables: readonly { readonly table: string; readonly excluded: Excluded }[],
   color: Paint,
 ): string | null {
-  const most = (reason: string) => Math.max(...tables.map((one) => one.excluded[reason] ?? 0));
-  const reasons = [...new Set(tables.flatMap((one) => Object.keys(one.excluded)))]
-    .filter((reason) => most(reason) > 0)
-    .sort((a, b) => most(b) - most(a));
+  const reasons = excludedReasons(tables);
   if (reasons.length === 0) return null;
   return table(
     [{ head: 'left out on purpose' }, ...tables.map((one) => ({ head: brief(one.table), right: true }))],
@@ -61,22 +59,24 @@ type Reasons = readonly {
   readonly rows: number;
 }[];
 
-/** What differs, by kind, reason and table, the most first. */
-export function reasonRows(reasons: Reasons, color: Paint): string {
-  const tables = [...new Set(reasons.map((one) => one.table))];
+/** What differs, by kind, reason and table, the most first and so many at most. */
+export function reasonRows(reasons: Reasons, color: Paint, most = Number.POSITIVE_INFINITY): string {
+  const tables = [...new Set(reasons.map((one) => one.table))].sort();
   const kinds = new Map(reasons.map(({ kind, reason }) => [JSON.stringify([kind, reason]), { kind, reason }]));
   const rows = [...kinds.values()].map(({ kind, reason }) => {
     const of = reasons.filter((one) => one.kind === kind && one.reason === reason);
-    return { kind, reason, of, most: Math.max(...of.map((one) => one.rows)) };
+    return { kind, reason, of, rows: Math.max(...of.map((one) => one.rows)) };
   });
-  rows.sort((a, b) => b.most - a.most);
+  rows.sort((a, b) => b.rows - a.rows);
   return table(
     [{ head: 'differs' }, { head: 'why' }, ...tables.map((name) => ({ head: brief(name), right: true }))],
-    rows.map(({ kind, reason, of }) => [
-      kind,
-      brief(reason),
-      ...tables.map((name) => count(of.find((one) => one.table === name)?.rows)),
-    ]),
+    rows
+      .slice(0, most)
+      .map(({ kind, reason, of }) => [
+        kind,
+        brief(reason),
+        ...tables.map((name) => count(of.find((one) => one.table === name)?.rows)),
+      ]),
     color,
   );
 }
