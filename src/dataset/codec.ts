@@ -2,33 +2,32 @@ import type { ColumnDefinition } from './definition.ts';
 import { literal } from './sql.ts';
 
 /**
- * How a value gets from a Postgres expression into a ClickHouse column, and what its canonical text is on either side.
+ * How a value gets from a Postgres expression into a ClickHouse column, and what its canonical text is.
  *
- * This file is the one table of what is canonical. Both sides hash the canonical texts of a row's columns; the two
- * expressions of a kind are compared on real servers in test/dataset/codec.test.ts.
+ * This file is the one table of what is canonical. A row's canonical line is the line that COPY writes: the fields below,
+ * escaped and with tabs between them. ClickHouse makes the same line of a stored row, and both are hashed. What comes
+ * back is so compared byte by byte with what Postgres said, not with how we understood it.
  *
  * | kind      | canonical text |
  * | --------- | -------------- |
- * | text      | length in bytes, `:`, the text |
+ * | text      | the text |
  * | int, bool | decimal digits |
  * | float     | the IEEE bits as 16 (or 8) hex digits; `nan`; -0 counts as 0 |
  * | decimal   | digits without trailing zeros |
  * | timestamp | ticks of the target's precision since the epoch, cut and not rounded |
  * | date      | days since the epoch |
  * | uuid      | lower case |
- * | NULL      | `N`, which none of the others can be |
+ * | NULL      | `\\N`, which no escaped text can be |
  */
 export interface ColumnCodec {
-  /** Postgres: what COPY sends. */
+  /** Postgres: what COPY writes. */
   readonly wire: string;
   /** ClickHouse: the type in which `input()` reads it. */
   readonly input: string;
   /** ClickHouse: the target's value, of the column `name` of `input()`; throws where the target cannot hold it. */
   readonly decode: (name: string) => string;
-  /** Postgres: the canonical text. */
-  readonly sourceText: string;
-  /** ClickHouse: the canonical text of a target column. */
-  readonly targetText: (name: string) => string;
+  /** ClickHouse: a value whose TabSeparated form is the canonical text of a target column. */
+  readonly field: (name: string) => string;
 }
 
 /** A ClickHouse type without its wrappers. */
@@ -64,8 +63,7 @@ interface Kind {
   readonly wire: (value: string) => string;
   readonly input: string;
   readonly decode: (name: string, nullable: boolean) => string;
-  readonly sourceText: (value: string) => string;
-  readonly targetText: (name: string) => string;
+  readonly field: (name: string) => string;
 }
 
 const INT_BOUNDS: Readonly<Record<string, readonly [string, string]>> = {
@@ -93,8 +91,7 @@ function intKind(target: TargetType): Kind | undefined {
       const fits = `${n} >= to${input}('${bounds[0]}') AND ${n} <= to${input}('${bounds[1]}')`;
       return castTo(`${n} + ${refuseUnless(fits, n)}`, target.base, nullable);
     },
-    sourceText: (v) => (wide ? `trim_scale(${v})::text` : `${v}::text`),
-    targetText: (n) => `toString(${n})`,
+    field: (n) => n,
   };
 }
 
@@ -105,8 +102,7 @@ function boolKind(target: TargetType): Kind | undefined {
     wire: (v) => `(${v})::int`,
     input: 'UInt8',
     decode: (n, nullable) => castTo(n, target.base, nullable),
-    sourceText: (v) => `(${v})::int::text`,
-    targetText: (n) => `toString(toUInt8(${n}))`,
+    field: (n) => `toUInt8(${n})`,
   };
 }
 
@@ -114,15 +110,15 @@ function floatKind(target: TargetType): Kind | undefined {
   const digits = { Float64: 16, Float32: 8 }[target.base];
   if (digits === undefined) return undefined;
   const [cast, send] = target.base === 'Float64' ? ['double precision', 'float8send'] : ['real', 'float4send'];
+  const bits = `UInt${digits * 4}`;
   return {
     cast,
-    wire: (v) => v,
-    input: target.base,
-    decode: (n) => n,
-    // Adding 0 turns -0 into 0 and leaves every other value as it is.
-    sourceText: (v) => `CASE WHEN ${v} = 'NaN' THEN 'nan' ELSE encode(${send}(${v} + 0::${cast}), 'hex') END`,
-    targetText: (n) =>
-      `if(isNaN(${n}), 'nan', leftPad(lower(hex(reinterpretAsUInt${digits * 4}(to${target.base}(${n} + 0)))), ${digits}, '0'))`,
+    // Bits, not digits: the two servers print some numbers in different ways. Adding 0 turns -0 into 0.
+    wire: (v) => `CASE WHEN ${v} = 'NaN' THEN 'nan' ELSE encode(${send}(${v} + 0::${cast}), 'hex') END`,
+    input: 'String',
+    decode: (n) => `if(${n} = 'nan', to${target.base}(nan), reinterpretAs${target.base}(reverse(unhex(${n}))))`,
+    field: (n) =>
+      `if(isNaN(${n}), 'nan', leftPad(lower(hex(reinterpretAs${bits}(to${target.base}(${n} + 0)))), ${digits}, '0'))`,
   };
 }
 
@@ -141,8 +137,7 @@ function decimalKind(target: TargetType): Kind | undefined {
         type,
         nullable,
       ),
-    sourceText: text,
-    targetText: (n) => `toString(${n})`,
+    field: (n) => `toString(${n})`,
   };
 }
 
@@ -173,11 +168,11 @@ function timestampKind(target: TargetType): Kind | undefined {
       target.base === 'DateTime'
         ? (n) => `toDateTime(${n} + ${refuseUnless(fits(n), n)}, 'UTC')`
         : (n) => `fromUnixTimestamp64${finer}(${scaled(n)} + ${refuseUnless(fits(n), n)}, 'UTC')`,
-    sourceText: (v) => `${ticks(v)}::text`,
-    targetText: (n) =>
-      target.base === 'DateTime'
-        ? `toString(toUnixTimestamp(${n}))`
-        : `toString(${factor === 1 ? `toUnixTimestamp64${finer}(${n})` : `intDiv(toUnixTimestamp64${finer}(toDateTime64(${n}, ${Math.log10(factor) + precision})), ${factor})`})`,
+    field: (n) => {
+      if (target.base === 'DateTime') return `toUnixTimestamp(${n})`;
+      if (factor === 1) return `toUnixTimestamp64${finer}(${n})`;
+      return `intDiv(toUnixTimestamp64${finer}(toDateTime64(${n}, ${Math.log10(factor) + precision})), ${factor})`;
+    },
   };
 }
 
@@ -192,8 +187,7 @@ function dateKind(target: TargetType): Kind | undefined {
       const days = `${n} + ${refuseUnless(`${n} >= ${low} AND ${n} <= ${high}`, n)}`;
       return castTo(`${target.base === 'Date' ? 'toUInt16' : 'toInt32'}(${days})`, target.base, nullable);
     },
-    sourceText: (v) => `(${v} - date '1970-01-01')::text`,
-    targetText: (n) => (target.base === 'Date' ? `toString(toUInt16(${n}))` : `toString(toInt32(${n}))`),
+    field: (n) => (target.base === 'Date' ? `toUInt16(${n})` : `toInt32(${n})`),
   };
 }
 
@@ -204,8 +198,7 @@ function textKind(target: TargetType): Kind | undefined {
     wire: (v) => v,
     input: 'String',
     decode: (n) => n,
-    sourceText: (v) => `octet_length(${v})::text || ':' || ${v}`,
-    targetText: (n) => `concat(toString(length(${n})), ':', ${n})`,
+    field: (n) => n,
   };
 }
 
@@ -216,8 +209,7 @@ function uuidKind(target: TargetType): Kind | undefined {
     wire: (v) => v,
     input: 'UUID',
     decode: (n) => n,
-    sourceText: (v) => `${v}::text`,
-    targetText: (n) => `toString(${n})`,
+    field: (n) => n,
   };
 }
 
@@ -246,8 +238,6 @@ export function columnCodec(column: ColumnDefinition, type: string): ColumnCodec
     wire: kind.wire(value),
     input: keepsNull ? `Nullable(${kind.input})` : kind.input,
     decode: (name) => kind.decode(name, keepsNull),
-    sourceText: keepsNull ? `coalesce(${kind.sourceText(value)}, 'N')` : kind.sourceText(value),
-    // A target column may be Nullable where the source's NULL is replaced: a NULL there is then a difference.
-    targetText: (name) => (target.nullable ? `ifNull(${kind.targetText(name)}, 'N')` : kind.targetText(name)),
+    field: kind.field,
   };
 }

@@ -21,11 +21,13 @@ export type TargetColumns = ReadonlyMap<string, TargetColumn>;
 export interface CompiledTable {
   readonly definition: TableDefinition;
   readonly columns: ReadonlyMap<string, ColumnCodec>;
+  /** How many ms a tick of the time column's canonical text has: 1 for DateTime64(3), 1000 for DateTime. */
+  readonly timeTickMs: number;
   /** Precision of the version column in digits of a second; null where rows of a run cannot be told from others. */
   readonly versionPrecision: number | null;
 }
 
-/** Buckets of a window: enough that one difference makes only a few hundred rows suspect. A power of two. */
+/** Buckets of a window, told by a row's hash: enough that one difference makes only some hundred rows suspect. A power of two. */
 export const BUCKETS = 1024;
 
 /** Compiles a table, or throws `DATASET_INVALID` with everything that does not fit. */
@@ -58,7 +60,21 @@ export function compileTable(definition: TableDefinition, target: TargetColumns)
       },
     );
   }
-  return { definition, columns, versionPrecision: versionPrecision(definition, target) };
+  return {
+    definition,
+    columns,
+    timeTickMs: timeTickMs(definition, target),
+    versionPrecision: versionPrecision(definition, target),
+  };
+}
+
+function timeTickMs(definition: TableDefinition, target: TargetColumns): number {
+  const type = parseTargetType(target.get(definition.time)?.type ?? '');
+  return type.base.startsWith('Date') && type.base !== 'DateTime64'
+    ? type.base === 'DateTime'
+      ? 1000
+      : 86_400_000
+    : 10 ** (3 - Number(type.args[0] ?? 3));
 }
 
 /** A version coarser than milliseconds cannot tell one attempt from another, and counts as none. */
@@ -78,37 +94,36 @@ function fromClause(table: TableDefinition, scope: Scope): string {
   return `FROM ${table.source.from.replace(/(?<![:\w]):rows\b/u, () => `(${rows})`)}`;
 }
 
+/** Postgres: the reason why a row is left out, '' where it is not. */
 function reason(table: TableDefinition): string {
-  if (table.exclusions.length === 0) return 'NULL::text';
-  return `CASE ${table.exclusions.map((e) => `WHEN ${e.when} THEN ${literal(e.reason)}`).join(' ')} END`;
+  if (table.exclusions.length === 0) return `''::text`;
+  return `CASE ${table.exclusions.map((e) => `WHEN ${e.when} THEN ${literal(e.reason)}`).join(' ')} ELSE '' END`;
 }
 
-/**
- * Kept rows. `IS NOT TRUE` condition by condition, as Postgres can estimate that and cannot estimate `CASE … IS NULL`: it
- * would expect one row in two hundred and read the rest by nested loops.
- */
-function keptRows(table: TableDefinition, scope: Scope): string {
-  const conditions = table.exclusions.map((e) => `(${e.when}) IS NOT TRUE`);
-  if (scope.keys) conditions.unshift(`(${table.source.whereKey})`);
-  return `${fromClause(table, scope)}${conditions.length > 0 ? `\nWHERE ${conditions.join('\n  AND ')}` : ''}`;
-}
-
-/** All rows, those left out included. */
-function allRows(table: TableDefinition, scope: Scope): string {
+/** The rows of a scope, those left out included. */
+function rowsOf(table: TableDefinition, scope: Scope): string {
   return `${fromClause(table, scope)}${scope.keys ? `\nWHERE (${table.source.whereKey})` : ''}`;
 }
 
-/** Postgres: the hash of a row, the first 64 bits of the MD5 of its canonical texts, as a signed number. */
-function sourceHash(table: CompiledTable): string {
-  const texts = [...table.columns.values()].map((c) => c.sourceText).join(", '|', ");
-  return `('x' || left(md5(concat(${texts})), 16))::bit(64)::bigint`;
+/**
+ * ClickHouse: the canonical line of a target row. It escapes as COPY does, but for two characters: it writes `\\'` where COPY
+ * writes `'`, and leaves the vertical tab that COPY writes as `\\v`.
+ */
+function targetLine(table: CompiledTable): string {
+  const fields = [...table.columns].map(([name, codec]) => codec.field(identifier(name)));
+  return `replaceAll(replaceAll(formatRowNoNewline('TabSeparated', ${fields.join(', ')}), '\\\\\\'', '\\''), '\\x0B', '\\\\v')`;
 }
 
-/** ClickHouse: the same hash of a target row. */
+/**
+ * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `xx`, `murmur`
+ * and `bucket` of a SELECT.
+ */
 export function targetHash(table: CompiledTable): string {
-  const texts = [...table.columns].map(([name, codec]) => codec.targetText(identifier(name))).join(", '|', ");
-  return `reinterpretAsInt64(reverse(substring(MD5(concat(${texts})), 1, 8)))`;
+  return `${targetLine(table)} AS line, xxHash32(line) AS xx, murmurHash3_32(line) AS murmur, bitAnd(xx, ${BUCKETS - 1}) AS bucket`;
 }
+
+/** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
+export const HASH_TEXT = `lower(concat(leftPad(hex(xx), 8, '0'), leftPad(hex(murmur), 8, '0')))`;
 
 /** Postgres: the expression of one of a table's columns. */
 function expression(table: CompiledTable, name: string): string {
@@ -117,13 +132,19 @@ function expression(table: CompiledTable, name: string): string {
   return `(${definition.sql})`;
 }
 
-const sourceKey = (table: CompiledTable) => `${expression(table, table.definition.key)}::text`;
 const sourceTime = (table: CompiledTable) => `${expression(table, table.definition.time)}::timestamptz`;
 
-/** The SELECT whose COPY is piped into `insertStatement`. */
-export function readStatement(table: CompiledTable, scope: Scope): string {
+/**
+ * The rows of a scope as the one SELECT that survey, re-index, verify and explain read: first why a row is left out ('' where
+ * it is not), then its canonical line.
+ *
+ * @param order Whether rows come in the order of their keys' bytes.
+ */
+export function readStatement(table: CompiledTable, scope: Scope, order = false): string {
   const wires = [...table.columns].map(([name, codec]) => `${codec.wire} AS "${name.replaceAll('"', '""')}"`);
-  return bind(`SELECT ${wires.join(',\n  ')}\n${keptRows(table.definition, scope)}`, scope);
+  const by = order ? `\nORDER BY ${expression(table, table.definition.key)}::text COLLATE "C"` : '';
+  const why = `${reason(table.definition)} AS reason`;
+  return bind(`SELECT ${[why, ...wires].join(',\n  ')}\n${rowsOf(table.definition, scope)}${by}`, scope);
 }
 
 /** Where rows go, and the values that are the same for all of them. */
@@ -134,7 +155,7 @@ export interface InsertTarget {
   readonly version: string;
 }
 
-/** The INSERT that takes TabSeparated rows of `readStatement`. */
+/** The INSERT that takes the lines of `readStatement` that are not left out. */
 export function insertStatement(table: CompiledTable, target: InsertTarget): string {
   const { definition } = table;
   const names = [...table.columns.keys()];
@@ -147,7 +168,10 @@ export function insertStatement(table: CompiledTable, target: InsertTarget): str
     names.push(definition.owner.customer, definition.owner.profile);
     values.push(chLiteral(target.tenant.customer), chLiteral(target.tenant.profile));
   }
-  const structure = [...table.columns].map(([name, codec]) => `${identifier(name)} ${codec.input}`).join(', ');
+  const structure = [
+    'reason String',
+    ...[...table.columns].map(([name, codec]) => `${identifier(name)} ${codec.input}`),
+  ].join(', ');
   return `INSERT INTO ${identifier(target.database)}.${identifier(definition.name)} (${names.map(identifier).join(', ')})
 SELECT ${values.join(',\n  ')}
 FROM input(${chLiteral(structure)}) FORMAT TabSeparated`;
@@ -158,39 +182,12 @@ export function versionLiteral(table: CompiledTable, version: string): string {
   return `toDateTime64(${chLiteral(version)}, ${table.versionPrecision ?? 0}, 'UTC')`;
 }
 
-// `OFFSET 0` below keeps Postgres from merging a subquery into its parent, where it would evaluate the reason and the
-// hash once for each place that names them. It does not keep the query from being parallel.
-
-/** Rows by hour of their time and by reason (NULL where kept): `hour timestamptz, reason text, rows bigint`. */
+/**
+ * Rows by hour of their time and by reason: `hour timestamptz, reason text, rows bigint`. `OFFSET 0` keeps Postgres from
+ * merging the subquery into its parent, where it would evaluate the reason twice.
+ */
 export function countStatement(table: CompiledTable, scope: Scope): string {
   const rows = `SELECT date_trunc('hour', ${sourceTime(table)}, 'UTC') AS hour, ${reason(table.definition)} AS reason
-${allRows(table.definition, scope)} OFFSET 0`;
+${rowsOf(table.definition, scope)} OFFSET 0`;
   return bind(`SELECT hour, reason, count(*) AS rows FROM (${rows}) r GROUP BY 1, 2`, scope);
-}
-
-/** Rows and sum of hashes by reason and bucket: `reason text, bucket int, rows bigint, sum numeric`. */
-export function sumsStatement(table: CompiledTable, scope: Scope): string {
-  const rows = `SELECT ${reason(table.definition)} AS reason, ${sourceHash(table)} AS hash
-${allRows(table.definition, scope)} OFFSET 0`;
-  return bind(
-    `SELECT reason, CASE WHEN reason IS NULL THEN hash & ${BUCKETS - 1} END AS bucket, count(*) AS rows, sum(hash) AS sum
-FROM (${rows}) r GROUP BY 1, 2`,
-    scope,
-  );
-}
-
-/** Keys and hashes of kept rows in some buckets, in the order of the key's bytes: `key text, hash bigint`. */
-export function keysStatement(table: CompiledTable, scope: Scope, buckets: readonly number[]): string {
-  const rows = `SELECT ${sourceKey(table)} AS key, ${sourceHash(table)} AS hash ${keptRows(table.definition, scope)} OFFSET 0`;
-  const some = buckets.length < BUCKETS ? `WHERE hash & ${BUCKETS - 1} IN (${buckets.join(', ')})` : '';
-  return bind(`SELECT key, hash FROM (${rows}) r ${some} ORDER BY key COLLATE "C"`, scope);
-}
-
-/** What the source knows of some keys, left-out rows included: `key text, reason text, time timestamptz, hash bigint`. */
-export function lookupStatement(table: CompiledTable, scope: Scope): string {
-  return bind(
-    `SELECT ${sourceKey(table)} AS key, ${reason(table.definition)} AS reason, ${sourceTime(table)} AS time, ${sourceHash(table)} AS hash
-${allRows(table.definition, scope)}`,
-    scope,
-  );
 }

@@ -1,8 +1,11 @@
-import { lookupStatement, targetHash } from '../dataset/compile.ts';
+import { HASH_TEXT, readStatement, targetHash } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import type { SourceRow, TargetRow } from '../domain/classify.ts';
+import { hashRow, hashText } from '../domain/row-hash.ts';
 import { instant } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
+import { postgresError } from '../source/errors.ts';
+import { fieldStarts, readLines, unescapeField } from '../source/lines.ts';
 import { withSource } from '../source/postgres.ts';
 import { type RunVersions, newRows } from '../target/count.ts';
 import { from, inRange, timeMs } from '../target/tables.ts';
@@ -37,12 +40,26 @@ async function lookupSource(
   table: BenchTable,
   keys: readonly string[],
 ): Promise<Map<string, SourceRow>> {
-  const rows = await withSource(bench.source, (source) =>
-    source.query<{ key: string; reason: string | null; time: Date; hash: string }>(
-      lookupStatement(table, { tenant: bench.tenant, keys }),
-    ),
-  );
-  return new Map(rows.map((r) => [r.key, { excluded: r.reason, time: r.time.toISOString(), hash: r.hash }]));
+  const names = [...table.columns.keys()];
+  const [keyField, timeField] = [1 + names.indexOf(table.definition.key), 1 + names.indexOf(table.definition.time)];
+  const hash = { xx: 0, murmur: 0 };
+  const found = new Map<string, SourceRow>();
+  await withSource(bench.source, async (source) => {
+    const copy = source.copy(readStatement(table, { tenant: bench.tenant, keys }));
+    try {
+      await readLines(copy, (bytes, start, end) => {
+        const fields = fieldStarts(bytes, start, end);
+        const text = (field: number) =>
+          unescapeField(bytes.toString('utf8', fields[field], (fields[field + 1] ?? 1) - 1));
+        hashRow(bytes, fields[1] ?? 0, end, hash);
+        const time = instant(Math.floor(Number(text(timeField)) * table.timeTickMs));
+        found.set(text(keyField), { excluded: text(0) || null, time, hash: hashText(hash) });
+      });
+    } catch (error) {
+      throw postgresError(error, `looking up rows of ${table.definition.name}`);
+    }
+  });
+  return found;
 }
 
 async function lookupTarget(
@@ -56,9 +73,9 @@ async function lookupTarget(
   const key = `toString(${identifier(definition.key)})`;
   const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
   const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null }>(
-    `SELECT ${key} AS k, toString(${targetHash(table)}) AS h, toString(${timeMs(definition)}) AS t, ${version} AS v
+    `SELECT k, ${HASH_TEXT} AS h, t, v FROM (SELECT ${key} AS k, ${targetHash(table)}, toString(${timeMs(definition)}) AS t, ${version} AS v
      ${from(table.target, true)}
-     WHERE ${inRange(definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')})`,
+     WHERE ${inRange(definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
     {},
     { max_query_size: '1000000000' },
   );

@@ -174,6 +174,13 @@ function proofOf(table: BenchTable, side: Sides, share: Settled): TableProof {
   };
 }
 
+/** The sums of both halves of the hash over all buckets, with a point between. */
 function total(buckets: Buckets): string {
-  return String(Object.values(buckets).reduce((sum, [, bucket]) => sum + BigInt(bucket), 0n));
+  let [xx, murmur] = [0n, 0n];
+  for (const [, sum] of Object.values(buckets)) {
+    const [a, b] = sum.split('.');
+    xx += BigInt(a ?? 0);
+    murmur += BigInt(b ?? 0);
+  }
+  return `${xx}.${murmur}`;
 }

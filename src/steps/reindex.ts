@@ -1,10 +1,12 @@
-import { finished } from 'node:stream/promises';
-import { insertStatement, readStatement, sumsStatement } from '../dataset/compile.ts';
+import { pipeline } from 'node:stream/promises';
+import { insertStatement, readStatement } from '../dataset/compile.ts';
 import type { Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { postgresError } from '../source/errors.ts';
+import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
 import { debugPoint } from './debug-points.ts';
+import { RowSums, summingStream } from './row-sums.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** A window's rows as they were written, and the source's side of its proof, of one and the same snapshot. */
@@ -26,8 +28,9 @@ export interface WriteOptions {
 }
 
 /**
- * Re-indexes a window: `COPY … TO STDOUT` is piped into `INSERT … FROM input()` table by table, then the same rows are
- * summed in the same snapshot. Rows never become objects; memory does not depend on the window's size.
+ * Re-indexes a window: `COPY … TO STDOUT` is piped into `INSERT … FROM input()` table by table. What Postgres sent is
+ * counted and summed on the way, which is the source's side of the window's proof. Rows never become objects; memory
+ * does not depend on the window's size.
  */
 export async function writeWindow(bench: Workbench, range: Range, options: WriteOptions): Promise<Written> {
   const snapshot = await openSnapshot(bench.source);
@@ -37,16 +40,14 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
     options.signal.throwIfAborted();
     const queries = await options.keepAttempt(snapshot.time);
     await debugPoint('attempt-kept');
-    let rows = 0;
+    const sums: SourceSums[] = [];
     for (const table of bench.tables) {
-      const queryId = queries[table.definition.name] ?? '';
-      rows += await writeTable(bench, table, snapshot, range, queryId, (n) => options.onRows(table.definition.name, n));
+      const { name } = table.definition;
+      sums.push(await writeTable(bench, table, snapshot, range, queries[name] ?? '', (n) => options.onRows(name, n)));
       await debugPoint('table-inserted');
     }
     await debugPoint('window-inserted');
-    const sums: SourceSums[] = [];
-    for (const table of bench.tables) sums.push(await sourceSums(bench, table, snapshot, range));
-    return { rows, sums };
+    return { rows: sums.reduce((n, s) => n + s.rows, 0), sums };
   } finally {
     options.signal.removeEventListener('abort', abort);
     await snapshot.close();
@@ -60,25 +61,21 @@ async function writeTable(
   range: Range,
   queryId: string,
   onRows: (rows: number) => void,
-): Promise<number> {
-  const copy = snapshot.copy(readStatement(table, { tenant: bench.tenant, range }));
-  const ticker = setInterval(() => onRows(copy.rowCount ?? 0), 500);
-  const insert = insertStatement(table, {
-    database: bench.tenant.targetDatabase,
-    tenant: bench.tenant,
-    version: snapshot.time,
-  });
+): Promise<SourceSums> {
+  const { tenant, target } = bench;
+  const copy = snapshot.copy(readStatement(table, { tenant, range }));
+  const sums = new RowSums();
+  const body = summingStream(sums);
+  const ticker = setInterval(() => onRows(sums.rows), 500);
+  const insert = insertStatement(table, { database: tenant.targetDatabase, tenant, version: snapshot.time });
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
-  const [read, written] = await Promise.allSettled([
-    finished(copy, { writable: false }),
-    bench.target.insert(insert, copy, queryId),
-  ]);
+  const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
   clearInterval(ticker);
   if (read.status === 'rejected' && isPostgres(read.reason))
     throw postgresError(read.reason, `reading ${table.definition.name}`);
   if (written.status === 'rejected') throw written.reason;
   if (read.status === 'rejected') throw postgresError(read.reason, `reading ${table.definition.name}`);
-  return copy.rowCount ?? 0;
+  return sums.result(table.definition.name);
 }
 
 /** Whether Postgres itself said it: the other side's failure ends the stream too, with an error of Node's. */
@@ -86,26 +83,22 @@ function isPostgres(error: unknown): boolean {
   return /^[0-9A-Z]{5}$/u.test(String((error as { code?: unknown }).code));
 }
 
-/** Rows, exclusions and sums of a range in a snapshot. */
+/** Rows, exclusions and sums of a range in a snapshot, without writing them. */
 export async function sourceSums(
   bench: Workbench,
   table: BenchTable,
-  snapshot: Pick<Snapshot, 'query'>,
+  snapshot: Pick<Snapshot, 'copy'>,
   range: Range,
 ): Promise<SourceSums> {
-  const rows = await snapshot.query<{ reason: string | null; bucket: string | null; rows: string; sum: string }>(
-    sumsStatement(table, { tenant: bench.tenant, range }),
-  );
-  const excluded: Record<string, number> = {};
-  const buckets: Record<string, readonly [number, string]> = {};
-  let kept = 0;
-  for (const { reason, bucket, rows: text, sum } of rows) {
-    const n = Number(text);
-    if (reason !== null) excluded[reason] = n;
-    else {
-      buckets[String(bucket)] = [n, sum];
-      kept += n;
-    }
+  const { name } = table.definition;
+  const sums = new RowSums();
+  try {
+    await readLines(
+      snapshot.copy(readStatement(table, { tenant: bench.tenant, range })),
+      (...line) => void sums.add(...line),
+    );
+  } catch (error) {
+    throw postgresError(error, `reading ${name}`);
   }
-  return { table: table.definition.name, rows: kept, excluded, buckets };
+  return sums.result(name);
 }

@@ -46,7 +46,7 @@ export async function survey(bench: Workbench, range: Range): Promise<SurveyCoun
     for (const table of bench.tables) {
       const whole = emptyTally();
       const byDay = new Map<number, Tally>();
-      const source = snapshot.query<{ hour: Date; reason: string | null; rows: string }>(
+      const source = snapshot.query<{ hour: Date; reason: string; rows: string }>(
         countStatement(table, { tenant: bench.tenant, range }),
       );
       const [sourceRows, hours, keys] = await Promise.all([source, ...targetSide(bench, table, range)]);
@@ -54,10 +54,10 @@ export async function survey(bench: Workbench, range: Range): Promise<SurveyCoun
         const day = entryOf(byDay, Math.floor(hour.getTime() / DAY_MS));
         const n = Number(rows);
         for (const tally of [whole, day]) {
-          if (reason === null) tally.source += n;
+          if (reason === '') tally.source += n;
           else tally.excluded[reason] = (tally.excluded[reason] ?? 0) + n;
         }
-        if (reason === null) sourceHours.set(hour.getTime(), (sourceHours.get(hour.getTime()) ?? 0) + n);
+        if (reason === '') sourceHours.set(hour.getTime(), (sourceHours.get(hour.getTime()) ?? 0) + n);
       }
       for (const { hour, rows } of hours) {
         whole.target += rows;

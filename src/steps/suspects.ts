@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream';
-import { BUCKETS, keysStatement, targetHash } from '../dataset/compile.ts';
+import { BUCKETS, HASH_TEXT, readStatement, targetHash } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
+import { hashRow, hashText } from '../domain/row-hash.ts';
 import type { Range } from '../domain/words.ts';
 import { postgresError } from '../source/errors.ts';
+import { fieldStarts, LineSplitter, unescapeField } from '../source/lines.ts';
 import { withSource } from '../source/postgres.ts';
-import { type Buckets, type RunVersions, newRows } from '../target/count.ts';
+import { type Buckets, newRows, type RunVersions } from '../target/count.ts';
 import { from, inRange } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -14,7 +16,7 @@ export function unequalBuckets(source: Buckets, target: Buckets): number[] {
   return [...all]
     .filter((bucket) => {
       const [a, b] = [source[bucket], target[bucket]];
-      return a?.[0] !== b?.[0] || BigInt(a?.[1] ?? 0) !== BigInt(b?.[1] ?? 0);
+      return a?.[0] !== b?.[0] || a?.[1] !== b?.[1];
     })
     .map(Number);
 }
@@ -42,10 +44,10 @@ export async function findSuspects(
 ): Promise<void> {
   const { tenant } = bench;
   await withSource(bench.source, async (source) => {
-    const left = source.copy(keysStatement(table, { tenant, range }, buckets));
+    const left = source.copy(readStatement(table, { tenant, range }, true));
     const right = await bench.target.stream(targetKeys(bench, table, range, buckets, since));
     try {
-      await mergeKeys(keyRows(left), keyRows(right), (key, hash) =>
+      await mergeKeys(sourceKeys(left, table, new Set(buckets)), targetKeyRows(right), (key, hash) =>
         suspects.set(Buffer.from(key, 'latin1').toString('utf8'), hash),
       );
     } catch (error) {
@@ -64,9 +66,9 @@ function targetKeys(
   buckets: readonly number[],
   since: RunVersions | undefined,
 ): string {
-  const some = buckets.length < BUCKETS ? `WHERE bitAnd(hash, ${BUCKETS - 1}) IN (${buckets.join(', ')})` : '';
-  return `SELECT key, hash FROM (
-      SELECT toString(${identifier(table.definition.key)}) AS key, ${targetHash(table)} AS hash
+  const some = buckets.length < BUCKETS ? `WHERE bucket IN (${buckets.join(', ')})` : '';
+  return `SELECT key, ${HASH_TEXT} FROM (
+      SELECT toString(${identifier(table.definition.key)}) AS key, ${targetHash(table)}
       ${from(table.target, true)} WHERE ${inRange(table.definition, bench.tenant, range)} AND ${newRows(table, since)})
     ${some} ORDER BY key`;
 }
@@ -90,22 +92,37 @@ export async function mergeKeys(
   }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '0': '\0' };
-
-/** Undoes the escapes of COPY's text and of TabSeparated, which agree on those that both write. */
-function unescape(field: string): string {
-  return field.includes('\\') ? field.replaceAll(/\\(.)/gsu, (_, c: string) => ESCAPES[c] ?? c) : field;
+/** Keys and hashes of the lines of `readStatement` that lie in some buckets. */
+async function* sourceKeys(stream: Readable, table: BenchTable, buckets: ReadonlySet<number>): AsyncGenerator<KeyRow> {
+  const keyField = 1 + [...table.columns.keys()].indexOf(table.definition.key);
+  const hash = { xx: 0, murmur: 0 };
+  const splitter = new LineSplitter();
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const found: KeyRow[] = [];
+    splitter.push(chunk, (bytes, start, end) => {
+      const fields = fieldStarts(bytes, start, end);
+      if (fields[1] !== start + 1) return;
+      hashRow(bytes, start + 1, end, hash);
+      if (!buckets.has(hash.xx & (BUCKETS - 1))) return;
+      const key = bytes.toString('latin1', fields[keyField], (fields[keyField + 1] ?? 1) - 1);
+      found.push({ key: unescapeField(key), hash: hashText(hash) });
+    });
+    yield* found;
+  }
 }
 
-/** Rows of two fields of a TabSeparated stream. */
-async function* keyRows(stream: Readable): AsyncGenerator<KeyRow> {
-  let rest = '';
+/** Rows of the two fields key and hash. */
+async function* targetKeyRows(stream: Readable): AsyncGenerator<KeyRow> {
+  const splitter = new LineSplitter();
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const lines = (rest + chunk.toString('latin1')).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const tab = line.indexOf('\t');
-      yield { key: unescape(line.slice(0, tab)), hash: line.slice(tab + 1) };
-    }
+    const found: KeyRow[] = [];
+    splitter.push(chunk, (bytes, start, end) => {
+      const tab = bytes.indexOf('\t', start);
+      found.push({
+        key: unescapeField(bytes.toString('latin1', start, tab)),
+        hash: bytes.toString('latin1', tab + 1, end),
+      });
+    });
+    yield* found;
   }
 }

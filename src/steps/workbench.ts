@@ -109,6 +109,14 @@ export function fingerprint(bench: Workbench, sourceIdentity: string): string {
     [...target.columns].map(([name, { type }]) => [name, type]),
   ]);
   const { customer, profile, sourceDatabase, targetDatabase } = bench.tenant;
-  const identity = JSON.stringify([customer, profile, sourceDatabase, targetDatabase, sourceIdentity, tables, bench.dataset]);
+  const identity = JSON.stringify([
+    customer,
+    profile,
+    sourceDatabase,
+    targetDatabase,
+    sourceIdentity,
+    tables,
+    bench.dataset,
+  ]);
   return createHash('sha256').update(identity).digest('hex');
 }

@@ -1,4 +1,4 @@
-import { BUCKETS, type CompiledTable, targetHash, versionLiteral } from '../dataset/compile.ts';
+import { type CompiledTable, targetHash, versionLiteral } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
@@ -56,7 +56,7 @@ export async function rowsToRewrite(
   return Number(row?.rows ?? 0);
 }
 
-/** Rows and sum of hashes by bucket. */
+/** Rows and sums of hashes by bucket; a sum is those of both halves of the hash, with a point between. */
 export type Buckets = Readonly<Record<string, readonly [rows: number, sum: string]>>;
 
 /** What tells a run's rows from others: by the version column, in the range of one delete. */
@@ -104,17 +104,16 @@ export async function targetSums(
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
   const starts = windows.map((w) => ms(w.from));
-  const rows = await target.rows<{ start: string; bucket: number; rows: string; sum: string }>(
-    `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(toInt128(hash))) AS sum
-     FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start,
-             ${targetHash(table)} AS hash, bitAnd(hash, ${BUCKETS - 1}) AS bucket
+  const rows = await target.rows<{ start: string; bucket: number; rows: string; xx: string; murmur: string }>(
+    `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(xx)) AS xx, toString(sum(murmur)) AS murmur
+     FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start, ${targetHash(table)}
            ${from(table.target, true)} WHERE ${inRange(table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)})
      GROUP BY start, bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));
   for (const r of rows) {
     const buckets = byStart.get(Number(r.start));
-    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), r.sum];
+    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), `${r.xx}.${r.murmur}`];
   }
   return starts.map((s) => byStart.get(s) ?? {});
 }
