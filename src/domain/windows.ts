@@ -98,8 +98,3 @@ export function cutDeletes(
   }
   return deletes.map(({ from, to, windows: covered }) => ({ from, to, windows: covered }));
 }
-
-/** Whether two half-open ranges have an instant in common. */
-export function overlaps(a: Range, b: Range): boolean {
-  return ms(a.from) < ms(b.to) && ms(b.from) < ms(a.to);
-}

@@ -1,0 +1,45 @@
+/** The layers of src/, as CONTRIBUTING.md draws them: who may import whom. Checked by `npm run layers`. */
+const layers = {
+  domain: [],
+  dataset: ['domain'],
+  config: ['domain', 'dataset'],
+  source: ['domain', 'config'],
+  target: ['domain', 'dataset', 'config'],
+  ledger: ['domain', 'config'],
+  flow: ['domain'],
+  steps: ['domain', 'dataset', 'config', 'source', 'target', 'ledger', 'flow'],
+  executors: ['domain', 'ledger', 'flow', 'steps'],
+  embedded: ['domain'],
+};
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'nothing-imports-the-cli', severity: 'error', from: { pathNot: '^src/cli' }, to: { path: '^src/cli' } },
+    {
+      name: 'the-library-does-not-import-embedded-servers',
+      severity: 'error',
+      from: { pathNot: '^src/(cli|embedded)' },
+      to: { path: '^src/embedded' },
+    },
+    {
+      name: 'reports-are-pure',
+      severity: 'error',
+      from: { path: '^src/report' },
+      to: { path: '^src/', pathNot: '^src/(report|domain|refill\\.ts|ledger/ledger\\.ts)' },
+    },
+    ...Object.entries(layers).map(([layer, allowed]) => ({
+      name: `${layer}-imports-only-${allowed.length > 0 ? allowed.join('-') : 'itself'}`,
+      severity: 'error',
+      from: { path: `^src/${layer}/` },
+      to: { path: '^src/', pathNot: `^src/(${[layer, ...allowed].join('|')})/` },
+    })),
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\.(js|d\\.ts)$' },
+  },
+};
