@@ -49,9 +49,12 @@ export function parseTargetType(type: string): TargetType {
   return { base: call[1] ?? '', args: (call[2] ?? '').split(',').map((arg) => arg.trim()), nullable: false };
 }
 
-/** ClickHouse: 0, or an error that names the column (and never the value). */
+/**
+ * ClickHouse: 0, or an error that names the column (and never the value) where a value is not NULL and the condition does
+ * not hold: a condition that is NULL, as of a conversion that failed, does not hold either.
+ */
 const refuseUnless = (condition: string, name: string) =>
-  `throwIf(ifNull(NOT (${condition}), 0), 'refill: a value does not fit the column ${name.replaceAll(/[^A-Za-z0-9_]/gu, '_')}')`;
+  `throwIf(isNotNull(${name}) AND NOT ifNull(${condition}, 0), 'refill: a value does not fit the column ${name.replaceAll(/^`|`$/gu, '').replaceAll(/[^A-Za-z0-9_]/gu, '_')}')`;
 
 /** ClickHouse: a cast that keeps NULL where there can be one; `CAST` to a plain type would be an error for it. */
 const castTo = (value: string, type: string, nullable: boolean) =>
@@ -80,16 +83,32 @@ const INT_BOUNDS: Readonly<Record<string, readonly [string, string]>> = {
 function intKind(target: TargetType): Kind | undefined {
   const bounds = INT_BOUNDS[target.base];
   if (!bounds) return undefined;
-  // bigint is far cheaper than numeric, and enough for all but one.
-  const wide = target.base === 'UInt64';
-  const input = wide ? 'Int128' : 'Int64';
+  if (target.base === 'UInt64') return wideIntKind();
   return {
-    cast: wide ? 'numeric' : 'bigint',
-    wire: (v) => (wide ? `trim_scale(${v})` : v),
-    input,
+    cast: 'bigint',
+    wire: (v) => v,
+    input: 'Int64',
     decode: (n, nullable) => {
-      const fits = `${n} >= to${input}('${bounds[0]}') AND ${n} <= to${input}('${bounds[1]}')`;
+      const fits = `${n} >= toInt64('${bounds[0]}') AND ${n} <= toInt64('${bounds[1]}')`;
       return castTo(`${n} + ${refuseUnless(fits, n)}`, target.base, nullable);
+    },
+    field: (n) => n,
+  };
+}
+
+/**
+ * UInt64, the one that bigint does not hold; numeric is far dearer. It travels as text: what ClickHouse reads as an
+ * integer wraps around without a word where it has too many digits.
+ */
+function wideIntKind(): Kind {
+  const text = (value: string) => `trim_scale(${value})::text`;
+  return {
+    cast: 'numeric',
+    wire: text,
+    input: 'String',
+    decode: (n, nullable) => {
+      const number = `accurateCastOrNull(${n}, 'UInt64')`;
+      return castTo(`${number} + ${refuseUnless(`isNotNull(${number})`, n)}`, 'UInt64', nullable);
     },
     field: (n) => n,
   };
@@ -156,24 +175,37 @@ function timestampKind(target: TargetType): Kind | undefined {
     precision === 3
       ? `(date_part('epoch', date_trunc('milliseconds', ${v})) * 1000)::bigint`
       : `floor(extract(epoch from ${v}) * ${unit})::bigint`;
-  const fits = (n: string) => `${n} >= ${BigInt(low) * BigInt(unit)} AND ${n} < ${(BigInt(high) + 1n) * BigInt(unit)}`;
-  const finer = precision <= 3 ? 'Milli' : precision <= 6 ? 'Micro' : 'Nano';
-  const factor = 10 ** ((precision <= 3 ? 3 : precision <= 6 ? 6 : 9) - precision);
-  const scaled = (n: string) => (factor === 1 ? n : `${n} * ${factor}`);
+  // Nanoseconds end in 2262, where 64 bits do.
+  const last = (BigInt(high) + 1n) * BigInt(unit) - 1n;
+  const fits = (n: string) =>
+    `${n} >= ${BigInt(low) * BigInt(unit)} AND ${n} <= ${last < INT64_MAX ? last : INT64_MAX}`;
   return {
     cast: 'timestamptz',
     wire: ticks,
     input: 'Int64',
-    decode:
-      target.base === 'DateTime'
-        ? (n) => `toDateTime(${n} + ${refuseUnless(fits(n), n)}, 'UTC')`
-        : (n) => `fromUnixTimestamp64${finer}(${scaled(n)} + ${refuseUnless(fits(n), n)}, 'UTC')`,
-    field: (n) => {
-      if (target.base === 'DateTime') return `toUnixTimestamp(${n})`;
-      if (factor === 1) return `toUnixTimestamp64${finer}(${n})`;
-      return `intDiv(toUnixTimestamp64${finer}(toDateTime64(${n}, ${Math.log10(factor) + precision})), ${factor})`;
-    },
+    decode: (n) => ticksToTime(target.base, precision, `${n} + ${refuseUnless(fits(n), n)}`),
+    field: (n) => timeToTicks(target.base, precision, n),
   };
+}
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** The precisions that have functions of their own. */
+const TICKS: Readonly<Record<number, string>> = { 3: 'Milli', 6: 'Micro', 9: 'Nano' };
+
+function ticksToTime(base: string, precision: number, ticks: string): string {
+  if (base === 'DateTime') return `toDateTime(${ticks}, 'UTC')`;
+  const name = TICKS[precision];
+  // Scaled to the next of the three, a late year would not fit into 64 bits, and wrap around.
+  return name
+    ? `fromUnixTimestamp64${name}(${ticks}, 'UTC')`
+    : `reinterpret(${ticks}, 'DateTime64(${precision}, ''UTC'')')`;
+}
+
+function timeToTicks(base: string, precision: number, time: string): string {
+  if (base === 'DateTime') return `toUnixTimestamp(${time})`;
+  const name = TICKS[precision];
+  return name ? `toUnixTimestamp64${name}(${time})` : `reinterpret(${time}, 'Int64')`;
 }
 
 function dateKind(target: TargetType): Kind | undefined {

@@ -147,6 +147,13 @@ export function readStatement(table: CompiledTable, scope: Scope, order = false)
   return bind(`SELECT ${[why, ...wires].join(',\n  ')}\n${rowsOf(table.definition, scope)}${by}`, scope);
 }
 
+/** Computes one column of every row: it fails where that column's values are at fault. */
+export function columnStatement(table: CompiledTable, scope: Scope, name: string): string {
+  const wire = table.columns.get(name)?.wire;
+  if (wire === undefined) throw new RefillError('BUG', `${table.definition.name} has no column ${name}`);
+  return bind(`SELECT count(${wire}) AS rows\n${rowsOf(table.definition, scope)}`, scope);
+}
+
 /** Where rows go, and the values that are the same for all of them. */
 export interface InsertTarget {
   readonly database: string;

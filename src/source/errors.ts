@@ -23,21 +23,42 @@ const STATES: readonly (readonly [prefix: string, code: ErrorCode, why: string])
 
 const NETWORK = /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN|ENETUNREACH/u;
 
+/** Postgres calls these «feature not supported». */
+const CONVERSION = /^cannot convert (?:NaN|-?infinity) to /u;
+
+/** Class 22 quotes the value that it could not convert: at the end, or at the beginning. */
+function withoutValue(text: string): string {
+  if (CONVERSION.test(text)) return 'a value that is not finite cannot be converted';
+  return text.startsWith('"')
+    ? `a value${text.slice(text.lastIndexOf('"') + 1)}`
+    : text.replace(/["“:].*$/su, '').trim();
+}
+
+/** The SQLSTATE of an error that Postgres itself reported. */
+export function sqlState(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/u.test(code) ? code : undefined;
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
 /** A driver's error as one of ours. Postgres' text is kept only where it cannot quote a row. */
 export function postgresError(error: unknown, doing: string): RefillError {
   if (error instanceof RefillError) return error;
-  const state = (error as { code?: unknown }).code;
+  const state = sqlState(error);
   const text = error instanceof Error ? error.message : String(error);
-  if (typeof state === 'string' && /^[0-9A-Z]{5}$/u.test(state)) {
-    const code = STATES.find(([prefix]) => state.startsWith(prefix))?.[1] ?? 'PG_QUERY';
-    // Class 22 quotes the value that it could not convert.
-    const said = code === 'PG_VALUE' ? text.replace(/["“:].*$/su, '') : text;
+  if (state !== undefined) {
+    const known = STATES.find(([prefix]) => state.startsWith(prefix))?.[1] ?? 'PG_QUERY';
+    const code = CONVERSION.test(text) ? 'PG_VALUE' : known;
+    const said = code === 'PG_VALUE' ? withoutValue(text) : text;
     return new RefillError(code, `${doing}: Postgres says ${state}: ${said}`, {
       cause: error,
       details: { sqlstate: state },
     });
   }
-  if (NETWORK.test(`${String(state)} ${text}`) || /terminat|timeout|closed|ended|not queryable/iu.test(text)) {
+  if (NETWORK.test(`${String(codeOf(error))} ${text}`) || /terminat|timeout|closed|ended|not queryable/iu.test(text)) {
     return new RefillError('PG_UNREACHABLE', `${doing}: ${text}`, { cause: error });
   }
   if (/password|SASL|authentication/iu.test(text))

@@ -8,7 +8,7 @@ import { postgresError } from '../source/errors.ts';
 import { fieldStarts, readLines, unescapeField } from '../source/lines.ts';
 import { withSource } from '../source/postgres.ts';
 import { type RunVersions, newRows } from '../target/count.ts';
-import { from, inRange, timeMs } from '../target/tables.ts';
+import { from, inRangeFinal, timeMs } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** What both sides know of a key. */
@@ -75,7 +75,7 @@ async function lookupTarget(
   const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null }>(
     `SELECT k, ${HASH_TEXT} AS h, t, v FROM (SELECT ${key} AS k, ${targetHash(table)}, toString(${timeMs(definition)}) AS t, ${version} AS v
      ${from(table.target, true)}
-     WHERE ${inRange(definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
+     WHERE ${inRangeFinal(table.target, definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
     {},
     { max_query_size: '1000000000' },
   );

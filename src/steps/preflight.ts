@@ -39,7 +39,13 @@ export async function checkSourceQueries(bench: Workbench, range: Range): Promis
   await withSource(bench.source, async (source) => {
     for (const table of bench.tables) {
       const scope = { tenant: bench.tenant, range };
-      await source.query(`EXPLAIN ${countStatement(table, scope)}`);
+      // Every shape of statement that a run will need: after its deletes it would be too late to find one wrong.
+      for (const statement of [
+        countStatement(table, scope),
+        readStatement(table, scope, true),
+        readStatement(table, { tenant: bench.tenant, keys: [] }),
+      ])
+        await source.query(`EXPLAIN ${statement}`);
       const [row] = await source.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
         `EXPLAIN (FORMAT JSON, VERBOSE) ${readStatement(table, scope)}`,
       );

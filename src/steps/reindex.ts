@@ -2,10 +2,11 @@ import { pipeline } from 'node:stream/promises';
 import { insertStatement, readStatement } from '../dataset/compile.ts';
 import type { Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
-import { postgresError } from '../source/errors.ts';
+import { postgresError, sqlState } from '../source/errors.ts';
 import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
 import { debugPoint } from './debug-points.ts';
+import { namingColumn } from './misfit.ts';
 import { RowSums, summingStream } from './row-sums.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -43,7 +44,9 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
     const sums: SourceSums[] = [];
     for (const table of bench.tables) {
       const { name } = table.definition;
-      sums.push(await writeTable(bench, table, snapshot, range, queries[name] ?? '', (n) => options.onRows(name, n)));
+      const onRows = (rows: number) => options.onRows(name, rows);
+      const write = () => writeTable(bench, table, snapshot, range, queries[name] ?? '', onRows);
+      sums.push(await namingColumn(bench, table, range, write));
       await debugPoint('table-inserted');
     }
     await debugPoint('window-inserted');
@@ -71,16 +74,12 @@ async function writeTable(
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
   const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
   clearInterval(ticker);
-  if (read.status === 'rejected' && isPostgres(read.reason))
+  // What Postgres itself says comes first: the other side's failure ends the stream too, with an error of Node's.
+  if (read.status === 'rejected' && sqlState(read.reason) !== undefined)
     throw postgresError(read.reason, `reading ${table.definition.name}`);
   if (written.status === 'rejected') throw written.reason;
   if (read.status === 'rejected') throw postgresError(read.reason, `reading ${table.definition.name}`);
   return sums.result(table.definition.name);
-}
-
-/** Whether Postgres itself said it: the other side's failure ends the stream too, with an error of Node's. */
-function isPostgres(error: unknown): boolean {
-  return /^[0-9A-Z]{5}$/u.test(String((error as { code?: unknown }).code));
 }
 
 /** Rows, exclusions and sums of a range in a snapshot, without writing them. */

@@ -7,7 +7,7 @@ import { postgresError } from '../source/errors.ts';
 import { fieldStarts, LineSplitter, unescapeField } from '../source/lines.ts';
 import { withSource } from '../source/postgres.ts';
 import { type Buckets, newRows, type RunVersions } from '../target/count.ts';
-import { from, inRange } from '../target/tables.ts';
+import { from, inRangeFinal } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** Buckets in which the two sides differ in rows or sum. */
@@ -69,7 +69,7 @@ function targetKeys(
   const some = buckets.length < BUCKETS ? `WHERE bucket IN (${buckets.join(', ')})` : '';
   return `SELECT key, ${HASH_TEXT} FROM (
       SELECT toString(${identifier(table.definition.key)}) AS key, ${targetHash(table)}
-      ${from(table.target, true)} WHERE ${inRange(table.definition, bench.tenant, range)} AND ${newRows(table, since)})
+      ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, bench.tenant, range)} AND ${newRows(table, since)})
     ${some} ORDER BY key`;
 }
 

@@ -8,6 +8,7 @@ import { cutWindows } from '../domain/windows.ts';
 import type { Actor, Ledger, SourceSums } from '../ledger/ledger.ts';
 import { withSnapshot } from '../source/postgres.ts';
 import { createPool } from '../domain/pool.ts';
+import { namingColumn } from './misfit.ts';
 import { type ProofWindow, prove } from './prove.ts';
 import { sourceSums } from './reindex.ts';
 import type { Workbench } from './workbench.ts';
@@ -71,7 +72,9 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
 async function sumWindow(bench: Workbench, window: Range): Promise<ProofWindow> {
   return withSnapshot(bench.source, async (snapshot) => {
     const sums: SourceSums[] = [];
-    for (const table of bench.tables) sums.push(await sourceSums(bench, table, snapshot, window));
+    for (const table of bench.tables) {
+      sums.push(await namingColumn(bench, table, window, () => sourceSums(bench, table, snapshot, window)));
+    }
     return {
       id: null,
       from: window.from,

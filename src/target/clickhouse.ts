@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
+import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { ClickHouseConfig } from '../config/config.ts';
 import { clickhouseError } from './errors.ts';
 
@@ -32,8 +32,24 @@ const READ_SETTINGS: ClickHouseSettings = {
   optimize_move_to_prewhere_if_final: 0,
   // Merges never cross partitions, so neither does FINAL: what a merge would not collapse is counted twice.
   do_not_merge_across_partitions_select_final: 1,
+  // Rows are counted as they are, unless a statement says FINAL.
+  final: 0,
   output_format_json_quote_64bit_integers: 1,
+  // What canonical lines are made with.
+  format_tsv_null_representation: '\\N',
+  output_format_tsv_crlf_end_of_line: 0,
   max_execution_time: 0,
+};
+
+/** Sent with every insert: a profile that skips what it cannot read, or reads it loosely, would lose rows. */
+const ROW_SETTINGS: ClickHouseSettings = {
+  input_format_allow_errors_num: '0',
+  input_format_allow_errors_ratio: 0,
+  input_format_tsv_detect_header: 0,
+  input_format_tsv_skip_first_lines: '0',
+  input_format_tsv_empty_as_default: 0,
+  // NULL where none is expected is an error, not a default.
+  input_format_null_as_default: 0,
 };
 
 function isLocal(url: string): boolean {
@@ -56,7 +72,7 @@ export function openTarget(address: TargetAddress): Target {
     max_open_connections: 32,
     compression: { request: compress, response: compress },
     // Every error is thrown, and printed in one place; the client's own log would quote statements.
-    log: { level: 127 as never },
+    log: { level: ClickHouseLogLevel.OFF },
   });
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -102,6 +118,7 @@ export function openTarget(address: TargetAddress): Target {
             // A block that was inserted before and deleted since must not be dropped as a repetition.
             insert_deduplicate: 0,
             max_execution_time: 0,
+            ...ROW_SETTINGS,
             ...settings,
           },
         });

@@ -3,7 +3,7 @@ import { chLiteral, identifier } from '../dataset/sql.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
 import type { Target } from './clickhouse.ts';
-import { from, inRange, type TargetTable, timeMs } from './tables.ts';
+import { from, inRange, inRangeFinal, type TargetTable, timeMs } from './tables.ts';
 
 export interface HourCount {
   /** Start of the hour, in ms. */
@@ -107,7 +107,7 @@ export async function targetSums(
   const rows = await target.rows<{ start: string; bucket: number; rows: string; xx: string; murmur: string }>(
     `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(xx)) AS xx, toString(sum(murmur)) AS murmur
      FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start, ${targetHash(table)}
-           ${from(table.target, true)} WHERE ${inRange(table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)})
+           ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)})
      GROUP BY start, bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));

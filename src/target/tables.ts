@@ -1,6 +1,6 @@
 import type { TargetColumns } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
-import type { PartitionSpan } from '../domain/windows.ts';
+import { instant, ms, type PartitionSpan } from '../domain/windows.ts';
 import type { Instant, Range, TenantName } from '../domain/words.ts';
 import type { TableDefinition } from '../dataset/definition.ts';
 import type { Target } from './clickhouse.ts';
@@ -68,6 +68,65 @@ export function inRange(table: TableDefinition, tenant: TenantName, range: Range
     `${time} < ${instantLiteral(range.to)}`,
     ...ofTenant(table, tenant),
   ].join(' AND ');
+}
+
+/**
+ * ClickHouse: the same rows for a statement that reads them with FINAL, where the newest row of a sorting key decides: if
+ * its time lies outside of the range, none of that key is in it. The server leaves out parts by their times before FINAL
+ * looks at them, and with them that newest row; an older one would come to life again. So the time is hidden from its
+ * indexes, and what it may leave out are whole partitions, as merges never cross them.
+ */
+export function inRangeFinal(
+  table: TargetTable,
+  definition: TableDefinition,
+  tenant: TenantName,
+  range: Range,
+): string {
+  const plain = inRange(definition, tenant, range);
+  // Rows of one sorting key have one time, then: nothing can be hidden.
+  if (!collapses(table) || sortsBy(table, definition.time)) return plain;
+  const time = identifier(definition.time);
+  return [
+    ...partitionsOf(table, definition, range, plain),
+    `identity(${time}) >= ${instantLiteral(range.from)}`,
+    `identity(${time}) < ${instantLiteral(range.to)}`,
+    ...ofTenant(definition, tenant),
+  ].join(' AND ');
+}
+
+/** Conditions that leave out partitions without a row in the range, and no part of any other. */
+function partitionsOf(table: TargetTable, definition: TableDefinition, range: Range, rows: string): string[] {
+  const span = partitionSpan(table, definition.time);
+  if (span === 'none')
+    return table.partitionKey === ''
+      ? []
+      : [`_partition_id IN (SELECT DISTINCT _partition_id ${from(table, false)} WHERE ${rows})`];
+  const { from: first, to: end } = wholePartitions(range, span);
+  const time = identifier(definition.time);
+  return [`${time} >= ${instantLiteral(first)}`, `${time} < ${instantLiteral(end)}`];
+}
+
+/** A range made larger, so that it begins and ends where partitions do. */
+function wholePartitions(range: Range, span: Exclude<PartitionSpan, 'none'>): Range {
+  const [first, last] = [new Date(ms(range.from)), new Date(ms(range.to) - 1)];
+  const boundary = (date: Date, next: 0 | 1) =>
+    span === 'month'
+      ? Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + next, 1)
+      : Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate() + next);
+  return { from: instant(boundary(first, 0)), to: instant(boundary(last, 1)) };
+}
+
+/** Whether a table's sorting key has a column itself, and not only something made of it. */
+function sortsBy(table: TargetTable, column: string): boolean {
+  let depth = 0;
+  const parts = [''];
+  for (const c of table.sortingKey.replaceAll('`', '')) {
+    if (c === '(') depth += 1;
+    if (c === ')') depth -= 1;
+    if (c === ',' && depth === 0) parts.push('');
+    else parts[parts.length - 1] += c;
+  }
+  return parts.some((part) => part.trim() === column);
 }
 
 /** ClickHouse: conditions that confine a statement to one tenant. */
