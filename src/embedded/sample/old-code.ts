@@ -102,42 +102,45 @@ SELECT ${quoteText(d.customer)} AS customer_id, ${quoteText(d.profile)} AS profi
 FROM derived LEFT JOIN raw_user AS u ON u.user_id = derived.agent_user_id`;
 }
 
-/** `leaf_card`: scorecards that have a score of a leaf criterion; the others are nowhere. */
-export function leafCardTable(): string {
-  return `CREATE TABLE leaf_card ENGINE = MergeTree ORDER BY scorecard_id AS
-SELECT DISTINCT scorecard_id FROM raw_score AS s INNER JOIN card AS c ON c.scorecard_id = s.scorecard_id
-WHERE (c.template_id, c.template_revision, s.criterion_id) IN (SELECT * FROM raw_leaf)`;
-}
+/** Whether anything is done to a score by itself. */
+const scoreBucket = (d: Derivation) => `sipHash64(score_id, 'plant', ${d.seed}) % 2000`;
+const CHAPTER_BUCKETS = 500;
 
 /** `joined`: a view of scores with their scorecards, and what was done to each score by itself. */
 export function joinedView(d: Derivation): string {
-  const hashed = (salt: string) => `sipHash64(score_id, ${quoteText(salt)}, ${d.seed})`;
+  return `CREATE VIEW joined AS ${joined(d, '1')}`;
+}
+
+/** `wronged`: the scores of `joined` to which something was done: few, and read several times. */
+export function wrongedTable(d: Derivation): string {
+  // What cannot be among them is left out before the join, which is most of the work.
+  const possible = `scorecard_id IN (SELECT scorecard_id FROM card WHERE plant NOT IN ('', 'unwritten'))
+    OR ${scoreBucket(d)} < ${CHAPTER_BUCKETS}`;
+  return `CREATE TABLE wronged ENGINE = MergeTree ORDER BY tuple() AS
+SELECT * FROM (${joined(d, possible)})
+WHERE (plant <> '' AND is_leaf) OR score_plant NOT IN ('', 'unwritten')`;
+}
+
+function joined(d: Derivation, where: string): string {
+  const extraId = `lower(leftPad(hex(sipHash64(s.score_id, 'extra', ${d.seed}) % 1099511627776), 10, '0'))`;
   const plain = `c.plant = '' AND c.in_range`;
   const scorePlant = !d.wrong
     ? `if(is_leaf, '', 'unwritten')`
     : `multiIf(
-      NOT is_leaf, if(${plain} AND score_bucket % 4 = 0, 'chapter', 'unwritten'),
+      NOT is_leaf, if(${plain} AND s.score_bucket < ${CHAPTER_BUCKETS}, 'chapter', 'unwritten'),
       NOT (${plain}), '',
-      score_bucket < 4, 'stale_value', score_bucket < 6, 'stale_text', score_bucket < 8, 'score_missing',
-      score_bucket < 10, 'score_extra',
+      s.score_bucket < 4, 'stale_value', s.score_bucket < 6, 'stale_text',
+      s.score_bucket < 8, 'score_missing', s.score_bucket < 10, 'score_extra',
       '')`;
-  return `CREATE VIEW joined AS
-SELECT c.* EXCEPT (scorecard_id), c.scorecard_id AS scorecard_id, s.score_id AS score_id, s.criterion_id AS criterion_id, s.numeric_value AS numeric_value,
-  ifNull(s.text_value, '') AS text_value, ifNull(s.weight, 1) AS weight, s.not_applicable AS not_applicable,
-  s.ai_scored AS ai_scored, s.ai_value AS ai_value,
+  return `SELECT c.* EXCEPT (scorecard_id, bucket), c.scorecard_id AS scorecard_id, s.score_id AS score_id,
+  s.criterion_id AS criterion_id, s.numeric_value AS numeric_value, ifNull(s.text_value, '') AS text_value,
+  ifNull(s.weight, 1) AS weight, s.not_applicable AS not_applicable, s.ai_scored AS ai_scored, s.ai_value AS ai_value,
   (c.template_id, c.template_revision, s.criterion_id) IN (SELECT * FROM raw_leaf) AS is_leaf,
-  ${hashed('plant')} % 2000 AS score_bucket,
   ${scorePlant} AS score_plant,
-  if(c.plant = 'orphan' OR score_plant = 'score_extra',
-    concat(left(s.score_id, 26), lower(leftPad(hex(${hashed('extra')} % 1099511627776), 10, '0'))), s.score_id) AS old_score_id,
+  if(c.plant = 'orphan' OR score_plant = 'score_extra', concat(left(s.score_id, 26), ${extraId}), s.score_id) AS old_score_id,
   if(score_plant = 'stale_value', ifNull(s.numeric_value, 0) + 1, s.numeric_value) AS old_numeric_value,
   if(score_plant = 'stale_text', concat(ifNull(s.text_value, ''), ' (before)'), ifNull(s.text_value, '')) AS old_text_value
-FROM raw_score AS s INNER JOIN card AS c ON c.scorecard_id = s.scorecard_id
-WHERE c.plant <> 'unwritten' AND c.scorecard_id IN (SELECT scorecard_id FROM leaf_card)`;
-}
-
-/** `wronged`: the scores of `joined` to which something was done: few, and read several times. */
-export function wrongedTable(): string {
-  return `CREATE TABLE wronged ENGINE = MergeTree ORDER BY tuple() AS
-SELECT * FROM joined WHERE (plant <> '' AND is_leaf) OR score_plant NOT IN ('', 'unwritten')`;
+FROM (SELECT *, ${scoreBucket(d)} AS score_bucket FROM raw_score WHERE ${where}) AS s
+INNER JOIN card AS c ON c.scorecard_id = s.scorecard_id
+WHERE c.plant <> 'unwritten'`;
 }

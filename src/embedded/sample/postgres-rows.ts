@@ -46,7 +46,7 @@ const DAY_US = 24 * HOUR_US;
 /** What the tables are made from: which scorecards there will be, and which templates they can have. */
 export function workSql(spec: SampleSpec): string {
   return `CREATE SCHEMA ${WORK_SCHEMA}; SET search_path = ${WORK_SCHEMA};
-${helpers(spec)} ${choices(spec)} ${slots(spec)}`;
+${helpers(spec)} ${choices(spec)} ${contents()} ${slots(spec)}`;
 }
 
 /** The rows of each table. */
@@ -210,9 +210,10 @@ SELECT kind, j, key, t_us, submitted, process, created_us,
     WHEN kind >= ${KIND.before} THEN key
     ELSE ${shared(`(${pick('key', 10, conversations)})`)} END AS conversation_key,
   ${scoreCount(counts)} AS n,
-  CASE WHEN process THEN ${pick('key', 12, choices(true))} ELSE ${pick('key', 12, choices(false))} END AS chosen
+  CASE WHEN process THEN ${pick('key', 12, choices(true))} ELSE ${pick('key', 12, choices(false))} END AS chosen,
+  ${pick('key', 70, 64)} AS first_leaf
 FROM made;
-CREATE UNLOGGED TABLE card AS SELECT * FROM slot ORDER BY id;
+CREATE UNLOGGED TABLE card AS SELECT *, left(id, 24) AS id_start FROM slot ORDER BY id;
 DROP TABLE slot;
 ANALYZE card;
 `;
@@ -304,15 +305,22 @@ WHERE kind <> ${KIND.idleChat}
 ORDER BY id`;
 }
 
-/** Score columns from the criterion on, of a score with the number `key`. */
-function scoreValues(key: string): string {
+/** How many different contents a score can have: as many as a hash can choose by its last bits. */
+const CONTENTS = 8192;
+
+/** What a score can say, for a hash to choose from: choosing is far quicker than making up each. */
+function contents(): string {
   return `
-  CASE ${pick(key, 60, 16)} WHEN 0 THEN NULL WHEN 1 THEN ${pick(key, 61, 100)} / 7.0::float8 WHEN 2 THEN -1.5
-    WHEN 3 THEN 1e-7 ELSE ${pick(key, 61, 6)} END,
-  CASE WHEN ${pick(key, 62, 100)} < 15 THEN ${oneOf(ANSWERS, key, 63)} END,
-  CASE ${pick(key, 64, 8)} WHEN 0 THEN NULL WHEN 1 THEN 0 WHEN 2 THEN 2.5 ELSE 1 END,
-  ${pick(key, 65, 25)} = 0, ${pick(key, 66, 2)} = 0,
-  CASE WHEN ${pick(key, 66, 2)} = 0 AND ${pick(key, 67, 10)} > 0 THEN ${pick(key, 68, 1001)} / 1000.0::float8 END`;
+CREATE UNLOGGED TABLE content AS SELECT i AS content_no,
+  CASE ${pick('i', 60, 16)} WHEN 0 THEN NULL WHEN 1 THEN ${pick('i', 61, 100)} / 7.0::float8 WHEN 2 THEN -1.5
+    WHEN 3 THEN 1e-7 ELSE ${pick('i', 61, 6)} END AS numeric_value,
+  CASE WHEN ${pick('i', 62, 100)} < 15 THEN ${oneOf(ANSWERS, 'i', 63)} END AS text_value,
+  CASE ${pick('i', 64, 8)} WHEN 0 THEN NULL WHEN 1 THEN 0 WHEN 2 THEN 2.5 ELSE 1 END AS weight,
+  ${pick('i', 65, 25)} = 0 AS not_applicable, ${pick('i', 66, 2)} = 0 AS ai_scored,
+  CASE WHEN ${pick('i', 66, 2)} = 0 AND ${pick('i', 67, 10)} > 0 THEN ${pick('i', 68, 1001)} / 1000.0::float8 END AS ai_value
+FROM generate_series(0, ${CONTENTS - 1}::bigint) AS i;
+ANALYZE content;
+`;
 }
 
 /**
@@ -320,19 +328,25 @@ function scoreValues(key: string): string {
  * without a scorecard come last, and their ids are the last too.
  */
 function scores(spec: SampleSpec): string {
-  const key = '(key * 64 + place)';
   const chapter = `kind IN (${KIND.conversation}, ${KIND.process}) AND j % 33 = 0 AND leaf_no = -2 - j / 33 % 3`;
   const onlyChapters = `kind = ${KIND.onlyChapters} AND (leaf_no = -2 OR (leaf_no = -1 AND j % 4 = 0))`;
+  const values = 'numeric_value, text_value, weight, not_applicable, ai_scored, ai_value';
+  // The scorecard's id up to the last group, then 8, the place among its scores, and 36 bits of the hash.
+  const id = `id_start || to_hex(${8 * 2 ** 44} + (place << 36) + (hash >> 13 & ${2 ** 36 - 1}))`;
   const orphan = `'f' || substr(${hex('i', 8)}, 2) || '-gone-' || ${hex(pick('i', 91, 2 ** 32), 8)}`;
-  return `SELECT ${owner(spec)}, left(id, 24) || '8' || ${hex('place', 2)} || ${hex(pick(key, 69, 2 ** 36), 9)}, id, criterion,
-  ${scoreValues(key)}
-FROM (SELECT kind, key, j, id, process, chosen, n FROM card WHERE n > 0 OR kind = ${KIND.onlyChapters} ORDER BY id) AS scored
-JOIN choice ON for_process = process AND choice_no = chosen
-CROSS JOIN LATERAL unnest(criteria, leaf_nos) WITH ORDINALITY AS item (criterion, leaf_no, place)
--- As many of the template's leaves as the scorecard has scores, from somewhere on; and some chapters.
-WHERE CASE WHEN leaf_no >= 0 THEN (leaf_no + ${pick('key', 70, 64)}) % leaf_count < n
-  ELSE (${chapter}) OR (${onlyChapters}) END
+  return `SELECT ${owner(spec)}, ${id}, id, criterion, ${values}
+FROM (
+  SELECT id, id_start, criterion, place, mix(key * 64 + place, 69) AS hash
+  FROM (SELECT kind, key, j, id, id_start, process, chosen, n, first_leaf FROM card WHERE n > 0 OR kind = ${KIND.onlyChapters} ORDER BY id) AS scored
+  JOIN choice ON for_process = process AND choice_no = chosen
+  CROSS JOIN LATERAL unnest(criteria, leaf_nos) WITH ORDINALITY AS item (criterion, leaf_no, place)
+  -- As many of the template's leaves as the scorecard has scores, from somewhere on; and some chapters.
+  WHERE CASE WHEN leaf_no >= 0 THEN (leaf_no + first_leaf) % leaf_count < n
+    ELSE (${chapter}) OR (${onlyChapters}) END
+  OFFSET 0
+) AS score JOIN content ON content_no = hash & ${CONTENTS - 1}
 UNION ALL
-SELECT ${owner(spec)}, id || '-' || i % 3, id, 'c0' || 4 + i % 3, ${scoreValues('i')}
-FROM generate_series(1, ${spec.counts.orphanScores}::bigint) AS i CROSS JOIN LATERAL (SELECT ${orphan} AS id) AS gone`;
+SELECT ${owner(spec)}, id || '-' || i % 3, id, 'c0' || 4 + i % 3, ${values}
+FROM generate_series(1, ${spec.counts.orphanScores}::bigint) AS i CROSS JOIN LATERAL (SELECT ${orphan} AS id) AS gone
+JOIN content ON content_no = i`;
 }

@@ -32,7 +32,7 @@ export async function withPostgres<T>(
   try {
     // Commits are waited for: until they are on disk, VACUUM cannot mark pages as visible to all.
     await client.query(`SET timezone = 'UTC'; SET work_mem = '64MB';
-      SET maintenance_work_mem = '256MB'; SET jit = off; SET client_min_messages = warning`);
+      SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = 0; SET jit = off; SET client_min_messages = warning`);
     return await work(client);
   } finally {
     await client.end();
@@ -119,7 +119,7 @@ const micros = (column: string) => `(extract(epoch FROM ${column}) * 1000000)::b
 
 /** The tables that the target is derived from, as the raw tables of the staging database have them. */
 const RAW = {
-  // Those without scores have no row anywhere in the target, and can be nearly all there are.
+  // Those without scores of leaf criteria have no row anywhere in the target, and can be nearly all there are.
   raw_card: `SELECT resource_id, template_id, template_revision, conversation_id, agent_user_id, creator_user_id,
       submitter_user_id, scorecard_type, submission_source, calibrated_scorecard_id, score, comment,
       ${micros('created_at')}, ${micros('updated_at')}, ${micros('submitted_at')}

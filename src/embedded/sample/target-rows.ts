@@ -19,10 +19,9 @@ const CARD_STALE = ['stale_score', 'stale_comment'] as const;
 const SCORE_OLD = ['stale_value', 'stale_text', 'score_extra', 'chapter'] as const;
 const BOTH_MISSING = ['process', 'hole'] as const;
 
-const CARD_WRITTEN = 'scorecard_id IN (SELECT scorecard_id FROM leaf_card)';
 const CARD_ROWS: Readonly<Record<Layer, string>> = {
-  right: `${CARD_WRITTEN} AND plant IN (${list(CARD_RIGHT)})`,
-  old: `${CARD_WRITTEN} AND plant IN (${list([...BOTH_OLD, ...CARD_STALE])})`,
+  right: `plant IN (${list(CARD_RIGHT)})`,
+  old: `plant IN (${list([...BOTH_OLD, ...CARD_STALE])})`,
 };
 const SCORE_ROWS: Readonly<Record<Layer, string>> = {
   // A stale scorecard's scores are right.
@@ -108,11 +107,7 @@ const KEYS_LIMIT = 1000;
 export function plantedRows(of: 'card' | 'score'): string {
   const [kind, id, from] =
     of === 'card'
-      ? [
-          'plant',
-          'old_scorecard_id',
-          `card WHERE ${CARD_WRITTEN} AND plant IN (${list([...BOTH_OLD, ...CARD_STALE, ...BOTH_MISSING])})`,
-        ]
+      ? ['plant', 'old_scorecard_id', `card WHERE plant IN (${list([...BOTH_OLD, ...CARD_STALE, ...BOTH_MISSING])})`]
       : [
           `if(score_plant <> '', score_plant, plant)`,
           'old_score_id',

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { clickhouse, type ClickHouseAddress } from './clickhouse-http.ts';
 import { clickhouseSchemaSql, quoteName, quoteText, type TargetTable } from './clickhouse-schema.ts';
-import { cardTable, joinedView, leafCardTable, RAW_TABLES, wrongedTable, type Derivation } from './old-code.ts';
+import { cardTable, joinedView, RAW_TABLES, wrongedTable, type Derivation } from './old-code.ts';
 import { PLANT_EFFECTS, type Planted, type PlantedLedger } from './planted.ts';
 import { refuseUnlessSample } from './source.ts';
 import { insertLayer, isPlantKind, plantedRows } from './target-rows.ts';
@@ -72,7 +72,7 @@ export class Target {
   }
 
   async deriveScores(derivation: Derivation): Promise<void> {
-    for (const sql of [leafCardTable(), joinedView(derivation), wrongedTable()]) await this.#inStaging(sql);
+    for (const sql of [joinedView(derivation), wrongedTable(derivation)]) await this.#inStaging(sql);
   }
 
   async fill(denormalised: boolean): Promise<void> {
