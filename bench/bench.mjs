@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createClient } from '@clickhouse/client';
-import pg from 'pg';
+import { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { createRefill, loadConfig, scorecards } from '../dist/index.js';
 import { createPool } from '../dist/domain/pool.js';
@@ -40,7 +40,7 @@ try {
   });
   const tenant = { customer: sample.customer, profile: sample.profile };
   const { host, port, user, password } = stack.postgres;
-  const source = new pg.Client({ host, port, user, password, database: sample.database });
+  const source = new Client({ host, port, user, password, database: sample.database });
   await source.connect();
   for (const sql of SOURCE_SETUP) await source.query(sql);
   const ch = createClient({ url: stack.clickhouse.http, request_timeout: 3_600_000 });
@@ -160,10 +160,11 @@ async function runCli(args) {
   let last = '';
   child.stdout.on('data', (chunk) => (last = (last + chunk).split('\n').slice(-3).join('\n')));
   let kilobytes = 0;
-  const watch = setInterval(async () => {
+  const look = async () => {
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
     kilobytes = Math.max(kilobytes, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  }, 200);
+  };
+  const watch = setInterval(() => void look(), 200);
   const code = await new Promise((resolve) => child.on('close', resolve));
   clearInterval(watch);
   if (code !== 0) throw new Error(`the run ended with ${code}: ${last}`);

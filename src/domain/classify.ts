@@ -20,17 +20,16 @@ export interface TargetRow {
 export type Verdict =
   | { readonly verdict: 'present' }
   | { readonly verdict: 'excluded'; readonly reason: string }
-  | { readonly verdict: DriftKind; readonly reason: DriftReason | string };
+  | { readonly verdict: DriftKind; readonly reason: string };
 
 /** Why a row differs, where no exclusion is the reason. */
-export const DRIFT_REASONS = {
+export const DRIFT_REASONS: Readonly<Record<string, string>> = {
   not_in_target: 'It should be in the target and is not.',
   not_in_source: 'The source has no such row (any more).',
   moved: 'Its time in the target is not the source’s: it was submitted, or changed, after it was written.',
   differs: 'A column other than its time differs from the source.',
   several_rows: 'It stands in the target more than once, in rows that no merge puts together.',
-} as const;
-export type DriftReason = keyof typeof DRIFT_REASONS;
+};
 
 /**
  * Says what is the matter with one key. The only place where this is decided: verify and explain both ask here.

@@ -32,7 +32,7 @@ function murmurWord(hash: number, word: number): number {
 }
 
 const wordAt = (b: Uint8Array, i: number): number =>
-  (b[i] as number) | ((b[i + 1] as number) << 8) | ((b[i + 2] as number) << 16) | ((b[i + 3] as number) << 24);
+  (b[i] ?? 0) | ((b[i + 1] ?? 0) << 8) | ((b[i + 2] ?? 0) << 16) | ((b[i + 3] ?? 0) << 24);
 
 /** Hashes `bytes[start, end)` into `out`, as two unsigned 32-bit numbers. */
 export function hashRow(bytes: Uint8Array, start: number, end: number, out: RowHash): void {
@@ -68,7 +68,7 @@ export function hashRow(bytes: Uint8Array, start: number, end: number, out: RowH
   }
   let tail = 0;
   for (let shift = 0; at < end; at += 1, shift += 8) {
-    const byte = bytes[at] as number;
+    const byte = bytes[at] ?? 0;
     const sum = (xx + Math.imul(byte, P5)) | 0;
     xx = Math.imul((sum << 11) | (sum >>> 21), P1);
     tail |= byte << shift;

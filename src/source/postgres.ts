@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import { to as copyTo, type CopyToStreamQuery } from 'pg-copy-streams';
 import type { PostgresConfig } from '../config/config.ts';
 import { postgresError } from './errors.ts';
@@ -28,7 +28,7 @@ export interface Snapshot extends Source {
   readonly time: string;
 }
 
-function options(address: SourceAddress): pg.ClientConfig {
+function options(address: SourceAddress): ClientConfig {
   return {
     host: address.host,
     port: address.port,
@@ -48,7 +48,7 @@ function options(address: SourceAddress): pg.ClientConfig {
 
 /** Opens a connection. Errors: `PG_UNREACHABLE`, `PG_AUTH`, `PG_DATABASE_MISSING`, `PG_RESOURCES`. */
 export async function openSource(address: SourceAddress): Promise<Source> {
-  const client = new pg.Client(options(address));
+  const client = new Client(options(address));
   const place = `Postgres ${address.host}:${address.port}/${address.database}`;
   // Without a listener a broken idle connection would end the process; the next statement reports it.
   client.on('error', () => undefined);
@@ -66,7 +66,7 @@ export async function openSource(address: SourceAddress): Promise<Source> {
       }
     },
     copy: (select) => client.query(copyTo(`COPY (${select}) TO STDOUT`)),
-    abort: () => (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy(),
+    abort: () => void client.end().catch(() => undefined),
     close: () => client.end().catch(() => undefined),
   };
 }

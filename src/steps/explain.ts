@@ -72,7 +72,7 @@ function sentence({ definition }: BenchTable, verdict: Verdict): string {
   if (verdict.verdict === 'present') return 'It is in the target exactly as the source has it.';
   const { reason } = verdict;
   const named = [...definition.exclusions, ...(definition.untimed ?? [])].find((e) => e.reason === reason);
-  const why = named?.why ?? (reason in DRIFT_REASONS ? DRIFT_REASONS[reason as keyof typeof DRIFT_REASONS] : reason);
+  const why = named?.why ?? DRIFT_REASONS[reason] ?? reason;
   switch (verdict.verdict) {
     case 'excluded':
       return `It is left out on purpose. ${why}`;

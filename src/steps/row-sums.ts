@@ -25,9 +25,9 @@ export class RowSums {
     }
     hashRow(bytes, start + 1, end, this.#hash);
     const bucket = this.#hash.xx & (BUCKETS - 1);
-    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
-    this.#xx[bucket] = (this.#xx[bucket] as number) + this.#hash.xx;
-    this.#murmur[bucket] = (this.#murmur[bucket] as number) + this.#hash.murmur;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+    this.#xx[bucket] = (this.#xx[bucket] ?? 0) + this.#hash.xx;
+    this.#murmur[bucket] = (this.#murmur[bucket] ?? 0) + this.#hash.murmur;
     this.rows += 1;
     return true;
   }

@@ -68,21 +68,26 @@ function harmless(text: string, code: ErrorCode): string {
     .trim();
 }
 
+/** A field of whatever was thrown. */
+function fieldOf(error: unknown, name: 'code' | 'type'): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
+}
+
 /** A driver's or server's error as one of ours. */
 export function clickhouseError(error: unknown, doing: string): RefillError {
   if (error instanceof RefillError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const number = Number((error as { code?: unknown }).code ?? /^Code: (\d+)/u.exec(text)?.[1]);
+  const number = Number(fieldOf(error, 'code') ?? /^Code: (\d+)/u.exec(text)?.[1]);
   if (Number.isInteger(number) && number > 0) {
     const code: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
-    const type = (error as { type?: unknown }).type;
+    const type = fieldOf(error, 'type');
     const name = typeof type === 'string' ? ` ${type}` : '';
     return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`, {
       cause: error,
       details: { clickhouse: number },
     });
   }
-  if (NETWORK.test(`${String((error as { code?: unknown }).code)} ${text}`)) {
+  if (NETWORK.test(`${String(fieldOf(error, 'code'))} ${text}`)) {
     return new RefillError('CH_UNREACHABLE', `${doing}: ${text.slice(0, 200)}`, { cause: error });
   }
   return new RefillError('BUG', `${doing}: ${text.slice(0, 200)}`, { cause: error });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
-import pg from 'pg';
+import { Client, escapeIdentifier } from 'pg';
 import { expect, inject, onTestFinished } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
@@ -18,7 +18,7 @@ export interface TestTenant {
   readonly database: string;
   readonly config: RefillConfig;
   readonly refill: Refill;
-  readonly pg: pg.Client;
+  readonly pg: Client;
   readonly ch: ClickHouseClient;
   /** Rows of a ClickHouse SELECT, in the tenant's database. */
   select<Row>(sql: string): Promise<Row[]>;
@@ -59,10 +59,10 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   const ledgerDatabase = `ledger_${unique}`;
   const { host, port, user, password } = stack.postgres;
 
-  const admin = new pg.Client({ host, port, user, password, database: 'postgres' });
+  const admin = new Client({ host, port, user, password, database: 'postgres' });
   await admin.connect();
-  for (const db of [database, ledgerDatabase]) await admin.query(`CREATE DATABASE ${pg.escapeIdentifier(db)}`);
-  const source = new pg.Client({ host, port, user, password, database });
+  for (const db of [database, ledgerDatabase]) await admin.query(`CREATE DATABASE ${escapeIdentifier(db)}`);
+  const source = new Client({ host, port, user, password, database });
   await source.connect();
   await source.query(options.sourceSchema ?? postgresSchemaSql());
 
@@ -96,7 +96,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     await source.end();
     if (task.result?.state === 'pass') {
       for (const db of [database, ledgerDatabase])
-        await admin.query(`DROP DATABASE ${pg.escapeIdentifier(db)} WITH (FORCE)`);
+        await admin.query(`DROP DATABASE ${escapeIdentifier(db)} WITH (FORCE)`);
       await ch.command({ query: `DROP DATABASE \`${database}\` SYNC` });
     }
     await admin.end();
