@@ -9,7 +9,7 @@ import { duration } from '../report/format.ts';
 import type { Refill } from '../refill.ts';
 import type { Cli } from './cli.ts';
 import { follow } from './follow.ts';
-import { countingView } from './progress.ts';
+import { countingView, verifyProgress } from './progress.ts';
 import { fillSample, type Sample, type SampleSize } from './sample.ts';
 import { withRefill } from './session.ts';
 import { demoEnd, explainStep, planStep, sampleStep, verifyStep, type DemoEnd } from './views/demo.ts';
@@ -52,7 +52,10 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<void> {
     const story = await withRefill(cli, { config: info.config }, (refill) => tell(cli, refill, sample, say, options));
     if (options.json) cli.json({ ...story, seconds: Math.round(seconds() * 10) / 10 });
     else if (story !== null) {
-      const end: DemoEnd = { ...story, seconds: seconds(), config: options.keep === null ? null : info.config };
+      const { keep } = options;
+      const config = keep === null || keep === '.refill' ? undefined : info.config;
+      const npm = cli.env['npm_command'] !== undefined;
+      const end: DemoEnd = { ...story, seconds: seconds(), keep, config, npm };
       cli.print(demoEnd(end, color));
     }
   } finally {
@@ -75,7 +78,7 @@ async function tell(
   const { tenant, range } = sample;
   const verify = async () => {
     const view = countingView(cli, options.json);
-    const onProgress = (done: number, total: number) => view.show(`   comparing: ${done} of ${total} parts`);
+    const onProgress = (done: number, total: number) => view.show(`   ${verifyProgress(done, total)}`);
     return await refill.verify({ tenant, range, onProgress }).finally(() => view.end());
   };
   say(`\n${color.bold('3. Verify')}  both sides compared, by checksum over every column`);

@@ -8,7 +8,7 @@ import { onInterrupt } from './interrupt.ts';
 import { progressView } from './progress.ts';
 
 /** Exit status of a run's end. */
-export function exitOf(state: RunResult['state']): number {
+function exitOf(state: RunResult['state']): number {
   const statuses: Readonly<Record<RunResult['state'], number>> = {
     succeeded: EXIT.done,
     differences: EXIT.differences,

@@ -160,3 +160,10 @@ export function countingView(cli: Cli, quiet: boolean): { show(text: string): vo
     },
   };
 }
+
+/** How far a verification is, in words. */
+export function verifyProgress(done: number, total: number): string {
+  return done < total
+    ? `comparing by checksum: ${percent(done, total)}, window ${done + 1} of ${total}`
+    : 'looking at what differs, and again after a while: a live writer may explain it';
+}

@@ -9,7 +9,7 @@ import { isAnswer, printFailure, usageError } from './failure.ts';
 import { buildProgram } from './program.ts';
 
 /** The package's version; from src/cli and from dist/cli it is the same way up. */
-export function version(): string {
+function version(): string {
   const manifest: unknown = createRequire(import.meta.url)('../../package.json');
   const found = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null;
   return typeof found === 'string' ? found : 'unknown';

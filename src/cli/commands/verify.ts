@@ -1,11 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
 
 import { EXIT } from '../../domain/exit.ts';
-import { percent } from '../../report/format.ts';
 import type { Cli } from '../cli.ts';
 import * as option from '../options.ts';
 import { parseNames, parseRange, parseTenant } from '../parse.ts';
-import { countingView } from '../progress.ts';
+import { countingView, verifyProgress } from '../progress.ts';
 import { withRefill } from '../session.ts';
 
 /** `refill verify` */
@@ -39,8 +38,7 @@ export function verifyCommand(cli: Cli) {
       };
       return withRefill(cli, options, async (refill) => {
         const view = countingView(cli, options.json === true);
-        const onProgress = (done: number, total: number) =>
-          view.show(`comparing: ${percent(done, total)}, ${done} of ${total} parts`);
+        const onProgress = (done: number, total: number) => view.show(verifyProgress(done, total));
         const result = await refill.verify({ ...request, onProgress }).finally(() => view.end());
         if (!result.ok) cli.exit = EXIT.differences;
         if (options.json === true) {

@@ -64,8 +64,12 @@ export interface DemoEnd {
   readonly result: RunResult;
   readonly after: VerifyResult;
   readonly seconds: number;
-  /** The configuration of servers that were kept; null where they are gone. */
-  readonly config: string | null;
+  /** Where the servers were kept; null where they are gone. */
+  readonly keep: string | null;
+  /** The configuration, where it is not found by itself. */
+  readonly config: string | undefined;
+  /** Whether npm has started this, so that `refill` alone may not be known to the shell. */
+  readonly npm: boolean;
 }
 
 /** Before, after, source and reasons; and what to do next. */
@@ -97,11 +101,12 @@ export function demoEnd(end: DemoEnd, color: Paint): string {
     ),
     ...(excluded === null ? [] : ['', '  Every source row that is not in ClickHouse has a reason:', excluded]),
     nextView(nextSteps(end, sample), color),
+    ...(end.npm ? [color.dim('\n  In this directory, `npx refill` is `refill`.')] : []),
   ].join('\n');
 }
 
 function nextSteps(end: DemoEnd, sample: Sample): readonly (readonly [string, string])[] {
-  if (end.config === null) {
+  if (end.keep === null) {
     return [
       ['refill demo --keep', 'the same, with the servers left running to look around'],
       ['refill up --sample small', 'or step by step: servers, then plan, run, verify'],
@@ -112,6 +117,6 @@ function nextSteps(end: DemoEnd, sample: Sample): readonly (readonly [string, st
   return [
     [commandLine(['report', end.result.run, '--output', 'report.html'], options), 'the evidence, as a page'],
     [commandLine(['survey', ...rangeWords(sample.tenant, sample.range)], options), 'both sides by day'],
-    ['refill down', 'stop the servers'],
+    [commandLine(['down', ...(end.keep === '.refill' ? [] : ['--dir', end.keep])]), 'stop the servers'],
   ];
 }

@@ -51,9 +51,12 @@ function nextSteps(result: RunResult, options: ConfigOptions): readonly (readonl
   }
 }
 
+/** What stands behind a command line is aligned, unless the command is longer. */
+const LONG_COMMAND = 66;
+
 /** Command lines and what they are for, as the end of a text. */
 export function nextView(steps: readonly (readonly [command: string, what: string])[], color: Paint): string {
-  const width = Math.max(0, ...steps.map(([command]) => command.length));
+  const width = Math.min(LONG_COMMAND, Math.max(0, ...steps.map(([command]) => command.length)));
   const lines = steps.map(([command, what]) => `  ${color.cyan(command.padEnd(width))}  ${color.dim(what)}`);
   return [`\n${color.bold('Next')}`, ...lines].join('\n');
 }
