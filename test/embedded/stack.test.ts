@@ -19,7 +19,7 @@ async function clickhouse(info: EmbeddedInfo, sql: string, parameters = ''): Pro
   return (await response.text()).trim();
 }
 
-async function postgres(info: EmbeddedInfo, sql: string): Promise<unknown[]> {
+async function postgres(info: EmbeddedInfo, sql: string): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString: info.postgres.url });
   await client.connect();
   try {
@@ -220,6 +220,26 @@ test(
     ]);
     expect(a).toEqual(b);
     await removeEmbedded(dir);
+  },
+  START_TIMEOUT_MS,
+);
+
+test.skipIf(process.getuid?.() !== 0)(
+  'as root, Postgres’s data is where its user can reach it, and is removed with the rest',
+  async () => {
+    // As under /root: nobody else may pass through the parent, and it is not ours to change.
+    const parent = mkdtempSync(join(tmpdir(), 'refill-embedded-private-'));
+    const dir = join(parent, 'stack');
+    const info = await startEmbedded({ dir, attached: true, temporary: true });
+    expect(await postgres(info, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    const [row] = await postgres(info, `SELECT current_setting('data_directory') AS data`);
+    const data = String(row?.['data']);
+    expect(data.startsWith(parent)).toBe(false);
+    expect(statSync(data).uid).not.toBe(0);
+    expect(statSync(parent).mode & 0o777).toBe(0o700);
+    await removeEmbedded(dir);
+    expect([existsSync(data), existsSync(dir)]).toEqual([false, false]);
+    rmSync(parent, { recursive: true });
   },
   START_TIMEOUT_MS,
 );

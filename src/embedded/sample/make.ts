@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
 
 import { databaseName, type Range } from '../../domain/words.ts';
+import type { SampleSpec } from './numbers.ts';
 import type { Derivation } from './old-code.ts';
 import type { PlantedLedger } from './planted.ts';
-import type { SampleSpec } from './postgres-rows.ts';
 import type { SourceTable } from './postgres-schema.ts';
 import { SAMPLE_SIZES, type SampleCounts, type SampleSize } from './sizes.ts';
 import {

@@ -1,3 +1,3 @@
 /** The users' tables on both sides. */
-export { clickhouseSchemaSql, type ClickHouseSchemaOptions, type TargetTable } from './clickhouse-schema.ts';
+export { clickhouseSchemaSql, type TargetTable } from './clickhouse-schema.ts';
 export { postgresSchemaSql } from './postgres-schema.ts';

@@ -7,6 +7,8 @@ export interface SampleCounts {
   readonly keptScores: number;
   /** Of the kept ones: how many have no conversation. */
   readonly process: number;
+  /** Of the kept ones: how many in a hundred, about, have scores and were not submitted. */
+  readonly draftPercent: number;
   /** Appeal scorecards (types 1, 2 and 3) and their score rows. */
   readonly appeals: number;
   readonly appealScores: number;
@@ -36,6 +38,7 @@ const TENANT: SampleCounts = {
   kept: 298_791,
   keptScores: 2_609_114,
   process: 11_951,
+  draftPercent: 3,
   appeals: 31_503,
   appealScores: 272_186,
   calibration: 900,
@@ -56,6 +59,7 @@ const SMALL: SampleCounts = {
   kept: 29_879,
   keptScores: 260_911,
   process: 1195,
+  draftPercent: 3,
   appeals: 3150,
   appealScores: 27_218,
   calibration: 90,
@@ -76,6 +80,7 @@ const SHELLS: SampleCounts = {
   kept: 2000,
   keptScores: 17_464,
   process: 80,
+  draftPercent: 0,
   appeals: 0,
   appealScores: 0,
   calibration: 0,

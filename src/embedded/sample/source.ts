@@ -3,7 +3,8 @@ import { to as copyTo } from 'pg-copy-streams';
 import type { Readable } from 'node:stream';
 
 import { RefillError } from '../../domain/errors.ts';
-import { SELECTS, WORK_SCHEMA, workSql, type SampleSpec } from './postgres-rows.ts';
+import type { SampleSpec } from './numbers.ts';
+import { SELECTS } from './postgres-rows.ts';
 import {
   createFilledSql,
   indexesSql,
@@ -12,6 +13,7 @@ import {
   tableName,
   type SourceTable,
 } from './postgres-schema.ts';
+import { WORK_SCHEMA, workSql } from './work-rows.ts';
 
 export interface PostgresAddress {
   readonly host: string;
