@@ -42,8 +42,15 @@ async function ofSource(cluster: Cluster, dataset: DatasetDefinition): Promise<T
   return found;
 }
 
-/** Databases of the target that hold the dataset's first table, with the owners of its rows. */
-async function ofTarget(cluster: Cluster, dataset: DatasetDefinition): Promise<Map<string, Owners>> {
+/**
+ * Databases of the target that hold the dataset's first table, with the owners of its rows: those that are named, or
+ * all of them. Other databases are none of our business where the tenants are listed.
+ */
+async function ofTarget(
+  cluster: Cluster,
+  dataset: DatasetDefinition,
+  named: readonly string[] | undefined,
+): Promise<Map<string, Owners>> {
   const table = dataset.tables[0];
   if (!table) return new Map();
   const databases = await cluster.target.rows<{ database: string }>(
@@ -51,7 +58,15 @@ async function ofTarget(cluster: Cluster, dataset: DatasetDefinition): Promise<M
     { name: table.name },
   );
   const found = new Map<string, Owners>();
-  for (const { database } of databases) found.set(database, await owners(cluster, database, table.name, table.owner));
+  for (const { database } of databases) {
+    if (named && !named.includes(database)) continue;
+    try {
+      found.set(database, await owners(cluster, database, table.name, table.owner));
+    } catch (error) {
+      // One that was dropped since it was listed is no tenant's any more.
+      if (!(error instanceof RefillError && error.code === 'CH_TABLE_MISSING')) throw error;
+    }
+  }
   return found;
 }
 
@@ -78,7 +93,8 @@ async function owners(
 export async function findTenants(cluster: Cluster, dataset: DatasetDefinition): Promise<TenantFinding[]> {
   const { tenants } = cluster.config;
   const source = tenants === 'discover' ? await ofSource(cluster, dataset) : listed(cluster, tenants);
-  const target = await ofTarget(cluster, dataset);
+  const named = tenants === 'discover' ? undefined : source.map((t) => t.targetDatabase);
+  const target = await ofTarget(cluster, dataset, named);
   const hasOwners = dataset.tables[0]?.owner !== undefined;
   const findings = source.map((tenant): TenantFinding => {
     const holders = target.get(tenant.targetDatabase);
@@ -149,9 +165,12 @@ export async function findTenant(
       unreachable ??= asRefillError(error);
     }
   }
-  const [match, another] = matches;
+  // A copy of its rows in some other target database has no source: it does not make the tenant ambiguous.
+  const derived = matches.filter((m) => m.finding.sourceDatabase !== null);
+  const candidates = derived.length > 0 ? derived : matches;
+  const [match, another] = candidates;
   if (match && another) {
-    const places = matches
+    const places = candidates
       .map((m) => `${m.finding.cluster} (${m.finding.sourceDatabase ?? m.finding.targetDatabase})`)
       .join(', ');
     throw new RefillError('TENANT_AMBIGUOUS', `${formatTenant(name)} is in several places: ${places}`, {
