@@ -219,7 +219,10 @@ function rowsOf(value: unknown): readonly Row[] {
 function keysOf(verified: Row): readonly Record<string, unknown>[] {
   return rowsOf(verified['tables']).map(({ keys }) =>
     Object.fromEntries(
-      Object.entries(keys ?? {}).map(([kind, named]) => [kind, Array.isArray(named) ? named.sort() : named]),
+      Object.entries(keys ?? {}).map(([kind, named]) => [
+        kind,
+        Array.isArray(named) ? named.map(String).sort() : named,
+      ]),
     ),
   );
 }
