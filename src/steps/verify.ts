@@ -10,7 +10,7 @@ import { withSnapshot } from '../source/postgres.ts';
 import { createPool } from '../domain/pool.ts';
 import { namingColumn } from './misfit.ts';
 import { countByHour } from '../target/count.ts';
-import { type ProofWindow, prove } from './prove.ts';
+import { driftId, type ProofWindow, prove } from './prove.ts';
 import { sourceSums } from './reindex.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -34,6 +34,7 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
   const windows = await verifyWindows(bench, range, limits);
   const proofs: TableProof[] = [];
   const drift: Drift[] = [];
+  const known = new Set<string>();
   let done = 0;
   const pool = createPool(limits.windows);
   for (let at = 0; at < windows.length; at += WINDOWS_A_PASS) {
@@ -48,7 +49,8 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
         }),
       ),
     );
-    const found = await prove(bench, summed, { limits, signal, range });
+    const found = await prove(bench, summed, { limits, signal, range, known });
+    for (const d of found.drift) known.add(driftId(d));
     await ledger.addProofs(id, found.proofs, found.drift);
     proofs.push(...found.proofs);
     drift.push(...found.drift);
