@@ -43,7 +43,11 @@ class LocalRefill implements Refill {
     this.#ledger ??= (async () => {
       const { password } = this.#config.ledger;
       return openLedger(this.#config.ledger, password === undefined ? undefined : await resolveSecret(password));
-    })();
+    })().catch((error: unknown) => {
+      // A ledger that was away may be back at the next call.
+      this.#ledger = undefined;
+      throw error;
+    });
     return this.#ledger;
   };
 
@@ -221,29 +225,34 @@ class LocalRefill implements Refill {
   async *resume(id?: string, options: RunOptions = {}): AsyncGenerator<RunEvent> {
     const ledger = await this.ledger();
     const run = await this.#choose(id, ['running', 'paused'], 'to resume');
-    yield* this.#goOn(ledger, run, options);
+    if (run.state !== 'running' && run.state !== 'paused') {
+      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state}, so there is nothing to resume`);
+    }
+    const prepared = await this.#prepare(ledger, run);
+    if (run.holder === null) {
+      if (run.state === 'paused') await ledger.setRunState(run.id, 'running', this.#actor);
+      await ledger.request(run.id, 'run', this.#actor);
+    }
+    yield* runLocal({ ledger, ...prepared, run, actor: this.#actor, resumed: true, ...options });
   }
 
   async *retry(id?: string, options: RunOptions = {}): AsyncGenerator<RunEvent> {
     const ledger = await this.ledger();
     const run = await this.#choose(id, ['failed', 'cancelled', 'differences'], 'to retry');
+    // Checked before the run is made running again: a refusal leaves it as it was.
+    const prepared = await this.#prepare(ledger, run);
     await ledger.retry(run.id, this.#actor);
-    yield* this.#goOn(ledger, await ledger.run(run.id), options);
+    const again = await ledger.run(run.id);
+    yield* runLocal({ ledger, ...prepared, run: again, actor: this.#actor, resumed: true, ...options });
   }
 
-  async *#goOn(ledger: Ledger, run: RunRecord, options: RunOptions): AsyncGenerator<RunEvent> {
-    if (run.state !== 'running' && run.state !== 'paused') {
-      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state}, so there is nothing to resume`);
-    }
+  /** What a run goes on with, checked as at its beginning, but for the counts: it has changed those itself. */
+  async #prepare(ledger: Ledger, run: RunRecord): Promise<{ readonly plan: Plan; readonly bench: Workbench }> {
     const plan = await ledger.plan(run.plan);
     const bench = await this.#workbenchOf(plan);
     await refuseErrors(bench);
     await checkPlan(bench, plan, false);
-    if (run.holder === null) {
-      if (run.state === 'paused') await ledger.setRunState(run.id, 'running', this.#actor);
-      await ledger.request(run.id, 'run', this.#actor);
-    }
-    yield* runLocal({ ledger, bench, plan, run, actor: this.#actor, resumed: true, ...options });
+    return { plan, bench };
   }
 
   pause = (id?: string): Promise<RunRecord> => this.#ask(id, 'pause');

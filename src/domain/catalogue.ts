@@ -199,12 +199,12 @@ export const CATALOGUE = {
   MUTATION_FAILED: failed(
     'clickhouse',
     'A delete of ours fails on a part.',
-    'See its latest_fail_reason, which is named; then `refill resume`.',
+    'Its reason is named. It was taken back, so that it holds up nobody; `refill retry` sends another.',
   ),
   MUTATION_VANISHED: failed(
     'clickhouse',
     'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
-    'Somebody may have killed it. `refill resume` submits it again.',
+    'Somebody may have killed it. `refill retry` sends another.',
   ),
   LEDGER_UNREACHABLE: retried(
     'ledger',

@@ -47,9 +47,9 @@ export async function* runLocal(options: LocalRun): AsyncGenerator<RunEvent> {
       new RefillError('LEDGER_UNREACHABLE', 'the ledger was lost, and with it the lock on the run', { cause: error }),
     ),
   );
-  options.force?.addEventListener('abort', () => stop.abort(new RefillError('INTERRUPTED', 'stopped at once')), {
-    once: true,
-  });
+  const force = () => stop.abort(new RefillError('INTERRUPTED', 'stopped at once'));
+  if (options.force?.aborted === true) force();
+  options.force?.addEventListener('abort', force, { once: true });
   const work = execute(options, events, stop).then(
     () => events.end(),
     (error: unknown) =>
@@ -65,6 +65,7 @@ export async function* runLocal(options: LocalRun): AsyncGenerator<RunEvent> {
     // Whoever stops listening stops the run: it is not left to go on unseen.
     stop.abort(new RefillError('INTERRUPTED', 'nobody listens to the run any more'));
     await work;
+    options.force?.removeEventListener('abort', force);
     await lock.release().catch(() => undefined);
   }
 }
@@ -76,7 +77,6 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   const tracker = new ProgressTracker(
     run.id,
     plan.cost.rowsToWrite,
-    run.rowsWritten,
     await ledger.windows(run.id),
     await ledger.deletes(run.id),
   );
@@ -211,11 +211,17 @@ async function keepFailure(
 ): Promise<void> {
   // Stopped is not failed: it goes on where it was.
   if (signal.aborted) return;
+  // What failed after its end stays what it is.
+  const kept = async (keep: Promise<void>) => {
+    await keep.catch((error: unknown) => {
+      if (!(error instanceof RefillError && error.code === 'RUN_STATE')) throw error;
+    });
+  };
   const error = asRefillError(thrown);
   const record = error.toJSON();
   if ('window' in unit) {
     const window = (await ledger.windows(run.id)).find((w) => w.id === unit.window);
-    await ledger.failWindow(run.id, unit.window, record);
+    await kept(ledger.failWindow(run.id, unit.window, record));
     if (window)
       events.push({
         type: 'window',
@@ -232,7 +238,7 @@ async function keepFailure(
   }
   const del = (await ledger.deletes(run.id)).find((d) => d.id === unit.delete);
   // Nothing of a delete was sent when its proof failed before it: its windows say why, and `retry` writes them again.
-  if (error.code !== 'PROOF_FAILED') await ledger.failDelete(run.id, unit.delete, record);
+  if (error.code !== 'PROOF_FAILED') await kept(ledger.failDelete(run.id, unit.delete, record));
   if (del)
     events.push({
       type: 'delete',

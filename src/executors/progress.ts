@@ -10,31 +10,31 @@ const ETA_FROM_SHARE = 0.01;
 export class ProgressTracker {
   readonly #run: string;
   readonly #rowsTotal: number;
+  /** Rows that are written of each; of windows from before this program those that the plan expects. */
   readonly #windows: Map<number, { rows: number; state: WindowRecord['state'] }>;
   readonly #deletes: Map<number, boolean>;
   /** Rows read so far of windows at work, by window and table. */
   readonly #active = new Map<number, Map<string, number>>();
   readonly #waits = new Map<string, string>();
-  #rowsDone: number;
+  /** The most that was told yet. A window that is begun again starts at 0; what is shown never goes back. */
+  #rowsTold = 0;
   #samples: { at: number; rows: number }[] = [];
 
-  constructor(
-    run: string,
-    rowsTotal: number,
-    rowsWritten: number,
-    windows: readonly WindowRecord[],
-    deletes: readonly DeleteRecord[],
-  ) {
+  constructor(run: string, rowsTotal: number, windows: readonly WindowRecord[], deletes: readonly DeleteRecord[]) {
     this.#run = run;
     this.#rowsTotal = rowsTotal;
-    this.#rowsDone = rowsWritten;
-    this.#windows = new Map(windows.map((w) => [w.id, { rows: w.sourceRows, state: w.state }]));
+    this.#windows = new Map(
+      windows.map((w) => {
+        const written = w.state === 'written' || w.state === 'done';
+        return [w.id, { rows: written ? w.sourceRows : 0, state: w.state }];
+      }),
+    );
     this.#deletes = new Map(deletes.map((d) => [d.id, d.state === 'proven']));
   }
 
   windowBegins(window: number): void {
     this.#active.set(window, new Map());
-    this.#setState(window, 'writing');
+    this.#set(window, 'writing', 0);
   }
 
   rows(window: number, table: string, rows: number): void {
@@ -43,13 +43,12 @@ export class ProgressTracker {
 
   windowEnds(window: number, state: 'written' | 'failed', rows: number): void {
     this.#active.delete(window);
-    this.#rowsDone += rows;
-    this.#setState(window, state);
+    this.#set(window, state, rows);
   }
 
   deleteProven(del: number, windows: readonly number[]): void {
     this.#deletes.set(del, true);
-    for (const window of windows) this.#setState(window, 'done');
+    for (const window of windows) this.#set(window, 'done');
   }
 
   /** What a unit waits for; null when it goes on. */
@@ -60,9 +59,13 @@ export class ProgressTracker {
 
   snapshot(): Progress {
     const now = Date.now();
-    const rowsWritten =
-      this.#rowsDone +
-      [...this.#active.values()].reduce((n, tables) => n + [...tables.values()].reduce((m, rows) => m + rows, 0), 0);
+    const atWork = [...this.#active.values()].flatMap((tables) => [...tables.values()]);
+    const written = [...this.#windows.values()].map((window) => window.rows);
+    const rowsWritten = Math.max(
+      this.#rowsTold,
+      [...written, ...atWork].reduce((n, rows) => n + rows, 0),
+    );
+    this.#rowsTold = rowsWritten;
     this.#samples.push({ at: now, rows: rowsWritten });
     this.#samples = this.#samples.filter((s) => now - s.at <= RATE_WINDOW_MS);
     const [first] = this.#samples;
@@ -102,8 +105,10 @@ export class ProgressTracker {
     return [...this.#windows.values()].filter((w) => w.state === state).length;
   }
 
-  #setState(window: number, state: WindowRecord['state']): void {
+  #set(window: number, state: WindowRecord['state'], rows?: number): void {
     const entry = this.#windows.get(window);
-    if (entry) entry.state = state;
+    if (!entry) return;
+    entry.state = state;
+    if (rows !== undefined) entry.rows = rows;
   }
 }

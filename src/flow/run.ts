@@ -18,11 +18,36 @@ type DeleteOutcome = keyof FlowOutcome;
  */
 export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowOutcome> {
   const work = await steps.begin();
-  const outcomes = await Promise.all(
-    work.deletes.map((del) => context.deletes.run(() => runDelete(steps, context, work, del))),
+  const outcomes = await all(
+    context,
+    work.deletes.map((del) => (own) => own.deletes.run(() => runDelete(steps, own, work, del))),
   );
   const count = (outcome: DeleteOutcome) => outcomes.filter((o) => o === outcome).length;
   return { proven: count('proven'), failed: count('failed'), left: count('left') };
+}
+
+/**
+ * Runs tasks side by side and waits for all of them, then throws what the first one threw: none may go on unseen. One
+ * throws only where its failure could not be kept; then the others begin nothing new.
+ */
+async function all<T>(
+  context: FlowContext,
+  tasks: readonly ((context: FlowContext) => Promise<T>)[],
+): Promise<readonly T[]> {
+  let broken = false;
+  const own = { ...context, mayBegin: () => !broken && context.mayBegin() };
+  const settled = await Promise.allSettled(
+    tasks.map((task) =>
+      task(own).catch((error: unknown) => {
+        broken = true;
+        throw error;
+      }),
+    ),
+  );
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
 }
 
 async function runDelete(steps: Steps, context: FlowContext, work: Work, del: FlowDelete): Promise<DeleteOutcome> {
@@ -46,14 +71,8 @@ async function purge(
   del: FlowDelete,
   windows: readonly FlowWindow[],
 ): Promise<DeleteOutcome> {
-  // What was written before this delete was sent goes with it, and has to be written again.
-  const fresh = del.state === 'pending';
   await steps.submitDelete(del.id);
-  const written = await writeWindows(
-    steps,
-    context,
-    fresh ? windows.map((w) => ({ ...w, state: 'pending' })) : windows,
-  );
+  const written = await writeWindows(steps, context, windows);
   if (written !== 'proven') return written;
   await steps.awaitDelete(del.id);
   await steps.proveDelete(del.id);
@@ -85,23 +104,24 @@ async function writeWindows(
   context: FlowContext,
   windows: readonly FlowWindow[],
 ): Promise<DeleteOutcome> {
-  const outcomes = await Promise.all(
+  const outcomes = await all(
+    context,
     windows
       .filter((w) => w.state !== 'written' && w.state !== 'done')
-      .map((window) =>
-        context.windows.run(async (): Promise<DeleteOutcome> => {
-          if (window.state === 'failed') return 'failed';
-          if (!context.mayBegin()) return 'left';
-          try {
-            await steps.writeWindow(window.id);
-            return 'proven';
-          } catch (error) {
-            await context.onFailure({ window: window.id }, error);
-            return 'failed';
-          }
-        }),
-      ),
+      .map((window) => (own) => own.windows.run(() => writeWindow(steps, own, window))),
   );
   if (outcomes.includes('failed')) return 'failed';
   return outcomes.includes('left') ? 'left' : 'proven';
+}
+
+async function writeWindow(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
+  if (window.state === 'failed') return 'failed';
+  if (!context.mayBegin()) return 'left';
+  try {
+    await steps.writeWindow(window.id);
+    return 'proven';
+  } catch (error) {
+    await context.onFailure({ window: window.id }, error);
+    return 'failed';
+  }
 }

@@ -22,10 +22,19 @@ export const DEBUG_POINTS = [
 ] as const;
 export type DebugPoint = (typeof DEBUG_POINTS)[number];
 
+type Hook = (name: DebugPoint) => Promise<void> | void;
+let hook: Hook | undefined;
+
+/** For tests in this process: calls back at every point, which waits for it; nothing any more with `undefined`. */
+export function onDebugPoint(called: Hook | undefined): void {
+  hook = called;
+}
+
 const wanted = /^([\w-]+):(kill|throw|sleep)(?:=(\d+))?(?:@(\d+))?$/u.exec(process.env['REFILL_DEBUG_POINT'] ?? '');
 let passed = 0;
 
 export async function debugPoint(name: DebugPoint): Promise<void> {
+  await hook?.(name);
   if (wanted?.[1] !== name) return;
   passed += 1;
   if (passed !== Number(wanted[4] ?? 1)) return;

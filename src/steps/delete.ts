@@ -1,11 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { versionLiteral } from '../dataset/compile.ts';
+import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
 import type { Ledger, MutationRecord } from '../ledger/ledger.ts';
 import { oldRows, type RunVersions, versionIn } from '../target/count.ts';
-import { deleteStatement, findMutation, type MutationStatus, sendMutation } from '../target/mutations.ts';
+import {
+  concerns,
+  conditionOf,
+  deleteStatement,
+  findMutation,
+  killMutation,
+  type MutationStatus,
+  sendMutation,
+} from '../target/mutations.ts';
+import { partitionOf } from '../target/partition.ts';
 import { from, inRange } from '../target/tables.ts';
 import { debugPoint } from './debug-points.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
@@ -42,6 +53,7 @@ export async function submitDelete(
   run: string,
   del: { readonly id: number } & Range,
   versions: RunVersions | undefined,
+  signal: AbortSignal,
 ): Promise<void> {
   let mutations = await ledger.mutations(run, del.id);
   if (mutations.length === 0) {
@@ -49,7 +61,8 @@ export async function submitDelete(
       bench.tables.map(async (table) => {
         const condition = deleteCondition(bench, table, del, versions);
         const nonce = `refill ${run} delete ${del.id} ${table.definition.name} ${newId('v')}`;
-        const statement = deleteStatement(bench.tenant.targetDatabase, table.definition.name, condition, nonce);
+        const partition = partitionOf(table.target, table.definition.time, del);
+        const statement = deleteStatement(table.target, condition, nonce, partition);
         return { table: table.definition.name, nonce, statement, rows: await countMatching(bench, table, condition) };
       }),
     );
@@ -60,22 +73,24 @@ export async function submitDelete(
   for (const mutation of mutations) {
     if (mutation.state !== 'planned') continue;
     const { database, name } = benchTable(bench, mutation.table).target;
+    // Who has lost the ledger may not be the only one at work any more.
+    signal.throwIfAborted();
     if (!(await findMutation(bench.target, database, name, mutation.nonce)))
       await sendMutation(bench.target, mutation.statement);
     await debugPoint('mutation-sent');
-    const seen = await waitVisible(bench, mutation);
+    const seen = await waitVisible(bench, mutation, signal);
     await ledger.setMutation(run, mutation.nonce, 'assigned', [{ shard: '1', id: seen.id }]);
   }
   await debugPoint('mutations-assigned');
 }
 
 /** A mutation that was sent shows up at once, or a moment later: 5 looks, a second apart. */
-async function waitVisible(bench: Workbench, mutation: MutationRecord): Promise<MutationStatus> {
+async function waitVisible(bench: Workbench, mutation: MutationRecord, signal: AbortSignal): Promise<MutationStatus> {
   const { database, name } = benchTable(bench, mutation.table).target;
   for (let look = 0; look < 5; look += 1) {
     const status = await findMutation(bench.target, database, name, mutation.nonce);
     if (status) return status;
-    await sleep(1000);
+    await sleep(1000, undefined, { signal });
   }
   throw new RefillError('MUTATION_VANISHED', `the delete on ${mutation.table} was sent and is not to be seen`, {
     details: { nonce: mutation.nonce },
@@ -87,6 +102,8 @@ export interface AwaitOptions {
   readonly signal: AbortSignal;
   /** Called when what it waits for changes. */
   readonly onWait: (reason: string) => void;
+  /** Where rows that fit a mutation's condition were written after it: only older ones are left over from it. */
+  readonly before?: string;
 }
 
 /** Waits until every mutation of a delete is done. Errors: `MUTATION_FAILED`, `MUTATION_VANISHED`. */
@@ -111,26 +128,38 @@ const FIRST_POLL_MS = 50;
 const VANISHED_LOOKS = 3;
 const VANISHED_PAUSE_MS = 2000;
 
+/** Looks at a mutation that fails before it counts as failed, and the pause between them: the server tries again. */
+const FAILING_LOOKS = 3;
+const FAILING_PAUSE_MS = 1000;
+
 /** Rows that still match a mutation's own condition. */
-async function leftToDelete(bench: Workbench, mutation: MutationRecord): Promise<number> {
-  const condition = mutation.statement.slice(mutation.statement.indexOf(' DELETE WHERE ') + ' DELETE WHERE '.length);
-  return countMatching(bench, benchTable(bench, mutation.table), condition);
+async function leftToDelete(bench: Workbench, mutation: MutationRecord, before: string | undefined): Promise<number> {
+  const table = benchTable(bench, mutation.table);
+  const older =
+    before === undefined || table.versionPrecision === null
+      ? ''
+      : ` AND ${identifier(table.definition.version ?? '')} < ${versionLiteral(table, before)}`;
+  return countMatching(bench, table, `${conditionOf(mutation.statement)}${older}`);
 }
 
 async function awaitMutation(bench: Workbench, mutation: MutationRecord, options: AwaitOptions): Promise<void> {
   const table = benchTable(bench, mutation.table);
   let pause = FIRST_POLL_MS;
   let missed = 0;
+  let failing = 0;
   let last = { partsLeft: Number.POSITIVE_INFINITY, at: Date.now() };
   for (;;) {
     options.signal.throwIfAborted();
     const status = await findMutation(bench.target, table.target.database, table.target.name, mutation.nonce);
-    if (status?.done) return;
+    const partsLeft = status?.partsLeft.filter((part) => concerns(mutation.statement, part)).length ?? 0;
+    // A plain MergeTree sends every mutation through every part, behind those of others, whatever its partition. (Of a
+    // replicated one no parts may be left while an INSERT from before it is still on its way: there «done» is the word.)
+    if (status?.done || (status && partsLeft === 0 && !/^(Replicated|Shared)/u.test(table.target.engine))) return;
     if (!status || status.killed) {
       missed += 1;
       if (missed >= VANISHED_LOOKS || status?.killed) {
         // The server forgets finished mutations after a hundred others: then nothing is left of what it should delete.
-        if (!status && (await leftToDelete(bench, mutation)) === 0) return;
+        if (!status && (await leftToDelete(bench, mutation, options.before)) === 0) return;
         throw new RefillError('MUTATION_VANISHED', `the delete on ${mutation.table} is not to be found any more`, {
           details: { nonce: mutation.nonce },
         });
@@ -138,16 +167,23 @@ async function awaitMutation(bench: Workbench, mutation: MutationRecord, options
       await sleep(VANISHED_PAUSE_MS, undefined, { signal: options.signal });
       continue;
     }
-    if (status.failReason !== '') {
-      throw new RefillError(
-        'MUTATION_FAILED',
-        `the delete on ${mutation.table} fails: ${status.failReason.replace(/\(version.*$/su, '').slice(0, 300)}`,
-      );
+    if (status.failReason !== '' && concerns(mutation.statement, status.failedPart)) {
+      const reason = status.failReason.replace(/\(version.*$/su, '').slice(0, 300);
+      failing += 1;
+      if (failing >= FAILING_LOOKS) {
+        // Left alone it would be tried for ever, and hold up every later mutation of the table, those of others too.
+        await killMutation(bench.target, table.target.database, table.target.name, status.id).catch(() => undefined);
+        throw new RefillError('MUTATION_FAILED', `the delete on ${mutation.table} fails: ${reason}`);
+      }
+      options.onWait(`the delete on ${mutation.table}, which fails: ${reason}`);
+      await sleep(FAILING_PAUSE_MS, undefined, { signal: options.signal });
+      continue;
     }
-    if (status.partsLeft < last.partsLeft) last = { partsLeft: status.partsLeft, at: Date.now() };
+    failing = 0;
+    if (partsLeft < last.partsLeft) last = { partsLeft, at: Date.now() };
     const stalled = Date.now() - last.at > options.limits.stalledMinutes * 60_000;
     options.onWait(
-      `the delete on ${mutation.table}: ${status.partsLeft} parts left${stalled ? `, none done in ${options.limits.stalledMinutes} min` : ''}`,
+      `the delete on ${mutation.table}: ${partsLeft} parts left${stalled ? `, none done in ${options.limits.stalledMinutes} min` : ''}`,
     );
     await sleep(pause, undefined, { signal: options.signal });
     pause = Math.min(pause * 1.5, options.limits.mutationPollSeconds * 1000);
@@ -171,7 +207,7 @@ export async function clearWindow(
     const condition = table.versionPrecision === null ? whole : `${whole} AND ${versionIn(table, superseded)}`;
     if ((await countMatching(bench, table, condition)) === 0) continue;
     const nonce = `refill ${run} window ${window.id} ${definition.name} ${newId('v')}`;
-    const statement = deleteStatement(target.database, target.name, condition, nonce);
+    const statement = deleteStatement(target, condition, nonce, partitionOf(target, definition.time, window));
     await sendMutation(bench.target, statement);
     const mutation: MutationRecord = {
       delete: 0,
@@ -182,7 +218,7 @@ export async function clearWindow(
       rows: null,
       state: 'planned',
     };
-    await waitVisible(bench, mutation);
+    await waitVisible(bench, mutation, options.signal);
     await awaitMutation(bench, mutation, options);
   }
 }

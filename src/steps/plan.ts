@@ -9,6 +9,7 @@ import { formatTenant, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { rowsToRewrite } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
+import { partitionOf } from '../target/partition.ts';
 import { from, inRange, ofTenant, partitionSpan } from '../target/tables.ts';
 import { deleteCondition } from './delete.ts';
 import { checkSourceQueries, sourceIdentity } from './preflight.ts';
@@ -136,7 +137,7 @@ function planDeletes(
       return {
         table: name,
         rows: rowsOf(name, del),
-        sql: deleteStatement(bench.tenant.targetDatabase, name, condition, ':nonce'),
+        sql: deleteStatement(table.target, condition, ':nonce', partitionOf(table.target, table.definition.time, del)),
       };
     });
     return { id: index + 1, from: del.from, to: del.to, tables };

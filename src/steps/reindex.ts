@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { insertStatement, readStatement } from '../dataset/compile.ts';
+import { asRefillError } from '../domain/errors.ts';
 import type { Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { postgresError, sqlState } from '../source/errors.ts';
@@ -77,8 +78,12 @@ async function writeTable(
   // What Postgres itself says comes first: the other side's failure ends the stream too, with an error of Node's.
   if (read.status === 'rejected' && sqlState(read.reason) !== undefined)
     throw postgresError(read.reason, `reading ${table.definition.name}`);
-  if (written.status === 'rejected') throw written.reason;
-  if (read.status === 'rejected') throw postgresError(read.reason, `reading ${table.definition.name}`);
+  const failure =
+    read.status === 'rejected' ? postgresError(read.reason, `reading ${table.definition.name}`) : undefined;
+  // A connection to Postgres that is lost breaks the INSERT's body with an error that the target's side does not know.
+  if (written.status === 'rejected')
+    throw failure !== undefined && asRefillError(written.reason).code === 'BUG' ? failure : written.reason;
+  if (failure !== undefined) throw failure;
   return sums.result(table.definition.name);
 }
 

@@ -50,15 +50,31 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
 
   const epochOf = async () => (await ledger.run(run)).epoch ?? '';
 
+  /**
+   * What is old in a delete's range: rows from before the first snapshot of its windows, by the margin for clocks, as a
+   * row that was written before a snapshot says nothing that the snapshot does not. The run's own epoch, which lies
+   * before all of them, would leave what a live writer wrote twice under two keys while the run was at work, and again
+   * after every `retry`.
+   */
+  async function epochFor(current: readonly AttemptRecord[]): Promise<string> {
+    const epoch = await epochOf();
+    const [first] = current.map((a) => a.version).sort();
+    if (first === undefined) return epoch;
+    const before = Date.parse(`${first.slice(0, 23).replace(' ', 'T')}Z`) - limits.clockMarginSeconds * 1000;
+    const own = new Date(before).toISOString().replace('T', ' ').replace('Z', '000');
+    return own > epoch ? own : epoch;
+  }
+
   /** Which rows in a delete's range are the run's own. */
   async function versionsOf(del: number): Promise<RunVersions | undefined> {
     if (strategy !== 'replace') return undefined;
     const ids = new Set((await windowsOf(del)).map((w) => w.id));
     const attempts = (await ledger.attempts(run)).filter((a) => ids.has(a.window));
     const newest = newestDone(attempts);
+    const current = [...newest.values()];
     return {
-      epoch: await epochOf(),
-      current: [...newest.values()].map((a) => a.version),
+      epoch: await epochFor(current),
+      current: current.map((a) => a.version),
       superseded: attempts.filter((a) => newest.get(a.window) !== a).map((a) => a.version),
     };
   }
@@ -97,6 +113,11 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     async writeWindow(id) {
       const window = (await ledger.windows(run)).find((w) => w.id === id);
       if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
+      // Asked once more for what is done: the answer was lost.
+      if (window.state === 'done' || window.state === 'written') {
+        reports.onWritten(window, window.sourceRows);
+        return;
+      }
       const earlier = await ledger.attempts(run, id);
       await endQueries(
         bench.target,
@@ -134,12 +155,14 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       const del = await deleteOf(id);
       const versions = await versionsOf(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      await submitDelete(bench, ledger, run, del, versions);
+      await submitDelete(bench, ledger, run, del, versions, signal);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
 
     async awaitDelete(id) {
-      await awaitDelete(bench, ledger, run, id, waiting(`delete ${id}`));
+      // A purge's condition fits what was written since as well: then only rows from before the run tell that some are left.
+      const before = strategy === 'purge' ? await epochOf() : undefined;
+      await awaitDelete(bench, ledger, run, id, { ...waiting(`delete ${id}`), ...(before ? { before } : {}) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(await deleteOf(id), 'finished', await rowsOf(id));
     },
@@ -170,11 +193,13 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     async proveDelete(id) {
       const del = await deleteOf(id);
       const unit = `delete ${id}`;
-      reports.onWait(unit, 'the proof');
-      const { proofs, drift } = await prove(bench, await proofWindows(id), waiting(unit));
       const rows = await rowsOf(id);
-      await ledger.proveDelete(run, id, proofs, drift, rows);
-      await debugPoint('delete-proven');
+      if (del.state !== 'proven') {
+        reports.onWait(unit, 'the proof');
+        const { proofs, drift } = await prove(bench, await proofWindows(id), waiting(unit));
+        await ledger.proveDelete(run, id, proofs, drift, rows);
+        await debugPoint('delete-proven');
+      }
       reports.onWait(unit, null);
       reports.onDelete(del, 'proven', rows);
     },

@@ -1,21 +1,43 @@
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import type { Target } from './clickhouse.ts';
+import type { TargetTable } from './tables.ts';
 
 /** What `system.mutations` says of one of ours. */
 export interface MutationStatus {
   readonly id: string;
   readonly done: boolean;
   readonly killed: boolean;
-  readonly partsLeft: number;
+  /** Names of the parts that it has not passed. */
+  readonly partsLeft: readonly string[];
   readonly failReason: string;
+  /** The part that it failed on last. */
+  readonly failedPart: string;
 }
 
 /**
  * The statement of a delete. The nonce is a comparison of constants that is always true: `system.mutations` keeps it,
  * and so tells our mutation from everybody else's.
  */
-export function deleteStatement(database: string, table: string, condition: string, nonce: string): string {
-  return `ALTER TABLE ${identifier(database)}.${identifier(table)} DELETE WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
+export function deleteStatement(
+  table: Pick<TargetTable, 'database' | 'name'>,
+  condition: string,
+  nonce: string,
+  partition?: string,
+): string {
+  // Without a partition a mutation has to pass every part of the table, and waits for those of others on each of them.
+  const parts = partition === undefined ? '' : ` IN PARTITION ${partition}`;
+  return `ALTER TABLE ${identifier(table.database)}.${identifier(table.name)} DELETE${parts} WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
+}
+
+/** Whether a part can hold rows that a `deleteStatement` is about; a part's name begins with its partition's id. */
+export function concerns(statement: string, part: string): boolean {
+  const [, partition] = /^.*? DELETE IN PARTITION (\S+) WHERE /su.exec(statement) ?? [];
+  return partition === undefined || part.startsWith(`${partition.replaceAll(/['-]/gu, '')}_`);
+}
+
+/** The condition of a `deleteStatement`, its nonce included. */
+export function conditionOf(statement: string): string {
+  return statement.replace(/^.*? DELETE(?: IN PARTITION \S+)? WHERE /su, '');
 }
 
 /** Sends a delete and does not wait for it. */
@@ -31,8 +53,16 @@ export async function findMutation(
   table: string,
   nonce: string,
 ): Promise<MutationStatus | undefined> {
-  const rows = await target.rows<{ id: string; done: number; killed: number; parts: string; fail: string }>(
-    `SELECT mutation_id AS id, is_done AS done, is_killed AS killed, toString(parts_to_do) AS parts, latest_fail_reason AS fail
+  const rows = await target.rows<{
+    id: string;
+    done: number;
+    killed: number;
+    parts: string[];
+    fail: string;
+    part: string;
+  }>(
+    `SELECT mutation_id AS id, is_done AS done, is_killed AS killed, parts_to_do_names AS parts,
+       latest_fail_reason AS fail, latest_failed_part AS part
      FROM system.mutations
      WHERE database = {database:String} AND table = {table:String} AND position(command, {nonce:String}) > 0
      ORDER BY create_time DESC LIMIT 1`,
@@ -44,10 +74,17 @@ export async function findMutation(
       id: row.id,
       done: row.done === 1,
       killed: row.killed === 1,
-      partsLeft: Number(row.parts),
+      partsLeft: row.parts,
       failReason: row.fail,
+      failedPart: row.part,
     }
   );
+}
+
+/** Takes a mutation back: parts that it has not done stay as they are. */
+export async function killMutation(target: Target, database: string, table: string, id: string): Promise<void> {
+  const ours = `database = ${chLiteral(database)} AND table = ${chLiteral(table)} AND mutation_id = ${chLiteral(id)}`;
+  await target.command(`KILL MUTATION WHERE ${ours} SYNC`);
 }
 
 /** Ends queries of ours by id and waits until the server has none of them any more. */

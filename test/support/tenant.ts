@@ -59,10 +59,17 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   const ledgerDatabase = `ledger_${unique}`;
   const { host, port, user, password } = stack.postgres;
 
-  const admin = new Client({ host, port, user, password, database: 'postgres' });
-  await admin.connect();
-  for (const db of [database, ledgerDatabase]) await admin.query(`CREATE DATABASE ${escapeIdentifier(db)}`);
+  const asAdmin = async (...statements: readonly string[]) => {
+    const admin = new Client({ host, port, user, password, database: 'postgres' });
+    await admin.connect();
+    for (const statement of statements) await admin.query(statement);
+    await admin.end();
+  };
+  const databases = [database, ledgerDatabase].map((db) => escapeIdentifier(db));
+  await asAdmin(...databases.map((db) => `CREATE DATABASE ${db}`));
   const source = new Client({ host, port, user, password, database });
+  // A test may kill the server: that ends the connection, and not the tests.
+  source.on('error', () => undefined);
   await source.connect();
   await source.query(options.sourceSchema ?? postgresSchemaSql());
 
@@ -93,13 +100,11 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   const refill = createRefill(config);
   onTestFinished(async ({ task }) => {
     await refill.close();
-    await source.end();
+    await source.end().catch(() => undefined);
     if (task.result?.state === 'pass') {
-      for (const db of [database, ledgerDatabase])
-        await admin.query(`DROP DATABASE ${escapeIdentifier(db)} WITH (FORCE)`);
+      await asAdmin(...databases.map((db) => `DROP DATABASE ${db} WITH (FORCE)`));
       await ch.command({ query: `DROP DATABASE \`${database}\` SYNC` });
     }
-    await admin.end();
     await ch.close();
   });
   return {
