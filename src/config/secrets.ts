@@ -162,7 +162,9 @@ export async function resolveSecret(reference: SecretReference, options: Resolve
   else if (scheme === 'file') secret = await fromFile(reference, rest, options);
   else secret = await fromCommand(reference, rest, options);
   if (scheme !== 'env') secret = secret.replace(/\r?\n$/u, '');
-  if (secret === '') throw missing(reference, 'it is empty');
+  // A variable that is set to nothing says «no password», as a local server's user has; a file or command that is empty
+  // is a mistake.
+  if (secret === '' && scheme !== 'env') throw missing(reference, 'it is empty');
   registerSecret(secret);
   return secret;
 }

@@ -17,6 +17,8 @@ export interface Target {
   rows<Row>(sql: string, bindings?: Readonly<Record<string, Binding>>, settings?: ClickHouseSettings): Promise<Row[]>;
   /** Rows as TabSeparated text, streamed. */
   stream(sql: string, bindings?: Readonly<Record<string, Binding>>): Promise<Readable>;
+  /** The answer to a statement that takes no FORMAT, as text. */
+  text(sql: string): Promise<string>;
   /** A statement without a result. */
   command(sql: string, settings?: ClickHouseSettings): Promise<void>;
   /** An INSERT whose rows are `body`. Returns when the server has written them. */
@@ -100,6 +102,12 @@ export function openTarget(address: TargetAddress): Target {
           clickhouse_settings: READ_SETTINGS,
         });
         return result.stream;
+      }),
+    text: (sql) =>
+      guarded(async () => {
+        let answer = '';
+        for await (const chunk of (await client.exec({ query: sql })).stream) answer += String(chunk);
+        return answer.trim();
       }),
     command: (sql, settings = {}) =>
       guarded(async () => {

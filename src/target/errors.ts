@@ -48,6 +48,7 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   497: ['CH_DENIED', 'ACCESS_DENIED'],
   516: ['CH_AUTH', 'AUTHENTICATION_FAILED'],
   517: ['CH_BUSY', 'CANNOT_ASSIGN_ALTER: too many ALTERs at once'],
+  774: ['CH_READ_ONLY', 'TABLE_IS_PERMANENTLY_READ_ONLY'],
   999: ['CH_BUSY', 'KEEPER_EXCEPTION: it may come back'],
 };
 
