@@ -28,6 +28,8 @@ export interface ColumnCodec {
   readonly decode: (name: string) => string;
   /** ClickHouse: a value whose TabSeparated form is the canonical text of a target column. */
   readonly field: (name: string) => string;
+  /** Postgres types of the expression that lose nothing on the way; undefined where all do. */
+  readonly accepts: readonly string[] | undefined;
 }
 
 /** A ClickHouse type without its wrappers. */
@@ -67,7 +69,10 @@ interface Kind {
   readonly input: string;
   readonly decode: (name: string, nullable: boolean) => string;
   readonly field: (name: string) => string;
+  readonly accepts?: readonly string[];
 }
+
+const INTEGERS = ['int2', 'int4', 'int8', 'oid'] as const;
 
 const INT_BOUNDS: Readonly<Record<string, readonly [string, string]>> = {
   Int8: ['-128', '127'],
@@ -85,6 +90,8 @@ function intKind(target: TargetType): Kind | undefined {
   if (!bounds) return undefined;
   if (target.base === 'UInt64') return wideIntKind();
   return {
+    // A fraction would be rounded without a word.
+    accepts: INTEGERS,
     cast: 'bigint',
     wire: (v) => v,
     input: 'Int64',
@@ -103,6 +110,7 @@ function intKind(target: TargetType): Kind | undefined {
 function wideIntKind(): Kind {
   const text = (value: string) => `trim_scale(${value})::text`;
   return {
+    accepts: [...INTEGERS, 'numeric'],
     cast: 'numeric',
     wire: text,
     input: 'String',
@@ -117,6 +125,7 @@ function wideIntKind(): Kind {
 function boolKind(target: TargetType): Kind | undefined {
   if (target.base !== 'UInt8' && target.base !== 'Bool') return undefined;
   return {
+    accepts: ['bool'],
     cast: 'boolean',
     wire: (v) => `(${v})::int`,
     input: 'UInt8',
@@ -131,6 +140,7 @@ function floatKind(target: TargetType): Kind | undefined {
   const [cast, send] = target.base === 'Float64' ? ['double precision', 'float8send'] : ['real', 'float4send'];
   const bits = `UInt${digits * 4}`;
   return {
+    accepts: [...INTEGERS, 'float4', 'float8', 'numeric'],
     cast,
     // Bits, not digits: the two servers print some numbers in different ways. Adding 0 turns -0 into 0.
     wire: (v) => `CASE WHEN ${v} = 'NaN' THEN 'nan' ELSE encode(${send}(${v} + 0::${cast}), 'hex') END`,
@@ -146,6 +156,8 @@ function decimalKind(target: TargetType): Kind | undefined {
   const type = `${target.base}(${target.args.join(', ')})`;
   const text = (value: string) => `trim_scale(${value})::text`;
   return {
+    // A float has no decimal digits of its own: where it is to be cut is for the dataset to say.
+    accepts: [...INTEGERS, 'numeric', 'money'],
     cast: 'numeric',
     wire: text,
     input: 'String',
@@ -180,6 +192,7 @@ function timestampKind(target: TargetType): Kind | undefined {
   const fits = (n: string) =>
     `${n} >= ${BigInt(low) * BigInt(unit)} AND ${n} <= ${last < INT64_MAX ? last : INT64_MAX}`;
   return {
+    accepts: ['timestamptz', 'timestamp', 'date'],
     cast: 'timestamptz',
     wire: ticks,
     input: 'Int64',
@@ -212,6 +225,7 @@ function dateKind(target: TargetType): Kind | undefined {
   if (target.base !== 'Date' && target.base !== 'Date32') return undefined;
   const [low, high] = target.base === 'Date' ? [0, 65_535] : [-25_567, 120_529];
   return {
+    accepts: ['date'],
     cast: 'date',
     wire: (v) => `(${v} - date '1970-01-01')`,
     input: 'Int64',
@@ -237,6 +251,7 @@ function textKind(target: TargetType): Kind | undefined {
 function uuidKind(target: TargetType): Kind | undefined {
   if (target.base !== 'UUID') return undefined;
   return {
+    accepts: ['uuid'],
     cast: 'uuid',
     wire: (v) => v,
     input: 'UUID',
@@ -271,5 +286,6 @@ export function columnCodec(column: ColumnDefinition, type: string): ColumnCodec
     input: keepsNull ? `Nullable(${kind.input})` : kind.input,
     decode: (name) => kind.decode(name, keepsNull),
     field: kind.field,
+    accepts: kind.accepts,
   };
 }

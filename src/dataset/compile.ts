@@ -147,6 +147,14 @@ export function readStatement(table: CompiledTable, scope: Scope, order = false)
   return bind(`SELECT ${[why, ...wires].join(',\n  ')}\n${rowsOf(table.definition, scope)}${by}`, scope);
 }
 
+/** Reads no row: its columns have the types of the dataset's expressions, before any cast of ours. */
+export function typesStatement(table: CompiledTable, scope: Scope): string {
+  const columns = [...table.columns.keys()].map(
+    (name) => `${expression(table, name)} AS "${name.replaceAll('"', '""')}"`,
+  );
+  return bind(`SELECT ${columns.join(',\n  ')}\n${rowsOf(table.definition, scope)}\nLIMIT 0`, scope);
+}
+
 /** Computes one column of every row: it fails where that column's values are at fault. */
 export function columnStatement(table: CompiledTable, scope: Scope, name: string): string {
   const wire = table.columns.get(name)?.wire;

@@ -12,6 +12,8 @@ export interface SourceAddress extends Omit<PostgresConfig, 'password'> {
 /** One connection to a source database, in UTC, which only reads. */
 export interface Source {
   query<Row extends Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** The types of a SELECT's columns by their names in `pg_type`, in order; those of domains are what they are made of. */
+  types(select: string): Promise<string[]>;
   /** Rows of a SELECT as COPY's text, a chunk for every few rows, with back-pressure. */
   copy(select: string): CopyToStreamQuery;
   /** Cancels what runs by closing the connection; Postgres notices at the next row it sends. */
@@ -61,6 +63,18 @@ export async function openSource(address: SourceAddress): Promise<Source> {
     async query<Row extends Record<string, unknown>>(sql: string, values: readonly unknown[] = []) {
       try {
         return (await client.query<Row>(sql, [...values])).rows;
+      } catch (error) {
+        throw postgresError(error, place);
+      }
+    },
+    async types(select) {
+      try {
+        const { fields } = await client.query(select);
+        const { rows } = await client.query<{ name: string }>(
+          `SELECT t.typname AS name FROM unnest($1::oid[]) WITH ORDINALITY o (id, n) JOIN pg_type t ON t.oid = o.id ORDER BY o.n`,
+          [fields.map((f) => f.dataTypeID)],
+        );
+        return rows.map((r) => r.name);
       } catch (error) {
         throw postgresError(error, place);
       }

@@ -1,12 +1,13 @@
 import { HASH_TEXT, readStatement, targetHash } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import type { SourceRow, TargetRow } from '../domain/classify.ts';
+import { RefillError } from '../domain/errors.ts';
 import { hashRow, hashText } from '../domain/row-hash.ts';
 import { instant } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { postgresError } from '../source/errors.ts';
 import { fieldStarts, readLines, unescapeField } from '../source/lines.ts';
-import { withSource } from '../source/postgres.ts';
+import { type Source, withSource } from '../source/postgres.ts';
 import { type RunVersions, newRows } from '../target/count.ts';
 import { from, inRangeFinal, timeMs } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
@@ -45,7 +46,9 @@ async function lookupSource(
   const hash = { xx: 0, murmur: 0 };
   const found = new Map<string, SourceRow>();
   await withSource(bench.source, async (source) => {
-    const copy = source.copy(readStatement(table, { tenant: bench.tenant, keys }));
+    const possible = await possibleKeys(bench, table, source, keys);
+    if (possible.length === 0) return;
+    const copy = source.copy(readStatement(table, { tenant: bench.tenant, keys: possible }));
     try {
       await readLines(copy, (bytes, start, end) => {
         const fields = fieldStarts(bytes, start, end);
@@ -60,6 +63,30 @@ async function lookupSource(
     }
   });
   return found;
+}
+
+/**
+ * The keys that the source's type can hold: a target's row, or what a person asks for, may have one that is no number or
+ * no UUID. Postgres says so when it plans the statement, whatever rows there are.
+ */
+async function possibleKeys(
+  bench: Workbench,
+  table: BenchTable,
+  source: Source,
+  keys: readonly string[],
+): Promise<readonly string[]> {
+  try {
+    await source.query(`EXPLAIN ${readStatement(table, { tenant: bench.tenant, keys })}`);
+    return keys;
+  } catch (error) {
+    if (!(error instanceof RefillError) || error.code !== 'PG_VALUE') throw error;
+  }
+  // Where it fails without keys, the keys are not at fault, and none of them may count as unknown.
+  await source.query(`EXPLAIN ${readStatement(table, { tenant: bench.tenant, keys: [] })}`);
+  if (keys.length === 1) return [];
+  const half = Math.ceil(keys.length / 2);
+  const first = await possibleKeys(bench, table, source, keys.slice(0, half));
+  return [...first, ...(await possibleKeys(bench, table, source, keys.slice(half)))];
 }
 
 async function lookupTarget(

@@ -1,8 +1,9 @@
-import { countStatement, readStatement } from '../dataset/compile.ts';
-import { identifier } from '../dataset/sql.ts';
+import { countStatement, readStatement, typesStatement } from '../dataset/compile.ts';
+import { bind, identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
 import type { Warning } from '../domain/plan.ts';
+import { DAY_MS, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
@@ -32,21 +33,64 @@ function* nodes(plan: PlanNode): Generator<PlanNode> {
 }
 
 /**
- * Checks each table's source query: that Postgres can run it (`PG_QUERY`, `PG_DENIED` otherwise), and that it does not
- * scan a big table whole.
+ * Checks that Postgres can run every statement that a run will need, for after its deletes it would be too late
+ * (`PG_QUERY`, `PG_DENIED` otherwise), and that the types of what it reads are those that the dataset says
+ * (`DATASET_INVALID`). No row is read.
  */
+async function checkStatements(bench: Workbench, source: Source): Promise<void> {
+  const { tenant } = bench;
+  const scope = { tenant, range: { from: '2000-01-01T00:00:00.000Z', to: '2000-01-02T00:00:00.000Z' } };
+  for (const table of bench.tables) {
+    const { definition } = table;
+    const types = await source.types(typesStatement(table, scope));
+    const problems = [...table.columns].flatMap(([name, { accepts }], index) => {
+      const type = types[index] ?? '';
+      if (!accepts || accepts.includes(type)) return [];
+      return [`${name}: ${definition.columns[name]?.kind} takes ${accepts.join(', ')}, and the expression is ${type}`];
+    });
+    if (problems.length > 0) {
+      throw new RefillError(
+        'DATASET_INVALID',
+        `the dataset does not fit the source of ${definition.name}: ${problems.join('; ')}`,
+        {
+          hint: 'Correct the kind, or write the cast into the expression, where it is meant.',
+          details: { table: definition.name, problems },
+        },
+      );
+    }
+    for (const statement of [
+      countStatement(table, scope),
+      readStatement(table, scope, true),
+      readStatement(table, { tenant, keys: [] }),
+    ])
+      await source.query(`EXPLAIN ${statement}`);
+    for (const untimed of definition.untimed ?? []) await source.query(`EXPLAIN ${bind(untimed.select, { tenant })}`);
+  }
+}
+
+/** Refuses a range whose ends the target's times cannot tell from others, as `RANGE_INVALID`. */
+export function checkRange(bench: Workbench, range: Range): void {
+  for (const { definition, timeTickMs } of bench.tables) {
+    if (timeTickMs <= 1 || (ms(range.from) % timeTickMs === 0 && ms(range.to) % timeTickMs === 0)) continue;
+    throw new RefillError(
+      'RANGE_INVALID',
+      `${definition.time} of ${definition.name} counts ${unitOf(timeTickMs)}, and the range does not begin and end with one`,
+    );
+  }
+}
+
+function unitOf(tickMs: number): string {
+  if (tickMs === DAY_MS) return 'days';
+  return tickMs === 1000 ? 'seconds' : `${tickMs} ms`;
+}
+
+/** Warns where a table's source query scans a big table whole. */
 export async function checkSourceQueries(bench: Workbench, range: Range): Promise<Warning[]> {
+  checkRange(bench, range);
   const warnings: Warning[] = [];
   await withSource(bench.source, async (source) => {
     for (const table of bench.tables) {
       const scope = { tenant: bench.tenant, range };
-      // Every shape of statement that a run will need: after its deletes it would be too late to find one wrong.
-      for (const statement of [
-        countStatement(table, scope),
-        readStatement(table, scope, true),
-        readStatement(table, { tenant: bench.tenant, keys: [] }),
-      ])
-        await source.query(`EXPLAIN ${statement}`);
       const [row] = await source.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
         `EXPLAIN (FORMAT JSON, VERBOSE) ${readStatement(table, scope)}`,
       );
@@ -87,9 +131,13 @@ export async function clockSkew(bench: Workbench): Promise<{ readonly seconds: n
   });
 }
 
-/** Everything that must be right before rows are deleted, as findings: `doctor` prints them, a run refuses errors. */
+/**
+ * Everything that must be right before rows are deleted, as findings: `doctor` prints them, a run refuses errors. What
+ * keeps the dataset from being used at all is thrown.
+ */
 export async function preflight(bench: Workbench): Promise<Finding[]> {
   const { tenant, target } = bench;
+  await withSource(bench.source, (source) => checkStatements(bench, source));
   const findings: Finding[] = [];
   const subject = (table: string) => `${tenant.targetDatabase}.${table}`;
   const add = (level: Finding['level'], check: string, about: string, message: string, remedy: string | null = null) =>

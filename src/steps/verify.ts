@@ -10,6 +10,7 @@ import { withSnapshot } from '../source/postgres.ts';
 import { createPool } from '../domain/pool.ts';
 import { namingColumn } from './misfit.ts';
 import { countByHour } from '../target/count.ts';
+import { checkRange } from './preflight.ts';
 import { driftId, type ProofWindow, prove } from './prove.ts';
 import { sourceSums } from './reindex.ts';
 import type { Workbench } from './workbench.ts';
@@ -30,6 +31,7 @@ const WINDOWS_A_PASS = 64;
 export async function verify(bench: Workbench, options: VerifyOptions): Promise<VerifyResult> {
   const { range, limits, ledger, actor, signal } = options;
   const subject = { run: null, tenant: bench.tenant, dataset: bench.dataset.name, range };
+  checkRange(bench, range);
   const id = await ledger.startVerification(subject, actor);
   const windows = await verifyWindows(bench, range, limits);
   const proofs: TableProof[] = [];

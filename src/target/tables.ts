@@ -1,6 +1,6 @@
 import type { TargetColumns } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
-import { instant, ms, type PartitionSpan } from '../domain/windows.ts';
+import { DAY_MS, instant, ms, type PartitionSpan } from '../domain/windows.ts';
 import type { Instant, Range, TenantName } from '../domain/words.ts';
 import type { TableDefinition } from '../dataset/definition.ts';
 import type { Target } from './clickhouse.ts';
@@ -101,19 +101,26 @@ function partitionsOf(table: TargetTable, definition: TableDefinition, range: Ra
     return table.partitionKey === ''
       ? []
       : [`_partition_id IN (SELECT DISTINCT _partition_id ${from(table, false)} WHERE ${rows})`];
-  const { from: first, to: end } = wholePartitions(range, span);
+  const { from: first, to: end } = wholePartitions(range, span, isUtc(table, definition.time));
   const time = identifier(definition.time);
   return [`${time} >= ${instantLiteral(first)}`, `${time} < ${instantLiteral(end)}`];
 }
 
-/** A range made larger, so that it begins and ends where partitions do. */
-function wholePartitions(range: Range, span: Exclude<PartitionSpan, 'none'>): Range {
-  const [first, last] = [new Date(ms(range.from)), new Date(ms(range.to) - 1)];
+/** A range made larger, so that it begins and ends where partitions do, or by a day more where those follow a zone. */
+function wholePartitions(range: Range, span: Exclude<PartitionSpan, 'none'>, utc: boolean): Range {
+  const shift = utc ? 0 : DAY_MS;
+  const [first, last] = [new Date(ms(range.from) - shift), new Date(ms(range.to) - 1 + shift)];
   const boundary = (date: Date, next: 0 | 1) =>
     span === 'month'
       ? Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + next, 1)
       : Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate() + next);
   return { from: instant(boundary(first, 0)), to: instant(boundary(last, 1)) };
+}
+
+/** Whether the days of a column are those of UTC; without a zone they are the server's. */
+function isUtc(table: TargetTable, column: string): boolean {
+  const type = table.columns.get(column)?.type ?? '';
+  return /'(?:Etc\/)?UTC'/u.test(type) || /^(?:Nullable\()?Date(?:32)?\b/u.test(type);
 }
 
 /** Whether a table's sorting key has a column itself, and not only something made of it. */

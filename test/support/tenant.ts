@@ -35,6 +35,8 @@ export interface TestTenantOptions {
   /** Statements that make the target's tables, with the database's name in each. */
   readonly targetSchema?: (database: string) => readonly string[];
   readonly stack?: EmbeddedInfo;
+  /** Takes what ends the tenant, where several tests share it. Default: it ends with the running test. */
+  readonly onEnd?: (end: () => Promise<void>) => void;
 }
 
 /** Waits are short in tests: nobody else writes, unless the test does. */
@@ -98,15 +100,17 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     limits: { ...TEST_LIMITS, ...options.limits },
   };
   const refill = createRefill(config);
-  onTestFinished(async ({ task }) => {
+  const end = async (passed: boolean) => {
     await refill.close();
     await source.end().catch(() => undefined);
-    if (task.result?.state === 'pass') {
+    if (passed) {
       await asAdmin(...databases.map((db) => `DROP DATABASE ${db} WITH (FORCE)`));
       await ch.command({ query: `DROP DATABASE \`${database}\` SYNC` });
     }
     await ch.close();
-  });
+  };
+  if (options.onEnd) options.onEnd(() => end(true));
+  else onTestFinished(({ task }) => end(task.result?.state === 'pass'));
   return {
     name,
     database,
