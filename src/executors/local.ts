@@ -97,11 +97,15 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   });
   const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
   const windows = createPool(plan.limits.windows);
+  let firstFailure: unknown;
   const context: FlowContext = {
     windows,
     deletes: createPool(2),
     mayBegin: () => wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true,
-    onFailure: (unit, error) => keepFailure(options, events, stop.signal, unit, error),
+    onFailure: (unit, error) => {
+      firstFailure ??= error;
+      return keepFailure(options, events, stop.signal, unit, error);
+    },
   };
   let outcome: FlowOutcome | undefined;
   let failure: unknown;
@@ -129,7 +133,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   const result = await resultOf(
     options,
     endState(outcome, failure, stop.signal, await ledger.wanted(run.id)),
-    failure,
+    failure ?? firstFailure,
     (Date.now() - began) / 1000,
   );
   await ledger.setRunState(run.id, result.state, actor, {
@@ -183,12 +187,9 @@ async function resultOf(
   });
   const tables = verifiedTables(proofs, drift);
   const n = differences(tables);
-  const error =
-    failure !== undefined && ended === 'failed'
-      ? asRefillError(failure).toJSON()
-      : ended === 'failed'
-        ? ([...windows, ...deletes].find((u) => u.error)?.error ?? undefined)
-        : undefined;
+  // Of a unit that failed in another program, what the ledger keeps of it.
+  const kept = [...windows, ...deletes].find((u) => u.error)?.error ?? undefined;
+  const error = ended !== 'failed' ? undefined : failure === undefined ? kept : asRefillError(failure).toJSON();
   return {
     type: 'result',
     run: run.id,
