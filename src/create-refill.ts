@@ -1,5 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import type { RefillConfig } from './config/config.ts';
+import type { ConfigInput } from './config/define.ts';
+import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
 import { asRefillError, RefillError } from './domain/errors.ts';
@@ -23,26 +25,38 @@ import { findTenant, findTenants, tenantOf } from './steps/tenants.ts';
 import { verify } from './steps/verify.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
 
-/** Opens nothing yet: each connection is made when it is first needed. Call `close()` at the end. */
-export function createRefill(config: RefillConfig): Refill {
+/**
+ * Opens nothing yet: each connection is made when it is first needed. Call `close()` at the end.
+ *
+ * @param config What `defineConfig` or `loadConfig` returned. It is checked at the first call, which throws
+ * `CONFIG_INVALID` where something is wrong with it.
+ */
+export function createRefill(config: ConfigInput): Refill {
   return new LocalRefill(config);
 }
 
 class LocalRefill implements Refill {
-  readonly #config: RefillConfig;
+  readonly #input: ConfigInput;
   readonly #actor: Actor = { user: userInfo().username, host: hostname(), pid: process.pid };
   readonly #closing = new AbortController();
+  #completed: Promise<RefillConfig> | undefined;
   #ledger: Promise<Ledger> | undefined;
   #clusters: Promise<readonly Cluster[]> | undefined;
 
-  constructor(config: RefillConfig) {
-    this.#config = config;
+  constructor(input: ConfigInput) {
+    this.#input = input;
+  }
+
+  #config(): Promise<RefillConfig> {
+    this.#completed ??= completeConfig(this.#input);
+    return this.#completed;
   }
 
   readonly ledger = (): Promise<Ledger> => {
     this.#ledger ??= (async () => {
-      const { password } = this.#config.ledger;
-      return openLedger(this.#config.ledger, password === undefined ? undefined : await resolveSecret(password));
+      const { ledger } = await this.#config();
+      const { password } = ledger;
+      return openLedger(ledger, password === undefined ? undefined : await resolveSecret(password));
     })().catch((error: unknown) => {
       // A ledger that was away may be back at the next call.
       this.#ledger = undefined;
@@ -52,8 +66,8 @@ class LocalRefill implements Refill {
   };
 
   #allClusters(): Promise<readonly Cluster[]> {
-    this.#clusters ??= Promise.all(
-      Object.entries(this.#config.clusters).map(([name, cluster]) => openCluster(name, cluster, resolveSecret)),
+    this.#clusters ??= this.#config().then(({ clusters }) =>
+      Promise.all(Object.entries(clusters).map(([name, cluster]) => openCluster(name, cluster, resolveSecret))),
     );
     return this.#clusters;
   }
@@ -70,8 +84,8 @@ class LocalRefill implements Refill {
     return found;
   }
 
-  #dataset(name: string | undefined): DatasetDefinition {
-    const { datasets } = this.#config;
+  async #dataset(name: string | undefined): Promise<DatasetDefinition> {
+    const { datasets } = await this.#config();
     const found = name === undefined ? datasets[0] : datasets.find((d) => d.name === name);
     if (!found)
       throw new RefillError(
@@ -82,7 +96,7 @@ class LocalRefill implements Refill {
   }
 
   async #workbench(request: TenantRequest & { readonly tables?: readonly string[] }): Promise<Workbench> {
-    const dataset = this.#dataset(request.dataset);
+    const dataset = await this.#dataset(request.dataset);
     const { cluster, finding } = await findTenant(await this.#clustersNamed(request.cluster), dataset, request.tenant);
     return openWorkbench(cluster, tenantOf(finding), dataset, request.tables);
   }
@@ -91,11 +105,11 @@ class LocalRefill implements Refill {
   async #workbenchOf(plan: Plan): Promise<Workbench> {
     const [cluster] = await this.#clustersNamed(plan.tenant.cluster);
     if (!cluster) throw new RefillError('BUG', `no cluster ${plan.tenant.cluster}`);
-    return openWorkbench(cluster, plan.tenant, this.#dataset(plan.dataset), plan.tables);
+    return openWorkbench(cluster, plan.tenant, await this.#dataset(plan.dataset), plan.tables);
   }
 
   async tenants(options: { readonly dataset?: string } = {}): Promise<readonly TenantFinding[]> {
-    const dataset = this.#dataset(options.dataset);
+    const dataset = await this.#dataset(options.dataset);
     const found: TenantFinding[] = [];
     for (const cluster of await this.#allClusters()) found.push(...(await findTenants(cluster, dataset)));
     return found;
@@ -119,12 +133,13 @@ class LocalRefill implements Refill {
         return false;
       }
     };
-    await check('ledger', this.#config.ledger.database, async () => {
+    const config = await this.#config();
+    await check('ledger', config.ledger.database, async () => {
       await (await this.ledger()).runs({ limit: 1 });
       return 'reachable, and its schema is up to date';
     });
     for (const cluster of await this.#allClusters()) {
-      for (const dataset of this.#config.datasets) {
+      for (const dataset of config.datasets) {
         let tenants: readonly TenantFinding[] = [];
         const reached = await check('cluster', cluster.name, async () => {
           tenants = await findTenants(cluster, dataset);
@@ -203,7 +218,7 @@ class LocalRefill implements Refill {
       createdBy: `${this.#actor.user}@${this.#actor.host}`,
       range: request.range,
       strategy: request.strategy,
-      limits: this.#config.limits,
+      limits: (await this.#config()).limits,
       rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
       findings: await preflight(bench),
     });
@@ -314,7 +329,7 @@ class LocalRefill implements Refill {
     const bench = await this.#workbench(request);
     return verify(bench, {
       range: request.range,
-      limits: this.#config.limits,
+      limits: (await this.#config()).limits,
       ledger: await this.ledger(),
       actor: this.#actor,
       signal: this.#closing.signal,

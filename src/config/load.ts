@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import { RefillError } from '../domain/errors.ts';
-import { checkConfig } from './check.ts';
+import type { Checked } from './check.ts';
 import type { RefillConfig } from './config.ts';
+import type { ConfigInput } from './define.ts';
 import { findConfig } from './find.ts';
 import { importModule } from './module.ts';
 import { configError, problems, shownFile, type Locate, type Problem } from './problems.ts';
@@ -59,8 +60,38 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const form = ['.yaml', '.yml'].includes(extname(file)) ? 'yaml' : 'module';
   const read = form === 'yaml' ? await readYaml(file, cwd) : await readModule(file);
   if ('problems' in read) throw configError(file, cwd, read.problems);
-  const builtins = options.builtins ?? (await import('../dataset/builtin.ts')).BUILTIN_DATASETS;
-  const checked = await checkConfig(read.value, { form, directory: dirname(file), builtins });
+  const checked = await check(read.value, form, dirname(file), options.builtins);
   if ('findings' in checked) throw configError(file, cwd, problems(checked.findings, read.locate));
   return { config: checked.config, file };
+}
+
+/**
+ * The same for a configuration that a program holds: paths of datasets and secrets are relative to the current
+ * directory. One that is complete stays as it is. Errors: as `loadConfig`, without places.
+ */
+export async function completeConfig(input: ConfigInput): Promise<RefillConfig> {
+  const cwd = process.cwd();
+  const checked = await check(input, 'module', cwd);
+  if ('findings' in checked)
+    throw configError(
+      'the configuration',
+      cwd,
+      problems(checked.findings, () => null),
+    );
+  return checked.config;
+}
+
+/** The schemas are loaded when they are first needed: importing the library must not set up zod's globals. */
+async function check(
+  value: unknown,
+  form: 'yaml' | 'module',
+  directory: string,
+  builtins?: ReadonlyMap<string, DatasetDefinition>,
+): Promise<Checked> {
+  const { checkConfig } = await import('./check.ts');
+  return checkConfig(value, {
+    form,
+    directory,
+    builtins: builtins ?? (await import('../dataset/builtin.ts')).BUILTIN_DATASETS,
+  });
 }

@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { isAbsolute, relative } from 'node:path';
 import type { z } from 'zod';
 import { RefillError } from '../domain/errors.ts';
 import { LITERAL_IN_ADDRESS, LITERAL_PASSWORD, safeKey } from './fields.ts';
@@ -88,6 +88,8 @@ export function problems(found: readonly Finding[], locate: Locate): readonly Pr
 
 /** The file as a person would name it from where they are. */
 export function shownFile(file: string, cwd: string): string {
+  // What a program holds is no file, and has a name instead.
+  if (!isAbsolute(file)) return file;
   const path = relative(cwd, file);
   return path === '' || path.startsWith('..') ? file : path;
 }

@@ -117,7 +117,7 @@ export const CATALOGUE = {
   PG_UNREACHABLE: retried(
     'postgres',
     'Postgres does not answer.',
-    'Check host, port and network (VPN, port-forward), then run `refill resume`.',
+    'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill resume`.',
   ),
   PG_AUTH: failed(
     'postgres',
@@ -153,7 +153,7 @@ export const CATALOGUE = {
   CH_UNREACHABLE: retried(
     'clickhouse',
     'ClickHouse does not answer.',
-    'Check the URL and the network (VPN, port-forward), then run `refill resume`.',
+    'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill resume`.',
   ),
   CH_AUTH: failed(
     'clickhouse',

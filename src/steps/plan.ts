@@ -12,7 +12,7 @@ import { deleteStatement } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
 import { from, inRange, ofTenant, partitionSpan } from '../target/tables.ts';
 import { deleteCondition } from './delete.ts';
-import { checkSourceQueries, sourceIdentity } from './preflight.ts';
+import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { rowsIn, type SurveyCounts, survey } from './survey.ts';
 import { fingerprint, type Workbench } from './workbench.ts';
 
@@ -33,6 +33,7 @@ const LARGEST_WINDOW = 4;
 /** Makes a plan: counts both sides, cuts windows and deletes, and says what could surprise. Nothing is written. */
 export async function makePlan(bench: Workbench, options: PlanOptions): Promise<Plan> {
   const { range, limits, rate } = options;
+  checkRange(bench, range);
   const strategy = chooseStrategy(bench, options.strategy);
   const counts = await survey(bench, range);
   const span = spanOf(bench);
@@ -145,6 +146,12 @@ function planDeletes(
   return { planned, ofWindow };
 }
 
+/** The window that reads most, for which an index may not pay. */
+function largestOf(windows: readonly CutWindow[], range: Range): Range {
+  const [first, ...others] = windows;
+  return first ? others.reduce((largest, w) => (w.rows > largest.rows ? w : largest), first) : range;
+}
+
 async function warningsOf(
   bench: Workbench,
   strategy: Strategy,
@@ -154,7 +161,7 @@ async function warningsOf(
   aim: number,
 ): Promise<Warning[]> {
   const warnings: Warning[] = [
-    ...(await checkSourceQueries(bench, options.range)),
+    ...(await checkSourceQueries(bench, largestOf(windows, options.range))),
     ...(await ownerWarnings(bench, counts)),
     ...(await futureVersions(bench, strategy, options.range)),
   ];

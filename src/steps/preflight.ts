@@ -84,35 +84,39 @@ function unitOf(tickMs: number): string {
   return tickMs === 1000 ? 'seconds' : `${tickMs} ms`;
 }
 
-/** Warns where a table's source query scans a big table whole. */
-export async function checkSourceQueries(bench: Workbench, range: Range): Promise<Warning[]> {
-  checkRange(bench, range);
-  const warnings: Warning[] = [];
-  await withSource(bench.source, async (source) => {
+/** Warns once of each big source table that reading a window would scan whole, whichever target tables read it. */
+export async function checkSourceQueries(bench: Workbench, window: Range): Promise<Warning[]> {
+  return withSource(bench.source, async (source) => {
+    const readers = new Map<string, string[]>();
     for (const table of bench.tables) {
-      const scope = { tenant: bench.tenant, range };
-      const [row] = await source.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
-        `EXPLAIN (FORMAT JSON, VERBOSE) ${readStatement(table, scope)}`,
-      );
-      const big = new Set(table.definition.source.big);
-      const plan = row?.['QUERY PLAN'][0]?.Plan;
-      const scanned = plan
-        ? [...nodes(plan)].filter((n) => n['Node Type'] === 'Seq Scan').map((n) => `${n.Schema}.${n['Relation Name']}`)
-        : [];
-      for (const name of new Set(scanned.filter((n) => big.has(n)))) {
+      const { name, source: definition } = table.definition;
+      for (const scanned of await scannedTables(source, readStatement(table, { tenant: bench.tenant, range: window })))
+        if (definition.big?.includes(scanned)) readers.set(scanned, [...(readers.get(scanned) ?? []), name]);
+    }
+    return Promise.all(
+      [...readers].map(async ([scanned, tables]): Promise<Warning> => {
         const [size] = await source.query<{ rows: string; mb: string }>(
           `SELECT greatest(reltuples, 0)::bigint AS rows, (pg_table_size(oid) / 1048576)::bigint AS mb FROM pg_class WHERE oid = to_regclass($1)`,
-          [name],
+          [scanned],
         );
-        warnings.push({
+        return {
           code: 'SOURCE_SCAN',
-          table: table.definition.name,
-          message: `reading a window of ${table.definition.name} scans ${name} whole (about ${Number(size?.rows).toLocaleString('en')} rows, ${size?.mb} MB): the range holds much of it, or an index is missing`,
-        });
-      }
-    }
+          table: scanned,
+          message: `reading a window of ${tables.join(', ')} scans ${scanned} whole (about ${Number(size?.rows).toLocaleString('en')} rows, ${size?.mb} MB): the window holds much of it, or an index is missing`,
+        };
+      }),
+    );
   });
-  return warnings;
+}
+
+/** The tables that a statement reads whole, as `schema.table`, each once. */
+async function scannedTables(source: Source, statement: string): Promise<ReadonlySet<string>> {
+  const [row] = await source.query<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
+    `EXPLAIN (FORMAT JSON, VERBOSE) ${statement}`,
+  );
+  const plan = row?.['QUERY PLAN'][0]?.Plan;
+  const scans = plan ? [...nodes(plan)].filter((n) => n['Node Type'] === 'Seq Scan') : [];
+  return new Set(scans.map((n) => `${n.Schema}.${n['Relation Name']}`));
 }
 
 /** Seconds by which ClickHouse's clock is ahead of Postgres', and by how much that may be wrong. */
