@@ -30,6 +30,20 @@ export interface Snapshot extends Source {
   readonly time: string;
 }
 
+/** What every session of ours sets, whatever the server's defaults. */
+const SETTINGS = {
+  timezone: 'UTC',
+  datestyle: 'ISO',
+  extra_float_digits: 1,
+  standard_conforming_strings: 'on',
+  default_transaction_read_only: 'on',
+  // Costs seconds on expressions as long as ours and gains nothing on rows that are mostly formatted.
+  jit: 'off',
+  // The default of 4 is for spinning disks: with it each window of the sample reads the whole table of scores, and the
+  // seven windows of `tenant` cost Postgres 62 s of CPU in place of 36.
+  random_page_cost: 1.1,
+} as const;
+
 function options(address: SourceAddress): ClientConfig {
   return {
     host: address.host,
@@ -42,9 +56,9 @@ function options(address: SourceAddress): ClientConfig {
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     client_encoding: 'UTF8',
-    // jit costs seconds on expressions as long as ours and gains nothing on rows that are mostly formatted.
-    options:
-      '-c timezone=UTC -c datestyle=ISO -c extra_float_digits=1 -c jit=off -c standard_conforming_strings=on -c default_transaction_read_only=on',
+    options: Object.entries(SETTINGS)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   };
 }
 
