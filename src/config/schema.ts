@@ -116,6 +116,9 @@ const LIMITS = {
   stalledMinutes: between(0.01, 10_080)
     .default(DEFAULT_LIMITS.stalledMinutes)
     .describe('Minutes without one more part done after which a delete is called stalled.'),
+  replicaMinutes: between(0, 10_080)
+    .default(DEFAULT_LIMITS.replicaMinutes)
+    .describe('Minutes for which a replica that does not answer is waited for at the end of a delete.'),
 } satisfies Record<keyof Limits, z.ZodDefault<z.ZodNumber>>;
 
 const limitsSchema = strict(LIMITS).prefault({}).describe('The numbers that a run keeps to.');

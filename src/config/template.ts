@@ -14,6 +14,7 @@ const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   looks: 'how often it is looked up again',
   mutationPollSeconds: 'between looks at a mutation, at most',
   stalledMinutes: 'without progress until a delete is called stalled',
+  replicaMinutes: 'for which a replica that is away is waited for at a delete’s end',
 };
 
 function limitLines(): string {

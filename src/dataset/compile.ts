@@ -116,10 +116,14 @@ function targetLine(table: CompiledTable): string {
 
 /**
  * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `xx`, `murmur`
- * and `bucket` of a SELECT.
+ * and `bucket` of a SELECT or a WITH.
+ *
+ * @param misplaced A condition for rows that are not where they should be: their hash is another one, so that they
+ * count as different wherever hashes are compared.
  */
-export function targetHash(table: CompiledTable): string {
-  return `${targetLine(table)} AS line, xxHash32(line) AS xx, murmurHash3_32(line) AS murmur, bitAnd(xx, ${BUCKETS - 1}) AS bucket`;
+export function targetHash(table: CompiledTable, misplaced = ''): string {
+  const own = misplaced === '' ? 'xxHash32(line)' : `bitXor(xxHash32(line), toUInt32(${misplaced}))`;
+  return `${targetLine(table)} AS line, ${own} AS xx, murmurHash3_32(line) AS murmur, bitAnd(xx, ${BUCKETS - 1}) AS bucket`;
 }
 
 /** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
@@ -164,7 +168,8 @@ export function columnStatement(table: CompiledTable, scope: Scope, name: string
 
 /** Where rows go, and the values that are the same for all of them. */
 export interface InsertTarget {
-  readonly database: string;
+  /** What an INSERT INTO names: a table, or a table function. */
+  readonly into: string;
   readonly tenant: Parameters['tenant'];
   /** `YYYY-MM-DD HH:MM:SS.ffffff` in UTC: the time of the snapshot that the rows were read in. */
   readonly version: string;
@@ -187,7 +192,7 @@ export function insertStatement(table: CompiledTable, target: InsertTarget): str
     'reason String',
     ...[...table.columns].map(([name, codec]) => `${identifier(name)} ${codec.input}`),
   ].join(', ');
-  return `INSERT INTO ${identifier(target.database)}.${identifier(definition.name)} (${names.map(identifier).join(', ')})
+  return `INSERT INTO ${target.into} (${names.map(identifier).join(', ')})
 SELECT ${values.join(',\n  ')}
 FROM input(${chLiteral(structure)}) FORMAT TabSeparated`;
 }

@@ -155,6 +155,25 @@ export const CATALOGUE = {
     'ClickHouse does not answer.',
     'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill resume`.',
   ),
+  CH_SHARD_UNREACHABLE: retried(
+    'clickhouse',
+    'No replica of a shard answers: what it holds is unknown, and nothing can be deleted or proven there.',
+    'Bring one of its replicas back; a run that it stopped goes on with `refill resume`.',
+  ),
+  CH_KEEPER_UNREACHABLE: retried(
+    'clickhouse',
+    'ClickHouse has lost its Keeper (or ZooKeeper): its replicated tables are read-only meanwhile.',
+    'Bring the Keeper back; a run that it stopped goes on with `refill resume`.',
+  ),
+  CH_REPLICA_BEHIND: retried(
+    'clickhouse',
+    'A replica has not yet copied what was written to another one.',
+    'It is waited for; if it stays, look at `system.replication_queue` of that replica.',
+  ),
+  CH_CLUSTER_UNKNOWN: config(
+    'ClickHouse knows no cluster of the configured name.',
+    'Correct `clickhouse.cluster`; the clusters that it knows are named.',
+  ),
   CH_AUTH: failed(
     'clickhouse',
     'ClickHouse refuses the user or the password.',

@@ -15,6 +15,8 @@ export interface TargetRow {
   /** As the server prints it; null without a version column. */
   readonly version: string | null;
   readonly hash: string;
+  /** It lies on another shard than its own; its hash is not that of an equal row, then. */
+  readonly misplaced: boolean;
 }
 
 export type Verdict =
@@ -27,6 +29,7 @@ export const DRIFT_REASONS: Readonly<Record<string, string>> = {
   not_in_target: 'It should be in the target and is not.',
   not_in_source: 'The source has no such row (any more).',
   moved: 'Its time in the target is not the source’s: it was submitted, or changed, after it was written.',
+  wrong_shard: 'It lies on another shard than its own, where readers that know the sharding key do not look.',
   differs: 'A column other than its time differs from the source.',
   several_rows: 'It stands in the target more than once, in rows that no merge puts together.',
 };
@@ -47,5 +50,6 @@ export function classify(source: SourceRow | null, targets: readonly TargetRow[]
   if (!first) return { verdict: 'missing', reason: 'not_in_target' };
   if (targets.length > 1) return { verdict: 'duplicated', reason: 'several_rows' };
   if (first.hash === source.hash) return { verdict: 'present' };
-  return { verdict: 'stale', reason: first.time === source.time ? 'differs' : 'moved' };
+  if (first.time !== source.time) return { verdict: 'stale', reason: 'moved' };
+  return { verdict: 'stale', reason: first.misplaced ? 'wrong_shard' : 'differs' };
 }

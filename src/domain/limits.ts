@@ -42,6 +42,11 @@ export interface Limits {
   readonly mutationPollSeconds: number;
   /** Minutes without one more part done after which a delete is called stalled, and why is shown. Default 10. */
   readonly stalledMinutes: number;
+  /**
+   * Minutes for which a replica that does not answer is waited for, once a delete is done on all others. Default 2: a
+   * restart is over by then; a replica that is away for longer applies the delete by itself when it is back.
+   */
+  readonly replicaMinutes: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -57,4 +62,5 @@ export const DEFAULT_LIMITS: Limits = {
   looks: 3,
   mutationPollSeconds: 15,
   stalledMinutes: 10,
+  replicaMinutes: 2,
 };

@@ -293,6 +293,7 @@ function retriedSteps(
         events.push({ type: 'delete', run: run.id, delete: del.id, from: del.from, to: del.to, state, rows });
       },
       onWait: (unit, reason) => tracker.wait(unit, reason),
+      onNotice: (message) => events.push({ type: 'notice', run: run.id, message }),
     },
   });
   const retried = <T>(unit: string, task: () => Promise<T>): Promise<T> =>

@@ -1,32 +1,47 @@
 import type { ClusterConfig } from '../config/config.ts';
-import { openTarget, type Target } from '../target/clickhouse.ts';
 import type { SourceAddress } from '../source/postgres.ts';
+import { openTarget, type Target } from '../target/clickhouse.ts';
+import { findReach, type Reach } from '../target/reach.ts';
+import { discoverTopology, type Topology } from '../target/topology.ts';
 
 /** Turns a reference (`env:NAME`, …) into the secret. */
 export type ResolveSecret = (reference: string) => Promise<string>;
 
-/** How to reach both sides of a cluster. The target's connection is shared; sources are opened when needed. */
+/** How to reach both sides of a cluster. The target's connections are shared; sources are opened when needed. */
 export interface Cluster {
   readonly name: string;
   readonly config: ClusterConfig;
+  /** Any server of the target. */
   readonly target: Target;
+  /** The target's shards and replicas, as they are now; which of them answer changes while one looks. */
+  layout(): Promise<Layout>;
   source(database: string): SourceAddress;
   close(): Promise<void>;
+}
+
+/** Which servers a target has, and how a statement gets to each shard. */
+export interface Layout {
+  readonly topology: Topology;
+  readonly reach: Reach;
 }
 
 export async function openCluster(name: string, config: ClusterConfig, resolve: ResolveSecret): Promise<Cluster> {
   const { password: pgReference, ...postgres } = config.postgres;
   const { password: chReference, ...clickhouse } = config.clickhouse;
   const password = pgReference === undefined ? undefined : await resolve(pgReference);
-  const target = openTarget({
+  const opened = openTarget({
     ...clickhouse,
     password: chReference === undefined ? undefined : await resolve(chReference),
   });
   return {
     name,
     config,
-    target,
+    target: opened.any,
+    layout: async () => {
+      const topology = await discoverTopology(opened.any, config.clickhouse.cluster ?? '');
+      return { topology, reach: await findReach(opened.any, opened.addresses, topology) };
+    },
     source: (database) => ({ ...postgres, database, password }),
-    close: () => target.close(),
+    close: () => opened.close(),
   };
 }

@@ -1,23 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { versionLiteral } from '../dataset/compile.ts';
-import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
-import type { Limits } from '../domain/limits.ts';
 import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
 import type { Ledger, MutationRecord } from '../ledger/ledger.ts';
 import { oldRows, type RunVersions, versionIn } from '../target/count.ts';
-import {
-  concerns,
-  conditionOf,
-  deleteStatement,
-  findMutation,
-  killMutation,
-  type MutationStatus,
-  sendMutation,
-} from '../target/mutations.ts';
+import { deleteStatement, findMutation, isQueued } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
-import { from, inRange } from '../target/tables.ts';
+import { alterEverywhere } from '../target/reach.ts';
+import { inRange } from '../target/tables.ts';
+import { awaitMutation, type AwaitOptions, idsOf } from './await-mutation.ts';
+import { countMatching } from './count-matching.ts';
 import { debugPoint } from './debug-points.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 import { benchTable } from './workbench.ts';
@@ -31,14 +23,6 @@ export function deleteCondition(
 ): string {
   const whole = inRange(table.definition, bench.tenant, range);
   return versions === undefined ? whole : `${whole} AND ${oldRows(table, versions)}`;
-}
-
-async function countMatching(bench: Workbench, table: BenchTable, condition: string): Promise<number> {
-  const [row] = await bench.target.rows<{ rows: string }>(
-    `SELECT toString(count()) AS rows ${from(table.target, false)} WHERE ${condition}`,
-  );
-  if (!row) throw new RefillError('BUG', 'a count returned no row');
-  return Number(row.rows);
 }
 
 /**
@@ -72,38 +56,76 @@ export async function submitDelete(
   }
   for (const mutation of mutations) {
     if (mutation.state !== 'planned') continue;
-    const { database, name } = benchTable(bench, mutation.table).target;
     // Who has lost the ledger may not be the only one at work any more.
     signal.throwIfAborted();
-    if (!(await findMutation(bench.target, database, name, mutation.nonce)))
-      await sendMutation(bench.target, mutation.statement);
+    await sendOnce(bench, mutation);
     await debugPoint('mutation-sent');
-    const seen = await waitVisible(bench, mutation, signal);
-    await ledger.setMutation(run, mutation.nonce, 'assigned', [{ shard: '1', id: seen.id }]);
+    const ids = await waitAssigned(bench, mutation, signal);
+    await ledger.setMutation(
+      run,
+      mutation.nonce,
+      'assigned',
+      [...ids].map(([shard, id]) => ({ shard: String(shard), id })),
+    );
   }
   await debugPoint('mutations-assigned');
 }
 
-/** A mutation that was sent shows up at once, or a moment later: 5 looks, a second apart. */
-async function waitVisible(bench: Workbench, mutation: MutationRecord, signal: AbortSignal): Promise<MutationStatus> {
-  const { database, name } = benchTable(bench, mutation.table).target;
-  for (let look = 0; look < 5; look += 1) {
-    const status = await findMutation(bench.target, database, name, mutation.nonce);
-    if (status) return status;
-    await sleep(1000, undefined, { signal });
-  }
-  throw new RefillError('MUTATION_VANISHED', `the delete on ${mutation.table} was sent and is not to be seen`, {
-    details: { nonce: mutation.nonce },
-  });
+/** Sends a mutation to the shards that do not have it. */
+async function sendOnce(
+  bench: Workbench,
+  mutation: Pick<MutationRecord, 'table' | 'nonce' | 'statement'>,
+): Promise<void> {
+  const { target } = benchTable(bench, mutation.table);
+  const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
+  const ids = idsOf(look);
+  const lacking = [...look.keys()].filter((shard) => !ids.has(shard));
+  if (lacking.length === 0) return;
+  // The cluster's queue gives a statement to each shard when it can: sent again it would be done twice, the second time
+  // on rows that were written since.
+  if (bench.reach.direct === null && (ids.size > 0 || (await isQueued(bench.target, bench.topology, mutation.nonce))))
+    return;
+  await alterEverywhere(bench.reach, target, mutation.statement, lacking);
 }
 
-export interface AwaitOptions {
-  readonly limits: Pick<Limits, 'mutationPollSeconds' | 'stalledMinutes'>;
-  readonly signal: AbortSignal;
-  /** Called when what it waits for changes. */
-  readonly onWait: (reason: string) => void;
-  /** Where rows that fit a mutation's condition were written after it: only older ones are left over from it. */
-  readonly before?: string;
+/** Seconds for which a mutation that was sent may be on its way: straight it is there at once, or a moment later. */
+const SENT_SECONDS = 5;
+/** The cluster's queue may be busy with other statements. */
+const QUEUED_SECONDS = 60;
+
+/**
+ * Waits until every shard has a mutation: rows inserted from then on are safe from it. Returns what it is called on each.
+ *
+ * @throws RefillError `CH_SHARD_UNREACHABLE`, `MUTATION_VANISHED`.
+ */
+async function waitAssigned(
+  bench: Workbench,
+  mutation: Pick<MutationRecord, 'table' | 'nonce'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, string>> {
+  const { target } = benchTable(bench, mutation.table);
+  for (let looks = bench.reach.direct ? SENT_SECONDS : QUEUED_SECONDS; ; looks -= 1) {
+    const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
+    const ids = idsOf(look);
+    const lacking = [...look].filter(([shard]) => !ids.has(shard));
+    if (lacking.length === 0) return ids;
+    const dead = lacking.find(([, replicas]) => !replicas.some((r) => r.alive));
+    if (dead)
+      throw new RefillError('CH_SHARD_UNREACHABLE', `no replica of shard ${dead[0]} answers`, {
+        details: { shard: dead[0] },
+      });
+    if (looks <= 0) {
+      const where = bench.topology.shards.length > 1 ? ` on shard ${lacking.map(([shard]) => shard).join(', ')}` : '';
+      throw new RefillError(
+        'MUTATION_VANISHED',
+        `the delete on ${mutation.table} was sent and is not to be seen${where}`,
+        {
+          details: { nonce: mutation.nonce },
+        },
+      );
+    }
+    await sleep(1000, undefined, { signal });
+  }
 }
 
 /** Waits until every mutation of a delete is done. Errors: `MUTATION_FAILED`, `MUTATION_VANISHED`. */
@@ -120,74 +142,6 @@ export async function awaitDelete(
     await ledger.setMutation(run, mutation.nonce, 'finished', mutation.ids);
   }
   await debugPoint('mutations-finished');
-}
-
-/** The first looks come quickly, as small deletes are done at once. */
-const FIRST_POLL_MS = 50;
-/** Looks at a mutation that is not to be found before it counts as vanished, and the pause between them. */
-const VANISHED_LOOKS = 3;
-const VANISHED_PAUSE_MS = 2000;
-
-/** Looks at a mutation that fails before it counts as failed, and the pause between them: the server tries again. */
-const FAILING_LOOKS = 3;
-const FAILING_PAUSE_MS = 1000;
-
-/** Rows that still match a mutation's own condition. */
-async function leftToDelete(bench: Workbench, mutation: MutationRecord, before: string | undefined): Promise<number> {
-  const table = benchTable(bench, mutation.table);
-  const older =
-    before === undefined || table.versionPrecision === null
-      ? ''
-      : ` AND ${identifier(table.definition.version ?? '')} < ${versionLiteral(table, before)}`;
-  return countMatching(bench, table, `${conditionOf(mutation.statement)}${older}`);
-}
-
-async function awaitMutation(bench: Workbench, mutation: MutationRecord, options: AwaitOptions): Promise<void> {
-  const table = benchTable(bench, mutation.table);
-  let pause = FIRST_POLL_MS;
-  let missed = 0;
-  let failing = 0;
-  let last = { partsLeft: Number.POSITIVE_INFINITY, at: Date.now() };
-  for (;;) {
-    options.signal.throwIfAborted();
-    const status = await findMutation(bench.target, table.target.database, table.target.name, mutation.nonce);
-    const partsLeft = status?.partsLeft.filter((part) => concerns(mutation.statement, part)).length ?? 0;
-    // A plain MergeTree sends every mutation through every part, behind those of others, whatever its partition. (Of a
-    // replicated one no parts may be left while an INSERT from before it is still on its way: there «done» is the word.)
-    if (status?.done || (status && partsLeft === 0 && !/^(Replicated|Shared)/u.test(table.target.engine))) return;
-    if (!status || status.killed) {
-      missed += 1;
-      if (missed >= VANISHED_LOOKS || status?.killed) {
-        // The server forgets finished mutations after a hundred others: then nothing is left of what it should delete.
-        if (!status && (await leftToDelete(bench, mutation, options.before)) === 0) return;
-        throw new RefillError('MUTATION_VANISHED', `the delete on ${mutation.table} is not to be found any more`, {
-          details: { nonce: mutation.nonce },
-        });
-      }
-      await sleep(VANISHED_PAUSE_MS, undefined, { signal: options.signal });
-      continue;
-    }
-    if (status.failReason !== '' && concerns(mutation.statement, status.failedPart)) {
-      const reason = status.failReason.replace(/\(version.*$/su, '').slice(0, 300);
-      failing += 1;
-      if (failing >= FAILING_LOOKS) {
-        // Left alone it would be tried for ever, and hold up every later mutation of the table, those of others too.
-        await killMutation(bench.target, table.target.database, table.target.name, status.id).catch(() => undefined);
-        throw new RefillError('MUTATION_FAILED', `the delete on ${mutation.table} fails: ${reason}`);
-      }
-      options.onWait(`the delete on ${mutation.table}, which fails: ${reason}`);
-      await sleep(FAILING_PAUSE_MS, undefined, { signal: options.signal });
-      continue;
-    }
-    failing = 0;
-    if (partsLeft < last.partsLeft) last = { partsLeft, at: Date.now() };
-    const stalled = Date.now() - last.at > options.limits.stalledMinutes * 60_000;
-    options.onWait(
-      `the delete on ${mutation.table}: ${partsLeft} parts left${stalled ? `, none done in ${options.limits.stalledMinutes} min` : ''}`,
-    );
-    await sleep(pause, undefined, { signal: options.signal });
-    pause = Math.min(pause * 1.5, options.limits.mutationPollSeconds * 1000);
-  }
 }
 
 /**
@@ -208,7 +162,6 @@ export async function clearWindow(
     if ((await countMatching(bench, table, condition)) === 0) continue;
     const nonce = `refill ${run} window ${window.id} ${definition.name} ${newId('v')}`;
     const statement = deleteStatement(target, condition, nonce, partitionOf(target, definition.time, window));
-    await sendMutation(bench.target, statement);
     const mutation: MutationRecord = {
       delete: 0,
       table: definition.name,
@@ -218,7 +171,8 @@ export async function clearWindow(
       rows: null,
       state: 'planned',
     };
-    await waitVisible(bench, mutation, options.signal);
+    await sendOnce(bench, mutation);
+    await waitAssigned(bench, mutation, options.signal);
     await awaitMutation(bench, mutation, options);
   }
 }

@@ -1,4 +1,4 @@
-import { HASH_TEXT, readStatement, targetHash } from '../dataset/compile.ts';
+import { HASH_TEXT, readStatement } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import type { SourceRow, TargetRow } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
@@ -9,7 +9,7 @@ import { postgresError } from '../source/errors.ts';
 import { fieldStarts, readLines, unescapeField } from '../source/lines.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { type RunVersions, newRows } from '../target/count.ts';
-import { from, inRangeFinal, timeMs } from '../target/tables.ts';
+import { from, inRangeFinal, misplaced, rowHash, timeMs } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** What both sides know of a key. */
@@ -99,17 +99,17 @@ async function lookupTarget(
   const { definition } = table;
   const key = `toString(${identifier(definition.key)})`;
   const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
-  const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null }>(
-    `SELECT k, ${HASH_TEXT} AS h, t, v FROM (SELECT ${key} AS k, ${targetHash(table)}, toString(${timeMs(definition)}) AS t, ${version} AS v
+  const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null; m: number }>(
+    `SELECT k, ${HASH_TEXT} AS h, t, v, m FROM (SELECT ${key} AS k, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS m, toString(${timeMs(definition)}) AS t, ${version} AS v
      ${from(table.target, true)}
      WHERE ${inRangeFinal(table.target, definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
     {},
     { max_query_size: '1000000000' },
   );
   const found = new Map<string, TargetRow[]>();
-  for (const { k, h, t, v } of rows) {
+  for (const { k, h, t, v, m } of rows) {
     const list = found.get(k) ?? [];
-    list.push({ hash: h, time: instant(Number(t)), version: v });
+    list.push({ hash: h, time: instant(Number(t)), version: v, misplaced: m === 1 });
     found.set(k, list);
   }
   return found;

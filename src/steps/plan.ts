@@ -10,7 +10,7 @@ import { withSource } from '../source/postgres.ts';
 import { rowsToRewrite } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
-import { from, inRange, ofTenant, partitionSpan } from '../target/tables.ts';
+import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
 import { deleteCondition } from './delete.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { rowsIn, type SurveyCounts, survey } from './survey.ts';
@@ -83,7 +83,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
         {
           read: `COPY (${readStatement(table, { tenant: bench.tenant, range })}) TO STDOUT`,
           write: insertStatement(table, {
-            database: bench.tenant.targetDatabase,
+            into: into(table),
             tenant: bench.tenant,
             version: ':snapshot',
           }),

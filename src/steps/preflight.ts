@@ -7,6 +7,7 @@ import { DAY_MS, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
+import { checkTopology } from './check-topology.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Seconds that the two servers' clocks may be apart before it is said. */
@@ -140,7 +141,7 @@ export async function clockSkew(bench: Workbench): Promise<{ readonly seconds: n
  * keeps the dataset from being used at all is thrown.
  */
 export async function preflight(bench: Workbench): Promise<Finding[]> {
-  const { tenant, target } = bench;
+  const { tenant } = bench;
   await withSource(bench.source, (source) => checkStatements(bench, source));
   const findings: Finding[] = [];
   const subject = (table: string) => `${tenant.targetDatabase}.${table}`;
@@ -193,19 +194,7 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
       );
     }
   }
-  const shards = await target.rows<{ shards: string }>(
-    `SELECT toString(uniqExact(shard_num)) AS shards FROM system.clusters WHERE cluster = {cluster:String}`,
-    { cluster: bench.cluster },
-  );
-  if (Number(shards[0]?.shards ?? 0) > 1) {
-    add(
-      'error',
-      'topology',
-      bench.cluster,
-      'the cluster has several shards, which this version does not delete from',
-      'wait for the version that does',
-    );
-  }
+  findings.push(...(await checkTopology(bench)));
   const skew = await clockSkew(bench);
   if (Math.abs(skew.seconds) - skew.error > CLOCK_WARNING_SECONDS) {
     add(

@@ -5,6 +5,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { DriftKind, Instant, Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { type Buckets, type RunVersions, targetSums } from '../target/count.ts';
+import { awaitCopies } from './await-copies.ts';
 import { type KeyFacts, lookup, LOOKUP_BATCH } from './lookup.ts';
 import { findSuspects, type Suspects, unequalBuckets } from './suspects.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
@@ -48,6 +49,7 @@ export interface Proven {
 export async function prove(bench: Workbench, windows: readonly ProofWindow[], options: ProveOptions): Promise<Proven> {
   const proofs: TableProof[] = [];
   const drift: Drift[] = [];
+  await awaitCopies(bench, options.signal, options.onWait);
   for (const table of bench.tables) {
     options.signal.throwIfAborted();
     const sides = await compareSums(bench, table, windows, options);

@@ -6,6 +6,7 @@ import type { SourceSums } from '../ledger/ledger.ts';
 import { postgresError, sqlState } from '../source/errors.ts';
 import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
+import { into } from '../target/tables.ts';
 import { debugPoint } from './debug-points.ts';
 import { namingColumn } from './misfit.ts';
 import { RowSums, summingStream } from './row-sums.ts';
@@ -71,7 +72,7 @@ async function writeTable(
   const sums = new RowSums();
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
-  const insert = insertStatement(table, { database: tenant.targetDatabase, tenant, version: snapshot.time });
+  const insert = insertStatement(table, { into: into(table), tenant, version: snapshot.time });
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
   const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
   clearInterval(ticker);

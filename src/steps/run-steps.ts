@@ -7,8 +7,8 @@ import type { Steps, Work } from '../flow/steps.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { withSource } from '../source/postgres.ts';
 import type { RunVersions } from '../target/count.ts';
-import { endQueries } from '../target/mutations.ts';
 import { debugPoint } from './debug-points.ts';
+import { endQueries } from './end-queries.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
 import { type ProofWindow, prove } from './prove.ts';
 import { writeWindow } from './reindex.ts';
@@ -25,6 +25,8 @@ export interface StepReports {
   ) => void;
   /** What a unit waits for now; null when it goes on. */
   readonly onWait: (unit: string, reason: string | null) => void;
+  /** What a person should know although the work goes on. */
+  readonly onNotice: (message: string) => void;
 }
 
 export interface RunStepsOptions {
@@ -95,7 +97,12 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     );
   }
 
-  const waiting = (unit: string) => ({ limits, signal, onWait: (reason: string) => reports.onWait(unit, reason) });
+  const waiting = (unit: string) => ({
+    limits,
+    signal,
+    onWait: (reason: string) => reports.onWait(unit, reason),
+    onNotice: reports.onNotice,
+  });
 
   return {
     async begin(): Promise<Work> {
@@ -120,8 +127,9 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       }
       const earlier = await ledger.attempts(run, id);
       await endQueries(
-        bench.target,
+        bench,
         earlier.filter((a) => a.state === 'started').flatMap((a) => Object.values(a.queries)),
+        signal,
       );
       if (strategy === 'purge' && earlier.length > 0) {
         await clearWindow(

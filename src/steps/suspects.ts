@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { BUCKETS, HASH_TEXT, readStatement, targetHash } from '../dataset/compile.ts';
+import { BUCKETS, HASH_TEXT, readStatement } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
 import { hashRow, hashText } from '../domain/row-hash.ts';
 import type { Range } from '../domain/words.ts';
@@ -7,7 +7,7 @@ import { postgresError } from '../source/errors.ts';
 import { fieldStarts, LineSplitter, unescapeField } from '../source/lines.ts';
 import { withSource } from '../source/postgres.ts';
 import { type Buckets, newRows, type RunVersions } from '../target/count.ts';
-import { from, inRangeFinal } from '../target/tables.ts';
+import { from, inRangeFinal, rowHash } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** Buckets in which the two sides differ in rows or sum. */
@@ -68,7 +68,7 @@ function targetKeys(
 ): string {
   const some = buckets.length < BUCKETS ? `WHERE bucket IN (${buckets.join(', ')})` : '';
   return `SELECT key, ${HASH_TEXT} FROM (
-      SELECT toString(${identifier(table.definition.key)}) AS key, ${targetHash(table)}
+      SELECT toString(${identifier(table.definition.key)}) AS key, ${rowHash(table)}
       ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, bench.tenant, range)} AND ${newRows(table, since)})
     ${some} ORDER BY key`;
 }

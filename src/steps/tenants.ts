@@ -5,6 +5,8 @@ import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { TenantFinding } from '../domain/events.ts';
 import { databaseName, formatTenant, type Tenant, type TenantName } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
+import { placeOf } from '../target/tables.ts';
+import { ALL_REPLICAS, everyReplica } from '../target/topology.ts';
 import type { Cluster } from './connect.ts';
 
 /** The owners whose rows a target database holds, with how many. Null: there is no such database or table. */
@@ -53,15 +55,18 @@ async function ofTarget(
 ): Promise<Map<string, Owners>> {
   const table = dataset.tables[0];
   if (!table) return new Map();
+  const { topology } = await cluster.layout();
   const databases = await cluster.target.rows<{ database: string }>(
-    `SELECT database FROM system.tables WHERE name = {name:String} AND engine LIKE '%MergeTree' ORDER BY 1`,
+    `SELECT DISTINCT database FROM ${everyReplica(topology, 'system.tables')}
+     WHERE name = {name:String} AND engine LIKE '%MergeTree' ORDER BY 1`,
     { name: table.name },
+    ALL_REPLICAS,
   );
   const found = new Map<string, Owners>();
   for (const { database } of databases) {
     if (named && !named.includes(database)) continue;
     try {
-      found.set(database, await owners(cluster, database, table.name, table.owner));
+      found.set(database, await owners(cluster, { topology, database, name: table.name }, table.owner));
     } catch (error) {
       // One that was dropped since it was listed is no tenant's any more.
       if (!(error instanceof RefillError && error.code === 'CH_TABLE_MISSING')) throw error;
@@ -72,14 +77,13 @@ async function ofTarget(
 
 async function owners(
   cluster: Cluster,
-  database: string,
-  table: string,
+  table: Parameters<typeof placeOf>[0],
   columns: { customer: string; profile: string } | undefined,
 ): Promise<Owners> {
   const [customer, profile] = columns ? [identifier(columns.customer), identifier(columns.profile)] : [`''`, `''`];
   const rows = await cluster.target.rows<{ customer: string; profile: string; rows: string }>(
     `SELECT ${customer} AS customer, ${profile} AS profile, toString(count()) AS rows
-     FROM ${identifier(database)}.${identifier(table)} GROUP BY 1, 2`,
+     FROM ${placeOf(table)} GROUP BY 1, 2`,
   );
   return new Map(
     rows.map((r) => [formatTenant(r), { owner: { customer: r.customer, profile: r.profile }, rows: Number(r.rows) }]),

@@ -7,6 +7,8 @@ import type { SourceAddress } from '../source/postgres.ts';
 import { describeTable, from, ofTenant, type TargetTable } from '../target/tables.ts';
 import type { Cluster } from './connect.ts';
 import type { Target } from '../target/clickhouse.ts';
+import type { Reach } from '../target/reach.ts';
+import type { Topology } from '../target/topology.ts';
 
 /** A table of a tenant, ready to be read and written on both sides. */
 export interface BenchTable extends CompiledTable {
@@ -15,8 +17,8 @@ export interface BenchTable extends CompiledTable {
 
 /** One tenant and dataset with everything that a step needs of both sides. */
 export interface Workbench {
-  /** Name of the cluster in `system.clusters`; empty where the configuration names none. */
-  readonly cluster: string;
+  readonly topology: Topology;
+  readonly reach: Reach;
   readonly tenant: Tenant;
   readonly dataset: DatasetDefinition;
   readonly source: SourceAddress;
@@ -46,11 +48,12 @@ export async function openWorkbench(
     );
   }
   const { target } = cluster;
+  const { topology, reach } = await cluster.layout();
   const tables: BenchTable[] = [];
   const leftOut: string[] = [];
   for (const definition of dataset.tables) {
     if (names && !names.includes(definition.name)) continue;
-    const described = await describeTable(target, tenant.targetDatabase, definition.name);
+    const described = await describeTable(target, topology, tenant.targetDatabase, definition.name);
     if (!names && definition.optional && (!described || (await isEmpty(target, described, definition, tenant)))) {
       leftOut.push(definition.name);
       continue;
@@ -66,7 +69,8 @@ export async function openWorkbench(
     tables.push({ ...compileTable(definition, described.columns), target: described });
   }
   return {
-    cluster: cluster.config.clickhouse.cluster ?? '',
+    topology,
+    reach,
     tenant,
     dataset,
     source: cluster.source(tenant.sourceDatabase),

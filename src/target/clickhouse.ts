@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { ClickHouseConfig } from '../config/config.ts';
+import { asRefillError, RefillError } from '../domain/errors.ts';
 import { clickhouseError } from './errors.ts';
 
 /** Where a target cluster is, with the password already resolved. */
@@ -11,7 +12,7 @@ export interface TargetAddress extends Omit<ClickHouseConfig, 'password'> {
 /** A value bound into `{name: Type}` of a statement. */
 export type Binding = string | number | boolean | readonly string[] | readonly number[];
 
-/** A target cluster, through one of its addresses. */
+/** A way to a target cluster. */
 export interface Target {
   /** Rows as objects; 64-bit numbers come as strings. */
   rows<Row>(sql: string, bindings?: Readonly<Record<string, Binding>>, settings?: ClickHouseSettings): Promise<Row[]>;
@@ -23,13 +24,15 @@ export interface Target {
   command(sql: string, settings?: ClickHouseSettings): Promise<void>;
   /** An INSERT whose rows are `body`. Returns when the server has written them. */
   insert(sql: string, body: Readable, queryId: string, settings?: ClickHouseSettings): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** Sent with every read: what a person's profile says about these would change what is counted. */
 const READ_SETTINGS: ClickHouseSettings = {
   // Parallel replicas were seen to count rows 16 to 35 times.
   enable_parallel_replicas: 0,
+  max_parallel_replicas: '1',
+  // A shard that does not answer is an error: what is counted without it is not the truth.
+  skip_unavailable_shards: 0,
   // Conditions on columns outside of the sorting key must not be applied before FINAL has chosen the newest row.
   optimize_move_to_prewhere_if_final: 0,
   // Merges never cross partitions, so neither does FINAL: what a merge would not collapse is counted twice.
@@ -58,9 +61,76 @@ function isLocal(url: string): boolean {
   return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }
 
+/** A target by its configured addresses. */
+export interface OpenedTarget {
+  /** Any address that answers: a statement goes to the one that answered last, and on to the next when it does not. */
+  readonly any: Target;
+  /** Each address by itself, in the configuration's order. */
+  readonly addresses: readonly Target[];
+  close(): Promise<void>;
+}
+
 /** Opens a target. Nothing is sent until the first statement. Errors of statements: the `CH_` codes. */
-export function openTarget(address: TargetAddress): Target {
-  const url = address.urls[0] ?? '';
+export function openTarget(address: TargetAddress): OpenedTarget {
+  const addresses = address.urls.map((url) => openAddress(address, url));
+  return {
+    any: withFailover(addresses.map((a) => a.target)),
+    addresses: addresses.map((a) => a.target),
+    close: async () => {
+      await Promise.all(addresses.map((a) => a.close()));
+    },
+  };
+}
+
+/**
+ * One of several addresses of the same cluster. A read goes on to the next address by itself; what writes is not sent
+ * twice: it fails, and whoever sent it knows how to repeat it, at the next address.
+ */
+function withFailover(targets: readonly Target[]): Target {
+  let current = 0;
+  const at = (index: number): Target => {
+    const target = targets[index % targets.length];
+    if (!target) throw new RefillError('BUG', 'a target without an address');
+    return target;
+  };
+  const moveOn = (from: number, error: unknown): boolean => {
+    if (asRefillError(error).code !== 'CH_UNREACHABLE') return false;
+    // Another statement may have moved on already.
+    if (current === from) current += 1;
+    return true;
+  };
+  const read = async <T>(ask: (target: Target) => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries += 1) {
+      const from = current;
+      try {
+        return await ask(at(from));
+      } catch (error) {
+        if (!moveOn(from, error) || tries >= targets.length) throw error;
+      }
+    }
+  };
+  const write = async (send: (target: Target) => Promise<void>): Promise<void> => {
+    const from = current;
+    try {
+      await send(at(from));
+    } catch (error) {
+      moveOn(from, error);
+      throw error;
+    }
+  };
+  return {
+    rows: (...args) => read((t) => t.rows(...args)),
+    stream: (...args) => read((t) => t.stream(...args)),
+    text: (...args) => read((t) => t.text(...args)),
+    command: (...args) => write((t) => t.command(...args)),
+    insert: (...args) => write((t) => t.insert(...args)),
+  };
+}
+
+function openAddress(
+  address: TargetAddress,
+  url: string,
+): { readonly target: Target; readonly close: () => Promise<void> } {
   const place = `ClickHouse ${new URL(url).host}`;
   const compress = address.compress === 'always' || (address.compress === 'auto' && !isLocal(url));
   const client: ClickHouseClient = createClient({
@@ -83,7 +153,7 @@ export function openTarget(address: TargetAddress): Target {
       throw clickhouseError(error, place);
     }
   };
-  return {
+  const target: Target = {
     rows: <Row>(sql: string, bindings: Readonly<Record<string, Binding>> = {}, settings: ClickHouseSettings = {}) =>
       guarded(async () => {
         const result = await client.query({
@@ -125,6 +195,9 @@ export function openTarget(address: TargetAddress): Target {
             wait_end_of_query: 1,
             // A block that was inserted before and deleted since must not be dropped as a repetition.
             insert_deduplicate: 0,
+            // Through several shards, too, an acknowledgement means written: on each of them.
+            distributed_foreground_insert: 1,
+            skip_unavailable_shards: 0,
             max_execution_time: 0,
             ...ROW_SETTINGS,
             ...settings,
@@ -132,6 +205,6 @@ export function openTarget(address: TargetAddress): Target {
         });
         for await (const chunk of result.stream) void chunk;
       }),
-    close: () => client.close(),
   };
+  return { target, close: () => client.close() };
 }

@@ -1,9 +1,10 @@
-import { type CompiledTable, targetHash, versionLiteral } from '../dataset/compile.ts';
+import { type CompiledTable, versionLiteral } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
 import type { Target } from './clickhouse.ts';
-import { from, inRange, inRangeFinal, type TargetTable, timeMs } from './tables.ts';
+import { from, inRange, inRangeFinal, localName, rowHash, type TargetTable, timeMs } from './tables.ts';
+import { everyShard } from './topology.ts';
 
 export interface HourCount {
   /** Start of the hour, in ms. */
@@ -49,9 +50,9 @@ export async function rowsToRewrite(
   range: Range,
 ): Promise<number> {
   const [row] = await target.rows<{ rows: string }>(
-    `SELECT toString(sum(rows)) AS rows FROM system.parts
+    `SELECT toString(sum(rows)) AS rows FROM ${everyShard(table.target.topology, 'system.parts')}
      WHERE active AND database = ${chLiteral(table.target.database)} AND table = ${chLiteral(table.target.name)}
-       AND partition_id IN (SELECT DISTINCT _partition_id ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
+       AND partition_id IN (SELECT DISTINCT _partition_id FROM ${localName(table.target)} WHERE ${inRange(table.definition, tenant, range)})`,
   );
   return Number(row?.rows ?? 0);
 }
@@ -104,16 +105,18 @@ export async function targetSums(
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
   const starts = windows.map((w) => ms(w.from));
-  const rows = await target.rows<{ start: string; bucket: number; rows: string; xx: string; murmur: string }>(
-    `SELECT toString(start) AS start, bucket, toString(count()) AS rows, toString(sum(xx)) AS xx, toString(sum(murmur)) AS murmur
-     FROM (SELECT roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}]) AS start, ${targetHash(table)}
-           ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)})
+  const rows = await target.rows<{ start: string; bucket: number; rows: string; sum_xx: string; sum_murmur: string }>(
+    // Flat, so that every shard sums its own rows and sends nothing but sums.
+    `WITH ${rowHash(table)}
+     SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS start,
+       bucket, toString(count()) AS rows, toString(sum(xx)) AS sum_xx, toString(sum(murmur)) AS sum_murmur
+     ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)}
      GROUP BY start, bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));
   for (const r of rows) {
     const buckets = byStart.get(Number(r.start));
-    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), `${r.xx}.${r.murmur}`];
+    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), `${r.sum_xx}.${r.sum_murmur}`];
   }
   return starts.map((s) => byStart.get(s) ?? {});
 }

@@ -28,10 +28,10 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   202: ['CH_BUSY', 'TOO_MANY_SIMULTANEOUS_QUERIES'],
   209: ['CH_UNREACHABLE', 'SOCKET_TIMEOUT'],
   210: ['CH_UNREACHABLE', 'NETWORK_ERROR'],
-  225: ['CH_BUSY', 'NO_ZOOKEEPER: it may come back'],
+  225: ['CH_KEEPER_UNREACHABLE', 'NO_ZOOKEEPER: it may come back'],
   236: ['CH_BUSY', 'ABORTED: the server is stopping'],
   241: ['CH_BUSY', 'MEMORY_LIMIT_EXCEEDED'],
-  242: ['CH_READ_ONLY', 'TABLE_IS_READ_ONLY'],
+  242: ['CH_KEEPER_UNREACHABLE', 'TABLE_IS_READ_ONLY: a replicated table without its Keeper'],
   243: ['CH_DISK_FULL', 'NOT_ENOUGH_SPACE'],
   252: ['CH_TOO_MANY_PARTS', 'TOO_MANY_PARTS'],
   279: ['CH_UNREACHABLE', 'ALL_CONNECTION_TRIES_FAILED'],
@@ -49,7 +49,7 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   516: ['CH_AUTH', 'AUTHENTICATION_FAILED'],
   517: ['CH_BUSY', 'CANNOT_ASSIGN_ALTER: too many ALTERs at once'],
   774: ['CH_READ_ONLY', 'TABLE_IS_PERMANENTLY_READ_ONLY'],
-  999: ['CH_BUSY', 'KEEPER_EXCEPTION: it may come back'],
+  999: ['CH_KEEPER_UNREACHABLE', 'KEEPER_EXCEPTION: it may come back'],
 };
 
 /** No space left on device, as an errno inside of codes 74, 75, 76 and 1001. */

@@ -1,8 +1,9 @@
-import { chLiteral, identifier } from '../dataset/sql.ts';
+import { chLiteral } from '../dataset/sql.ts';
 import type { Target } from './clickhouse.ts';
-import type { TargetTable } from './tables.ts';
+import { localName, type TargetTable } from './tables.ts';
+import { ALL_REPLICAS, answering, everyReplica, type Replica, SELF, type Topology } from './topology.ts';
 
-/** What `system.mutations` says of one of ours. */
+/** What `system.mutations` of one server says of a mutation of ours. */
 export interface MutationStatus {
   readonly id: string;
   readonly done: boolean;
@@ -13,6 +14,18 @@ export interface MutationStatus {
   /** The part that it failed on last. */
   readonly failedPart: string;
 }
+
+/** A look at a mutation on one replica. */
+export interface ReplicaLook {
+  readonly replica: Replica;
+  /** False where the server does not answer. */
+  readonly alive: boolean;
+  /** Undefined where the server does not know the mutation (yet, or any more). */
+  readonly status: MutationStatus | undefined;
+}
+
+/** A look at a mutation everywhere, by shard, each with all of its replicas. */
+export type MutationLook = ReadonlyMap<number, readonly ReplicaLook[]>;
 
 /**
  * The statement of a delete. The nonce is a comparison of constants that is always true: `system.mutations` keeps it,
@@ -26,7 +39,7 @@ export function deleteStatement(
 ): string {
   // Without a partition a mutation has to pass every part of the table, and waits for those of others on each of them.
   const parts = partition === undefined ? '' : ` IN PARTITION ${partition}`;
-  return `ALTER TABLE ${identifier(table.database)}.${identifier(table.name)} DELETE${parts} WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
+  return `ALTER TABLE ${localName(table)} DELETE${parts} WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
 }
 
 /** Whether a part can hold rows that a `deleteStatement` is about; a part's name begins with its partition's id. */
@@ -40,20 +53,16 @@ export function conditionOf(statement: string): string {
   return statement.replace(/^.*? DELETE(?: IN PARTITION \S+)? WHERE /su, '');
 }
 
-/** Sends a delete and does not wait for it. */
-export async function sendMutation(target: Target, statement: string): Promise<void> {
-  // Sent explicitly: an engine whose default is to wait would block this call for as long as the mutation takes.
-  await target.command(statement, { mutations_sync: '0' });
-}
-
-/** Our mutation with this nonce; undefined where the server has none. */
+/** Looks for the mutation of ours with this nonce on every server. */
 export async function findMutation(
   target: Target,
-  database: string,
-  table: string,
+  topology: Topology,
+  table: Pick<TargetTable, 'database' | 'name'>,
   nonce: string,
-): Promise<MutationStatus | undefined> {
+): Promise<MutationLook> {
+  const alive = await answering(target, topology);
   const rows = await target.rows<{
+    self: string;
     id: string;
     done: number;
     killed: number;
@@ -61,34 +70,57 @@ export async function findMutation(
     fail: string;
     part: string;
   }>(
-    `SELECT mutation_id AS id, is_done AS done, is_killed AS killed, parts_to_do_names AS parts,
+    `SELECT ${SELF} AS self, mutation_id AS id, is_done AS done, is_killed AS killed, parts_to_do_names AS parts,
        latest_fail_reason AS fail, latest_failed_part AS part
-     FROM system.mutations
+     FROM ${everyReplica(topology, 'system.mutations')}
      WHERE database = {database:String} AND table = {table:String} AND position(command, {nonce:String}) > 0
-     ORDER BY create_time DESC LIMIT 1`,
-    { database, table, nonce },
+     ORDER BY create_time`,
+    { database: table.database, table: table.name, nonce },
+    ALL_REPLICAS,
   );
-  const [row] = rows;
-  return (
-    row && {
-      id: row.id,
-      done: row.done === 1,
-      killed: row.killed === 1,
-      partsLeft: row.parts,
-      failReason: row.fail,
-      failedPart: row.part,
-    }
+  // The last one counts, where there are several.
+  const statuses = new Map(
+    rows.map((row): [string, MutationStatus] => [
+      row.self,
+      {
+        id: row.id,
+        done: row.done === 1,
+        killed: row.killed === 1,
+        partsLeft: row.parts,
+        failReason: row.fail,
+        failedPart: row.part,
+      },
+    ]),
+  );
+  return new Map(
+    topology.shards.map(({ number, replicas }) => [
+      number,
+      replicas.map((replica): ReplicaLook => {
+        const self = alive.get(replica.name);
+        return { replica, alive: self !== undefined, status: self === undefined ? undefined : statuses.get(self) };
+      }),
+    ]),
   );
 }
 
-/** Takes a mutation back: parts that it has not done stay as they are. */
-export async function killMutation(target: Target, database: string, table: string, id: string): Promise<void> {
-  const ours = `database = ${chLiteral(database)} AND table = ${chLiteral(table)} AND mutation_id = ${chLiteral(id)}`;
-  await target.command(`KILL MUTATION WHERE ${ours} SYNC`);
+/** Whether a statement with this text waits in the cluster's queue, or has been there not long ago. */
+export async function isQueued(target: Target, topology: Topology, nonce: string): Promise<boolean> {
+  const rows = await target.rows(
+    `SELECT 1 AS one FROM system.distributed_ddl_queue
+     WHERE cluster = {cluster:String} AND position(query, {nonce:String}) > 0 LIMIT 1`,
+    { cluster: topology.cluster, nonce },
+  );
+  return rows.length > 0;
 }
 
-/** Ends queries of ours by id and waits until the server has none of them any more. */
-export async function endQueries(target: Target, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await target.command(`KILL QUERY WHERE query_id IN (${ids.map(chLiteral).join(', ')}) SYNC`);
+/** Queries of ours that are still at work anywhere, by id. */
+export async function atWork(target: Target, topology: Topology, ids: readonly string[]): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  const rows = await target.rows<{ id: string }>(
+    `SELECT DISTINCT initial_query_id AS id FROM ${everyReplica(topology, 'system.processes')}
+     WHERE initial_query_id IN (${ids.map(chLiteral).join(', ')})`,
+    {},
+    ALL_REPLICAS,
+  );
+  return rows.map((r) => r.id);
 }

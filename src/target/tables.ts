@@ -1,9 +1,10 @@
-import type { TargetColumns } from '../dataset/compile.ts';
+import { type CompiledTable, type TargetColumns, targetHash } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import { DAY_MS, instant, ms, type PartitionSpan } from '../domain/windows.ts';
 import type { Instant, Range, TenantName } from '../domain/words.ts';
 import type { TableDefinition } from '../dataset/definition.ts';
 import type { Target } from './clickhouse.ts';
+import { shardNumber, type Topology } from './topology.ts';
 
 /** A target table as the server describes it. */
 export interface TargetTable {
@@ -14,10 +15,17 @@ export interface TargetTable {
   readonly sortingKey: string;
   readonly uuid: string;
   readonly columns: TargetColumns;
+  /** The servers that its rows are on. */
+  readonly topology: Topology;
 }
 
 /** Describes a table; null where it does not exist. */
-export async function describeTable(target: Target, database: string, name: string): Promise<TargetTable | null> {
+export async function describeTable(
+  target: Target,
+  topology: Topology,
+  database: string,
+  name: string,
+): Promise<TargetTable | null> {
   const where = { database, name };
   const [table] = await target.rows<{ engine: string; partition_key: string; sorting_key: string; uuid: string }>(
     `SELECT engine, partition_key, sorting_key, toString(uuid) AS uuid FROM system.tables
@@ -39,12 +47,18 @@ export async function describeTable(target: Target, database: string, name: stri
     sortingKey: table.sorting_key,
     uuid: table.uuid,
     columns: new Map(columns.map((c) => [c.name, { type: c.type, defaulted: c.default_kind !== '' }])),
+    topology,
   };
 }
 
 /** Whether merges put rows of one sorting key together, so that `FINAL` means something. */
 export function collapses(table: Pick<TargetTable, 'engine'>): boolean {
   return /^(Replicated|Shared)?ReplacingMergeTree$/u.test(table.engine);
+}
+
+/** Whether a table's servers copy its rows and mutations from each other. */
+export function isReplicated(table: Pick<TargetTable, 'engine'>): boolean {
+  return /^(Replicated|Shared)/u.test(table.engine);
 }
 
 /** How a table is partitioned over a time column. */
@@ -100,7 +114,7 @@ function partitionsOf(table: TargetTable, definition: TableDefinition, range: Ra
   if (span === 'none')
     return table.partitionKey === ''
       ? []
-      : [`_partition_id IN (SELECT DISTINCT _partition_id ${from(table, false)} WHERE ${rows})`];
+      : [`_partition_id IN (SELECT DISTINCT _partition_id FROM ${localName(table)} WHERE ${rows})`];
   const { from: first, to: end } = wholePartitions(range, span, isUtc(table, definition.time));
   const time = identifier(definition.time);
   return [`${time} >= ${instantLiteral(first)}`, `${time} < ${instantLiteral(end)}`];
@@ -150,7 +164,47 @@ export function timeMs(table: TableDefinition): string {
   return `toUnixTimestamp64Milli(toDateTime64(${identifier(table.time)}, 3, 'UTC'))`;
 }
 
+/** ClickHouse: the table on the server that is asked, and on no other. */
+export function localName(table: Pick<TargetTable, 'database' | 'name'>): string {
+  return `${identifier(table.database)}.${identifier(table.name)}`;
+}
+
+/** Which table, and where its rows are. */
+type Located = Pick<TargetTable, 'database' | 'name' | 'topology'>;
+
+/** ClickHouse: a table function with a table's rows on every shard, from one replica of each. */
+function everywhere(table: Located, ...more: readonly string[]): string {
+  const { cluster } = table.topology;
+  return `cluster(${[cluster, table.database, table.name].map(chLiteral).concat(more).join(', ')})`;
+}
+
+/** ClickHouse: what a SELECT names to read all rows of a table. */
+export function placeOf(table: Located): string {
+  return table.topology.shards.length > 1 ? everywhere(table) : localName(table);
+}
+
 /** ClickHouse: a table to read from, with the rows that a pending merge would remove left out where `final`. */
 export function from(table: TargetTable, final: boolean): string {
-  return `FROM ${identifier(table.database)}.${identifier(table.name)}${final && collapses(table) ? ' FINAL' : ''}`;
+  return `FROM ${placeOf(table)}${final && collapses(table) ? ' FINAL' : ''}`;
+}
+
+/** ClickHouse: what an INSERT INTO names so that each row gets to its shard. */
+export function into({ definition, target }: CompiledTable & { target: TargetTable }): string {
+  if (target.topology.shards.length === 1) return localName(target);
+  return `FUNCTION ${everywhere(target, definition.shard ?? 'rand()')}`;
+}
+
+/**
+ * ClickHouse: the hash of the rows of a table as `targetHash` has it, where a row that lies on another shard than its
+ * own counts as another row: readers that know the sharding key look for it in vain.
+ */
+export function rowHash(table: CompiledTable & { target: TargetTable }): string {
+  return targetHash(table, misplaced(table));
+}
+
+/** ClickHouse: the condition for rows on a shard that is not theirs; empty where they cannot be. */
+export function misplaced({ definition, target }: CompiledTable & { target: TargetTable }): string {
+  const { topology } = target;
+  if (topology.shards.length === 1 || definition.shard === undefined) return '';
+  return `_shard_num != ${shardNumber(topology, definition.shard)}`;
 }

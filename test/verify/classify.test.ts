@@ -9,6 +9,7 @@ const source = (change: Partial<SourceRow> = {}): SourceRow => ({
   ...change,
 });
 const target = (change: Partial<TargetRow> = {}): TargetRow => ({
+  misplaced: false,
   time: '2026-01-10T00:00:00.000Z',
   version: '1',
   hash: 'h',
@@ -33,6 +34,7 @@ test.each<[string, SourceRow | null, TargetRow[], string, string?]>([
   ['twice, both equal', source(), [target(), target()], 'duplicated', 'several_rows'],
   ['twice, both different', source(), [target({ hash: 'x' }), target({ hash: 'y' })], 'duplicated', 'several_rows'],
   ['another column differs', source(), [target({ hash: 'x' })], 'stale', 'differs'],
+  ['on another shard', source(), [target({ hash: 'x', misplaced: true })], 'stale', 'wrong_shard'],
   ['its time differs', source(), [target({ hash: 'x', time: '2026-01-11T00:00:00.000Z' })], 'stale', 'moved'],
   ...outside.map(([when, time]): [string, SourceRow, TargetRow[], string, string] => [
     `in the target, its source ${when}`,
