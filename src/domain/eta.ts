@@ -1,6 +1,9 @@
 /** How much was done at a time, in the same unit as the total: rows, as a rule. */
 export interface EtaSample {
-  /** Any clock in ms. */
+  /**
+   * Any clock in ms. One that stands still while the calendar is closed gives the time of work that is left, which is what
+   * a deadline is compared with.
+   */
   readonly at: number;
   readonly done: number;
 }
@@ -38,6 +41,16 @@ const SMALLEST_SPREAD = 0.1;
 const LARGEST_SPREAD = 2;
 
 const NOTHING_LEFT: Eta = { seconds: 0, low: 0, high: 0 };
+
+/** Samples that are kept: enough for the parts above, and as many after a week as after a minute. */
+const SAMPLES_KEPT = 128;
+
+/** Adds a sample. Where there are too many, every second one goes; the first and the last stay. */
+export function withSample(samples: readonly EtaSample[], sample: EtaSample, most = SAMPLES_KEPT): EtaSample[] {
+  const all = [...samples, sample];
+  if (all.length <= most) return all;
+  return all.filter((_, index) => index % 2 === 0 || index === all.length - 1);
+}
 
 /** Samples in which nothing goes back: a window that is begun again takes nothing away from what was done. */
 function rising(samples: readonly EtaSample[]): EtaSample[] {

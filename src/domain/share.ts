@@ -137,6 +137,7 @@ class FairShares implements Shares {
   readonly #queues = new Map<string, Queue>();
   /** When each tenant was last given a slot, by the number of the slot. */
   readonly #served = new Map<string, { readonly cluster: string; readonly tenant: string; readonly slot: number }>();
+  readonly #leavers = new WeakMap<AbortSignal, Set<() => void>>();
   #slotsGiven = 0;
   #asked = 0;
 
@@ -165,17 +166,17 @@ class FairShares implements Shares {
         resolve(this.#take(place));
         return;
       }
+      const unlisten = signal ? this.#onAbort(signal, () => leave()) : () => {};
+      const waiter: Waiter = {
+        grant: () => {
+          unlisten();
+          resolve(this.#take(place));
+        },
+      };
       const leave = () => {
         this.#remove(place, waiter);
         reject(signal?.reason);
       };
-      const waiter: Waiter = {
-        grant: () => {
-          signal?.removeEventListener('abort', leave);
-          resolve(this.#take(place));
-        },
-      };
-      signal?.addEventListener('abort', leave, { once: true });
       this.#add(place, waiter);
     });
   }
@@ -190,10 +191,11 @@ class FairShares implements Shares {
   }
 
   pool(request: ShareRequest, { signal, leave }: SharePoolOptions = {}): Pool {
+    // One for all tasks: a signal made of others is kept as long as they are.
+    const either = AbortSignal.any([signal, leave].filter((one) => one !== undefined));
     return {
       run: async (task) => {
-        const given = [signal, leave].filter((one) => one !== undefined);
-        const release = await this.acquire(request, AbortSignal.any(given)).catch((error: unknown) => {
+        const release = await this.acquire(request, either).catch((error: unknown) => {
           if (leave?.aborted === true && signal?.aborted !== true) return () => {};
           throw error;
         });
@@ -224,6 +226,23 @@ class FairShares implements Shares {
         .map(([key, { cluster, tenant }]) => ({ cluster, tenant, slots: this.#tenants.of(key) }))
         .filter((one) => one.slots > 0),
     };
+  }
+
+  /** One listener a signal: Node warns of a leak where thousands of waiters have one each. */
+  #onAbort(signal: AbortSignal, leave: () => void): () => void {
+    const leavers = this.#leavers.get(signal) ?? new Set();
+    if (!this.#leavers.has(signal)) {
+      this.#leavers.set(signal, leavers);
+      signal.addEventListener(
+        'abort',
+        () => {
+          for (const one of leavers) one();
+        },
+        { once: true },
+      );
+    }
+    leavers.add(leave);
+    return () => leavers.delete(leave);
   }
 
   #add(place: Place, waiter: Waiter): void {

@@ -1,6 +1,15 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Eta, eta, type EtaSample, expected, oneAfterAnother, sharing, sideBySide } from '../../src/domain/eta.ts';
+import {
+  type Eta,
+  eta,
+  type EtaSample,
+  expected,
+  oneAfterAnother,
+  sharing,
+  sideBySide,
+  withSample,
+} from '../../src/domain/eta.ts';
 
 /** Samples each second of what grows by these rows. */
 const growing = (steps: readonly number[], begin = 0): EtaSample[] => {
@@ -66,6 +75,17 @@ test('what goes back counts as a stall, and a clock that goes back not at all', 
   const left = eta({ done: 1000, total: 2000, samples });
   expect(left?.seconds).toBeGreaterThan(10);
   expect(left?.seconds).toBeLessThan(14);
+});
+
+test('samples are kept in constant memory, and tell the same', () => {
+  const all = even(20_000, 100);
+  let kept: EtaSample[] = [];
+  for (const sample of all) {
+    kept = withSample(kept, sample);
+    expect(kept.length).toBeLessThanOrEqual(128);
+    expect([kept[0], kept.at(-1)]).toEqual([all[0], sample]);
+  }
+  expect(of(kept, 4_000_000)?.seconds).toBeCloseTo(20_000);
 });
 
 const run = fc.record({

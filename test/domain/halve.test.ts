@@ -27,6 +27,8 @@ test('the hour that halves the rows, where they are known', () => {
   expect(cutOf('00:00', '12:00', rows([8, 100], [9, 100]))).toBe('09:00');
   expect(cutOf('00:00', '12:00', rows([1, 5], [2, 90], [3, 5]))).toBe('03:00');
   expect(cutOf('00:00', '12:00', rows([20, 7]))).toBe('06:00');
+  // 01:00 would halve them, and leave half an hour of range.
+  expect(cutOf('00:30', '03:00', rows([0, 50], [1, 50]))).toBe('02:00');
 });
 
 test('under an hour of range only with a notice', () => {

@@ -109,6 +109,8 @@ test('unknown keeps the last state, and slows after three looks', () => {
     'slow',
     'go',
   ]);
+  // What only unknown looks slowed was never beyond a limit that it would have to get under again.
+  expect(states('unfinishedMutations', [20, null, null, null, 20])).toEqual(['go', 'go', 'go', 'slow', 'go']);
   let health = judge(null, [mutations(3)]);
   for (let look = 0; look < 3; look++) health = judge(health, [mutations(null)]);
   expect(health.reason).toBe('unfinished mutations on score unknown for 3 looks (slow from 3)');

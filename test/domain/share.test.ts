@@ -178,6 +178,26 @@ test('who is aborted gives up the place, and who has a slot keeps it', async () 
   expect(shares.waiting()).toEqual([]);
 });
 
+test('thousands that wait on one signal warn of no leak, and all leave when it is aborted', async () => {
+  const warnings: string[] = [];
+  const warned = (warning: Error) => warnings.push(warning.name);
+  process.on('warning', warned);
+  const shares = createShares({ ...many, total: 0 });
+  const [stop, leave] = [new AbortController(), new AbortController()];
+  const pool = shares.pool(tenant('t'), { signal: stop.signal, leave: leave.signal });
+  const waits = Promise.allSettled([
+    ...Array.from({ length: 2000 }, () => shares.acquire(tenant('t'), stop.signal)),
+    ...Array.from({ length: 2000 }, () => pool.run(() => Promise.resolve())),
+  ]);
+  expect(shares.waiting()[0]?.count).toBe(4000);
+  stop.abort(new Error('stopped'));
+  expect((await waits).every((one) => one.status === 'rejected')).toBe(true);
+  expect(shares.waiting()).toEqual([]);
+  await settled();
+  process.off('warning', warned);
+  expect(warnings).toEqual([]);
+});
+
 test('a task gives its slot back when it throws', async () => {
   const shares = createShares({ ...many, total: 1 });
   await expect(shares.run(tenant('t'), () => Promise.reject(new Error('no')))).rejects.toThrow('no');
