@@ -137,7 +137,7 @@ describe.skipIf(withoutCluster())('a cluster of two shards with two replicas eac
   const writable = async (node: string) => {
     const readOnly = `SELECT count() AS tables FROM system.replicas WHERE is_readonly OR zookeeper_exception != ''`;
     await expect
-      .poll(async () => (await select(node, readOnly))[0]?.['tables'], { timeout: 15_000 })
+      .poll(async () => (await select(node, readOnly))[0]?.['tables'], { timeout: 30_000 })
       .toSatisfy((tables) => Number(tables) === 0);
   };
 });
