@@ -1,4 +1,4 @@
-import { eta, type EtaSample, sideBySide } from '../domain/eta.ts';
+import { eta, type EtaSample, sideBySide, withSample } from '../domain/eta.ts';
 import type { RunEvent } from '../domain/events.ts';
 import type { FleetPart, FleetProgress, TenantCounts } from '../domain/fleet-events.ts';
 import type { MemberState } from '../domain/fleet.ts';
@@ -8,8 +8,6 @@ import type { MemberRecord } from '../ledger/ledger.ts';
 
 /** Over how much time the rate that is shown is measured. */
 const RATE_WINDOW_MS = 30_000;
-/** Samples that are kept of a cluster: when there are more, every other one goes. Their time reaches back to the begin. */
-const SAMPLES = 240;
 
 interface Tenant {
   readonly record: MemberRecord;
@@ -69,7 +67,7 @@ export class FleetTracker {
     const at = Date.now();
     const clusters = [...this.#clusters].map(([cluster, one]) => {
       const part = partOf(one.tenants);
-      one.samples = thinned([...one.samples, { at, done: part.rowsWritten }]);
+      one.samples = withSample(one.samples, { at, done: part.rowsWritten });
       const left = part.tenants.left + part.tenants.running === 0 ? NOTHING_LEFT : eta({ ...amounts(part), ...one });
       const { running, left: waits } = part.tenants;
       return {
@@ -135,8 +133,3 @@ function partOf(tenants: readonly Tenant[]): Omit<FleetPart, 'left'> {
 }
 
 const amounts = (part: Omit<FleetPart, 'left'>) => ({ done: part.rowsWritten, total: part.rowsTotal });
-
-function thinned(samples: EtaSample[]): EtaSample[] {
-  // The last one is the present, and stays.
-  return samples.length <= SAMPLES ? samples : samples.filter((_, n) => n % 2 === 0 || n === samples.length - 1);
-}
