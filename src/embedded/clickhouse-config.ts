@@ -12,8 +12,12 @@ export interface ClickHouseFiles {
 const MAX_MEMORY_BYTES = 4_000_000_000;
 
 /** config.xml of the engine: one shard with one replica, small pools, small caches. */
-export function serverConfig(files: ClickHouseFiles, http: number, tcp: number): string {
-  const memory = Math.min(MAX_MEMORY_BYTES, Math.floor(totalmem() / 2));
+export function serverConfig(
+  files: ClickHouseFiles,
+  { http, tcp }: { readonly http: number; readonly tcp: number },
+  memoryBytes = Math.floor(totalmem() / 2),
+): string {
+  const memory = Math.min(MAX_MEMORY_BYTES, memoryBytes);
   const log = (table: string) =>
     `<${table}><database>system</database><table>${table}</table>` +
     `<flush_interval_milliseconds>1000</flush_interval_milliseconds></${table}>`;
