@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { RefillError } from '../domain/errors.ts';
 import { clickhouseAnswers, startClickHouse } from './clickhouse.ts';
 import { configPath, writeConfig } from './config-file.ts';
+import { hasFleet } from './fleet-state.ts';
 import { launchAttached } from './guardian.ts';
 import { LEDGER_DATABASE, LOOPBACK, POSTGRES_USER, type EmbeddedInfo, type EmbeddedOptions } from './info.ts';
 import { launchDetached, type Launch } from './launcher.ts';
@@ -43,6 +44,11 @@ const ALONE: Membership = { engine: true };
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedInfo> {
   const dir = resolve(options.dir);
+  if (hasFleet(dir)) {
+    throw new RefillError('USAGE', `${options.dir} holds a fleet`, {
+      hint: 'Start it with `refill up --fleet`, or name another directory with --dir.',
+    });
+  }
   const state = await startServers(options, ALONE, async (now, before) => {
     await writeConfig(dir, configPorts(now), before === undefined ? undefined : configPorts(before));
   });

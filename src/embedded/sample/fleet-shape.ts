@@ -13,8 +13,7 @@ export interface FleetShape {
   readonly scale: number;
 }
 
-export const FLEET_SIZES = ['fleet', 'fleet-small'] as const;
-export type FleetSize = (typeof FLEET_SIZES)[number];
+export type FleetSize = 'fleet' | 'fleet-small';
 
 export const FLEET_SHAPES: Readonly<Record<FleetSize, FleetShape>> = {
   /** The campaign's fleet at 1:100 of its rows; the largest tenant is a thousand times the median, which is rank 48. */
@@ -29,6 +28,11 @@ export const FLEET_SHAPES: Readonly<Record<FleetSize, FleetShape>> = {
     scale: 80_000,
   },
 };
+
+/** The clusters that a fleet needs for a sample of this size. */
+export function clustersOf(size: FleetSize): readonly FleetClusterName[] {
+  return FLEET_CLUSTERS.filter((name) => FLEET_SHAPES[size].clusters[name] !== undefined);
+}
 
 /** A tenant of the sample before it is made. */
 export interface FleetTenant extends TenantName {

@@ -62,7 +62,7 @@ export class Target {
 
   async startStaging(seed: number): Promise<void> {
     await this.dropStaging();
-    await this.#run(`CREATE DATABASE ${quoteName(this.#staging)}`);
+    await this.#run(`CREATE DATABASE ${quoteName(this.#staging)} COMMENT ${quoteText(`${SAMPLE_MARK}: staging`)}`);
     for (const [table, columns] of Object.entries(RAW_TABLES)) {
       await this.#run(`CREATE TABLE ${this.#staged(table)} (${columns}) ENGINE = MergeTree ORDER BY tuple()`);
     }
