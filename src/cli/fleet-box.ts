@@ -73,8 +73,11 @@ export async function fillFleet(
     const smallest = made.tenants.at(-1);
     if (largest === undefined || smallest === undefined) throw new Error('a sample without tenants');
     return {
-      ...{ size: options.size, range: made.range, clusters },
-      ...{ largest: nameOf(largest), smallest: nameOf(smallest) },
+      size: options.size,
+      range: made.range,
+      clusters,
+      largest: nameOf(largest),
+      smallest: nameOf(smallest),
       seconds: made.durationMs / 1000,
     };
   } finally {

@@ -117,7 +117,8 @@ describe('a fleet', () => {
       const { host, port, user, password } = postgres;
       const client = new Client({ host, port, user, password, database });
       await client.connect();
-      const source = await sourceChecksum(client).finally(() => client.end());
+      const source = await sourceChecksum(client);
+      await client.end();
       const read = (table: string) =>
         clickhouse(
           { url: target.http },
@@ -237,7 +238,12 @@ describe('a fleet', () => {
       // Attached, so that nothing outlives a test run that is killed; what the command finds then is all up.
       const started = await startFleet({ dir, attached: true });
       const up = await refill(['up', '--fleet', '--dir', dir, '--json']);
-      const clusters = started.clusters.map(({ pids: _, ...rest }) => rest);
+      const clusters = started.clusters.map(({ name, engine, postgres, clickhouse: target }) => ({
+        name,
+        engine,
+        postgres,
+        clickhouse: target,
+      }));
       expect(JSON.parse(up.stdout)).toEqual({ config: info.config, ledger: info.ledger, clusters, dashboard: null });
       expect(processes(started)).toHaveLength(7);
       expect((await tenants()).length).toBe(6);

@@ -78,7 +78,10 @@ async function upFleet(
   if (quiet) {
     const { config, ledger } = fleet;
     const clusters = fleet.clusters.map(({ name, engine, postgres, clickhouse }) => ({
-      ...{ name, engine, postgres, clickhouse },
+      name,
+      engine,
+      postgres,
+      clickhouse,
     }));
     cli.jsonWithSecrets({ config, ledger, clusters, dashboard: null, ...(sample === null ? {} : { sample }) });
     return;

@@ -108,13 +108,20 @@ async function fill(cluster: FleetCluster, tenant: FleetTenant, seed: number): P
   const made = await makeTenant({
     postgres: cluster.postgres,
     clickhouse: { url: cluster.clickhouse.http },
-    ...{ customer, profile, counts, range: CAMPAIGN, seed: tenant.seed },
+    customer,
+    profile,
+    counts,
+    range: CAMPAIGN,
+    seed: tenant.seed,
     mark: `fleet, seed ${seed}`,
   });
   const planted: Partial<Record<PlantKind, number>> = {};
   for (const { kind, count } of made.planted) planted[kind] = (planted[kind] ?? 0) + count;
   return {
-    ...{ customer, profile, cluster: cluster.name, database: made.database },
+    customer,
+    profile,
+    cluster: cluster.name,
+    database: made.database,
     scorecards: counts.kept + counts.appeals,
     scores: scoresOf(tenant),
     planted,

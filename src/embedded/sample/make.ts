@@ -85,7 +85,10 @@ export async function makeSample(options: SampleOptions): Promise<Sample> {
   const tenant = await makeTenant({
     ...options,
     ...SAMPLE_SIZES[size],
-    ...{ customer, profile, seed, denormalised },
+    customer,
+    profile,
+    seed,
+    denormalised,
     mark: `${size}, seed ${seed}`,
   });
   return { ...tenant, size };
