@@ -3,7 +3,10 @@ import type { FleetInfo } from '../embedded/fleet.ts';
 import type { FleetSampleTenant } from '../embedded/sample/fleet.ts';
 import { count } from '../report/format.ts';
 import type { Cli } from './cli.ts';
-import { minutesView } from './progress.ts';
+import { countingView } from './progress.ts';
+
+/** Elsewhere than on a terminal, a line at most every so often. */
+const LINE_EVERY_MS = 10_000;
 
 /** Sizes of a fleet's sample data, largest first. */
 export const FLEET_SIZES = ['fleet', 'fleet-small'] as const;
@@ -83,6 +86,20 @@ export async function fillFleet(
   } finally {
     view.end();
   }
+}
+
+/** A status line for work of minutes: elsewhere than on a terminal, a line now and then. */
+function minutesView(cli: Cli, quiet: boolean): { show(text: string): void; end(): void } {
+  if (quiet || cli.stderr.isTTY === true) return countingView(cli, quiet);
+  let printedAt = Date.now();
+  return {
+    show: (text) => {
+      if (Date.now() - printedAt < LINE_EVERY_MS) return;
+      printedAt = Date.now();
+      cli.note(text);
+    },
+    end: () => {},
+  };
 }
 
 function nameOf({ customer, profile, cluster, scorecards, scores }: FleetSampleTenant): SampledTenant {

@@ -161,20 +161,6 @@ export function countingView(cli: Cli, quiet: boolean): { show(text: string): vo
   };
 }
 
-/** The same for work of minutes: elsewhere than on a terminal, a line now and then. */
-export function minutesView(cli: Cli, quiet: boolean): { show(text: string): void; end(): void } {
-  if (quiet || cli.stderr.isTTY === true) return countingView(cli, quiet);
-  let printedAt = Date.now();
-  return {
-    show: (text) => {
-      if (Date.now() - printedAt < LINE_EVERY_MS) return;
-      printedAt = Date.now();
-      cli.note(text);
-    },
-    end: () => {},
-  };
-}
-
 /** How far a verification is, in words. */
 export function verifyProgress(done: number, total: number): string {
   return done < total
