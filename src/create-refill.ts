@@ -8,6 +8,7 @@ import type { DatasetDefinition } from './dataset/definition.ts';
 import { refuseBlast } from './domain/blast.ts';
 import { asRefillError, RefillError } from './domain/errors.ts';
 import type { Finding, RunEvent, TenantFinding } from './domain/events.ts';
+import type { MutationFinding } from './domain/mutations.ts';
 import type { Plan } from './domain/plan.ts';
 import type { PlanRequest, Survey } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
@@ -21,6 +22,7 @@ import type { Refill, RunOptions, TenantRequest } from './refill.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
 import { debugPoint } from './steps/debug-points.ts';
 import { explain } from './steps/explain.ts';
+import { listMutations, takeBack } from './steps/list-mutations.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight } from './steps/preflight.ts';
 import { countUntimed, survey } from './steps/survey.ts';
@@ -153,6 +155,33 @@ class LocalRefill implements Refill {
       }
     }
     return findings;
+  }
+
+  async mutations(options: { readonly cluster?: string } = {}): Promise<readonly MutationFinding[]> {
+    const found: MutationFinding[] = [];
+    for (const cluster of await this.#clustersNamed(options.cluster)) found.push(...(await listMutations(cluster)));
+    return found;
+  }
+
+  async killMutations(run: string): Promise<readonly MutationFinding[]> {
+    const ledger = await this.ledger();
+    // One that this ledger does not know is not ours, whatever its predicate says.
+    const { id, tenant } = await ledger.run(run);
+    const killed: MutationFinding[] = [];
+    for (const cluster of await this.#clustersNamed(tenant.cluster)) {
+      for (const mutation of await listMutations(cluster)) {
+        if (mutation.run !== id) continue;
+        await takeBack(cluster, mutation);
+        killed.push(mutation);
+      }
+    }
+    await ledger.audit({
+      actor: this.#actor,
+      action: 'kill-mutations',
+      subject: id,
+      details: { killed: killed.length },
+    });
+    return killed;
   }
 
   async #checkTenant(

@@ -40,6 +40,7 @@ export type {
   Unproven,
 } from './domain/fleet.ts';
 export type { Limits } from './domain/limits.ts';
+export type { MutationFinding } from './domain/mutations.ts';
 export type { Plan, TableCount, Warning } from './domain/plan.ts';
 export type { PlanRequest, Survey } from './domain/requests.ts';
 export type { Instant, Range, Strategy, Tenant, TenantName } from './domain/words.ts';

@@ -1,4 +1,5 @@
 import type { Explanation, Finding, RunEvent, TenantFinding, VerifyResult } from './domain/events.ts';
+import type { MutationFinding } from './domain/mutations.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
@@ -71,6 +72,10 @@ export interface Refill {
   readonly ledger: () => Promise<Ledger>;
   tenants(options?: { readonly dataset?: string }): Promise<readonly TenantFinding[]>;
   doctor(): Promise<readonly Finding[]>;
+  /** Mutations that are not done, ours and others', with what keeps them. */
+  mutations(options?: { readonly cluster?: string }): Promise<readonly MutationFinding[]>;
+  /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */
+  killMutations(run: string): Promise<readonly MutationFinding[]>;
   survey(request: TenantRequest & { readonly range: Range; readonly untimed?: boolean }): Promise<Survey>;
   plan(request: PlanRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */

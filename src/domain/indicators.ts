@@ -67,16 +67,16 @@ export const INDICATORS = {
     side: 'target',
     unit: 'share',
     worse: 'less',
-    defaults: { slow: 0.1, stop: 0.05, resume: 0.08 },
+    defaults: { slow: 0.05, stop: 0.02, resume: 0.04 },
     why: 'A mutation writes every part that it touches once more before the old one goes; merges need as much.',
   },
-  /** Bytes beside the share: 5 % of a small disk is less than one large part. */
+  /** Bytes beside the share: 2 % of a small disk is less than one large part. Raise it above what a delete rewrites. */
   diskFreeBytes: {
     name: 'free disk',
     side: 'target',
     unit: 'bytes',
     worse: 'less',
-    defaults: { slow: 20 * GIB, stop: 5 * GIB, resume: 10 * GIB },
+    defaults: { slow: 5 * GIB, stop: 1 * GIB, resume: 2 * GIB },
     why: 'A full disk stops all inserts of all tenants, and it is not made free by deleting.',
   },
   /** Stop at 60: as many readers at once made a server sick. Ours count too: what matters is what the server bears. */

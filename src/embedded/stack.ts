@@ -7,14 +7,12 @@ import { configPath, writeConfig } from './config-file.ts';
 import { launchAttached } from './guardian.ts';
 import { LEDGER_DATABASE, LOOPBACK, POSTGRES_USER, type EmbeddedInfo, type EmbeddedOptions } from './info.ts';
 import { launchDetached, type Launch } from './launcher.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, isPortTaken, PORT_ATTEMPTS } from './ports.ts';
 import { postgresAnswers, postgresPlace, readPassword, startPostgres } from './postgres.ts';
 import { end, isRunning, type ProcessRef } from './process.ts';
 import { readState, withLock, writeState, type StackState } from './state.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-/** A chosen port can be taken by somebody else before the server has it. */
-const PORT_ATTEMPTS = 3;
 
 /**
  * Starts a Postgres server and a ClickHouse engine on loopback, with everything they need in `dir`. What already runs
@@ -153,13 +151,6 @@ async function portsFor(
   }
   const [postgres = 0, http = 0, tcp = 0] = chosen;
   return [postgres, http, tcp];
-}
-
-/** Both servers say so in their logs, each in its words. */
-function isPortTaken(error: unknown): boolean {
-  if (!(error instanceof RefillError)) return false;
-  const log = error.details['log'];
-  return typeof log === 'string' && /address already in use/iu.test(log);
 }
 
 function runs(server: { readonly process?: ProcessRef }): boolean {

@@ -68,7 +68,7 @@ test.each<[IndicatorKey, string, number, string]>([
   ],
   ['replicaLag', 'ch-2', 3900, 'replica lag 1 h 5 min on ch-2 (stops at 1 h, goes on under 10 min)'],
   ['diskFreeShare', 'ch-1', 0.041, 'free disk 4.1 % on ch-1 (stops at 5 %, goes on over 8 %)'],
-  ['diskFreeBytes', 'ch-1', 3.5 * 1024 ** 3, 'free disk 3.5 GiB on ch-1 (stops at 5 GiB, goes on over 10 GiB)'],
+  ['diskFreeBytes', 'ch-1', 0.5 * 1024 ** 3, 'free disk 512 MiB on ch-1 (stops at 1 GiB, goes on over 2 GiB)'],
   ['freeConnections', 'pg-1', 4, '4 free connections on pg-1 (stops at 5, goes on over 10)'],
 ])('%s names its value and limits', (key, subject, value, reason) => {
   expect(judge(null, [reading(key, subject, value)]).reason).toBe(reason);
