@@ -2,8 +2,7 @@ import type { ErrorRecord } from '../domain/errors.ts';
 import type { ClusterTally, FleetPlan, FleetState, MemberState, Unproven } from '../domain/fleet.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import type { Instant, TenantName } from '../domain/words.ts';
-import type { Holder } from './holder.ts';
-import type { Actor, RunLock } from './ledger.ts';
+import type { Actor, Holder, RunLock } from './holder.ts';
 
 /** A fleet without its tenants. */
 export interface FleetRecord extends Omit<FleetPlan, 'members'> {

@@ -1,6 +1,24 @@
 import type { ErrorCode } from '../domain/catalogue.ts';
 import type { Instant } from '../domain/words.ts';
-import type { Actor } from './ledger.ts';
+
+/** Who does something: kept in the audit and shown to whoever finds a run busy. */
+export interface Actor {
+  readonly user: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** A lock on a run, held by a connection of its own: it ends with the program, whatever ends the program. */
+export interface RunLock {
+  /**
+   * Resolves, with the reason, when the lock was lost (the ledger went away): work must stop at once. Where the network
+   * swallows packets that is noticed within 13 s, before the server gives the lock to anybody else. Never resolves
+   * otherwise, nor after `release`.
+   */
+  readonly lost: Promise<Error>;
+  /** Gives the lock back. Never throws; a second call does nothing. */
+  release(): Promise<void>;
+}
 
 /** Something that one program at a time may be at work on: a table whose rows have a holder. */
 export interface Lockable {

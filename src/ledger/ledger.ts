@@ -5,14 +5,10 @@ import type { DeleteState, RunState, Wanted, WindowState } from '../domain/state
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
 
-export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
+import type { Actor, Holder, RunLock } from './holder.ts';
 
-/** Who does something: kept in the audit and shown to whoever finds a run busy. */
-export interface Actor {
-  readonly user: string;
-  readonly host: string;
-  readonly pid: number;
-}
+export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
+export type { Actor, RunLock } from './holder.ts';
 
 export interface RunRecord {
   readonly id: string;
@@ -37,7 +33,7 @@ export interface RunRecord {
   readonly differences: number;
   readonly error: ErrorRecord | null;
   /** Who is at work on it now, by the ledger's lock; null when nobody is. */
-  readonly holder: (Actor & { readonly since: Instant }) | null;
+  readonly holder: Holder | null;
 }
 
 export interface WindowRecord extends Range {
@@ -126,18 +122,6 @@ export interface DriftFilter {
   readonly limit: number;
   /** The last row of the page before: only what follows it is returned. */
   readonly after?: Drift;
-}
-
-/** A lock on a run, held by a connection of its own: it ends with the program, whatever ends the program. */
-export interface RunLock {
-  /**
-   * Resolves, with the reason, when the lock was lost (the ledger went away): work must stop at once. Where the network
-   * swallows packets that is noticed within 13 s, before the server gives the lock to anybody else. Never resolves
-   * otherwise, nor after `release`.
-   */
-  readonly lost: Promise<Error>;
-  /** Gives the lock back. Never throws; a second call does nothing. */
-  release(): Promise<void>;
 }
 
 /**

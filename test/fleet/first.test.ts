@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { expectClean, RANGE } from '../support/cards.ts';
+import { createFleet, fleetEnded } from './support.ts';
+
+test('five tenants on two clusters are planned, run and proven, small first', async () => {
+  const fleet = await createFleet({ cards: [120, 4, 60, 0, 30], west: 2, limits: { windowRows: 100, tenants: 1 } });
+  const plan = await fleet.refill.planFleet({ range: RANGE });
+  expect(plan.members.map((m) => m.rowsToWrite)).toEqual(
+    [...plan.members].map((m) => m.rowsToWrite).sort((a, b) => a - b),
+  );
+  expect(plan.reach).toMatchObject({ tenants: 5, clusters: 2 });
+  expect(plan.reach.rowsToDelete).toBe(plan.members.reduce((n, m) => n + m.rowsToDelete, 0));
+  expect(plan.reach.rowsToDelete).toBeGreaterThan(0);
+
+  const { events, result } = await fleetEnded(fleet.refill.runFleet(plan.id));
+  expect(result).toMatchObject({
+    state: 'succeeded',
+    tenants: { total: 5, proven: 5, differences: 0, failed: 0, left: 0 },
+    unproven: [],
+    unknown: [],
+  });
+  expect(result.clusters.map((c) => [c.cluster, c.tenants, c.proven])).toEqual([
+    ['east', 3, 3],
+    ['west', 2, 2],
+  ]);
+  for (const [n, tenant] of fleet.tenants.entries()) if (n !== 3) await expectClean(tenant);
+
+  // One at a time on a cluster: they begin in their order.
+  const begun = events.flatMap((e) => (e.type === 'started' ? [`${e.cluster} ${e.tenant.customer}`] : []));
+  for (const cluster of ['east', 'west']) {
+    expect(begun.filter((name) => name.startsWith(cluster))).toEqual(
+      plan.members.filter((m) => m.cluster === cluster).map((m) => `${cluster} ${m.customer}`),
+    );
+  }
+  // The numbers are those of the target.
+  const after = result.clusters.reduce((n, c) => n + (c.rowsAfter ?? Number.NaN), 0);
+  const written = result.clusters.reduce((n, c) => n + c.rowsWritten, 0);
+  expect(after).toBe(written);
+  expect(written).toBe(plan.reach.rowsToWrite);
+  const progress = events.findLast((e) => e.type === 'fleet-progress');
+  expect(progress).toMatchObject({ tenants: { total: 5, proven: 5, left: 0 }, left: { seconds: 0 } });
+
+  const status = await fleet.refill.fleetStatus(plan.id);
+  expect(status.fleet).toMatchObject({ state: 'succeeded', holder: null });
+  expect(status.clusters.map(({ rowsAfter }) => rowsAfter)).toEqual(result.clusters.map((c) => c.rowsAfter));
+});
