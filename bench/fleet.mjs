@@ -84,7 +84,6 @@ try {
       replace: true,
     });
     const run = await cli(['run', name(tenant), '--cluster', cluster.name, ...range, '--execute', '--json', ...config]);
-    if (run.code !== 0) throw new Error(`${name(tenant)} alone ended with ${run.code}: ${run.last}`);
     alone.push({ scores: scoresOf(tenant), seconds: run.seconds });
     say(`  alone, rank ${tenant.rank}, ${number(scoresOf(tenant))} scores: ${run.seconds.toFixed(1)} s`);
   }
@@ -188,6 +187,7 @@ async function cli(args, see = () => undefined) {
   const [code] = await closed;
   clearInterval(watch);
   const run = { code, last, times, seconds: since(start), megabytes: kilobytes / 1024 };
-  if (code === 0 || code === 1) return run;
+  // A fleet of which some tenant is not proven says so in its result, and ends with 1.
+  if (code === 0 || (code === 1 && last.includes('"fleet-result"'))) return run;
   throw new Error(`refill ${args.join(' ')} ended with ${code}: ${last}`);
 }
