@@ -3,13 +3,17 @@ import type { RefillConfig } from './config/config.ts';
 import type { ConfigInput } from './config/define.ts';
 import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
+import { type FleetHost, LocalFleets } from './create-fleet.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
+import { refuseBlast } from './domain/blast.ts';
 import { asRefillError, RefillError } from './domain/errors.ts';
 import type { Finding, RunEvent, TenantFinding } from './domain/events.ts';
+import type { MutationFinding } from './domain/mutations.ts';
 import type { Plan } from './domain/plan.ts';
-import type { Survey } from './domain/requests.ts';
+import type { PlanRequest, Survey } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
 import { formatTenant } from './domain/words.ts';
+import type { TenantRunOptions } from './executors/fleet.ts';
 import { runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
 import type { Actor, Ledger, RunRecord } from './ledger/ledger.ts';
@@ -18,6 +22,7 @@ import type { Refill, RunOptions, TenantRequest } from './refill.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
 import { debugPoint } from './steps/debug-points.ts';
 import { explain } from './steps/explain.ts';
+import { listMutations, takeBack } from './steps/list-mutations.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight } from './steps/preflight.ts';
 import { countUntimed, survey } from './steps/survey.ts';
@@ -152,6 +157,33 @@ class LocalRefill implements Refill {
     return findings;
   }
 
+  async mutations(options: { readonly cluster?: string } = {}): Promise<readonly MutationFinding[]> {
+    const found: MutationFinding[] = [];
+    for (const cluster of await this.#clustersNamed(options.cluster)) found.push(...(await listMutations(cluster)));
+    return found;
+  }
+
+  async killMutations(run: string): Promise<readonly MutationFinding[]> {
+    const ledger = await this.ledger();
+    // One that this ledger does not know is not ours, whatever its predicate says.
+    const { id, tenant } = await ledger.run(run);
+    const killed: MutationFinding[] = [];
+    for (const cluster of await this.#clustersNamed(tenant.cluster)) {
+      for (const mutation of await listMutations(cluster)) {
+        if (mutation.run !== id) continue;
+        await takeBack(cluster, mutation);
+        killed.push(mutation);
+      }
+    }
+    await ledger.audit({
+      actor: this.#actor,
+      action: 'kill-mutations',
+      subject: id,
+      details: { killed: killed.length },
+    });
+    return killed;
+  }
+
   async #checkTenant(
     cluster: Cluster,
     dataset: DatasetDefinition,
@@ -211,8 +243,11 @@ class LocalRefill implements Refill {
   }
 
   async plan(request: Parameters<Refill['plan']>[0]): Promise<Plan> {
+    return this.#planOn(await this.#workbench(request), request);
+  }
+
+  async #planOn(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan> {
     const ledger = await this.ledger();
-    const bench = await this.#workbench(request);
     const plan = await makePlan(bench, {
       id: newId('p'),
       createdBy: `${this.#actor.user}@${this.#actor.host}`,
@@ -227,8 +262,13 @@ class LocalRefill implements Refill {
   }
 
   async *run(id: string, options: RunOptions = {}): AsyncGenerator<RunEvent> {
+    const [plan, { limits }] = await Promise.all([this.ledger().then((ledger) => ledger.plan(id)), this.#config()]);
+    refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, options.confirmRows);
+    yield* this.#begin(plan, options);
+  }
+
+  async *#begin(plan: Plan, options: RunOptions & Partial<TenantRunOptions>): AsyncGenerator<RunEvent> {
     const ledger = await this.ledger();
-    const plan = await ledger.plan(id);
     const bench = await this.#workbenchOf(plan);
     await refuseErrors(bench);
     await checkPlan(bench, plan, options.recount !== false);
@@ -237,7 +277,7 @@ class LocalRefill implements Refill {
     yield* runLocal({ ledger, bench, plan, run, actor: this.#actor, resumed: false, ...options });
   }
 
-  async *resume(id?: string, options: RunOptions = {}): AsyncGenerator<RunEvent> {
+  async *resume(id?: string, options: RunOptions & Partial<TenantRunOptions> = {}): AsyncGenerator<RunEvent> {
     const ledger = await this.ledger();
     const run = await this.#choose(id, ['running', 'paused'], 'to resume');
     if (run.state !== 'running' && run.state !== 'paused') {
@@ -251,7 +291,7 @@ class LocalRefill implements Refill {
     yield* runLocal({ ledger, ...prepared, run, actor: this.#actor, resumed: true, ...options });
   }
 
-  async *retry(id?: string, options: RunOptions = {}): AsyncGenerator<RunEvent> {
+  async *retry(id?: string, options: RunOptions & Partial<TenantRunOptions> = {}): AsyncGenerator<RunEvent> {
     const ledger = await this.ledger();
     const run = await this.#choose(id, ['failed', 'cancelled', 'differences'], 'to retry');
     // Checked before the run is made running again: a refusal leaves it as it was.
@@ -340,6 +380,38 @@ class LocalRefill implements Refill {
   async explain(request: TenantRequest & { readonly id: string }): ReturnType<Refill['explain']> {
     return explain(await this.#workbench(request), request.id);
   }
+
+  readonly #fleets = new LocalFleets(this.#fleetHost());
+
+  #fleetHost(): FleetHost {
+    const ledger = this.ledger;
+    const begin = (plan: Plan, options: RunOptions & TenantRunOptions) => this.#begin(plan, options);
+    return {
+      actor: this.#actor,
+      ledger,
+      config: () => this.#config(),
+      clusters: () => this.#allClusters(),
+      dataset: (name) => this.#dataset(name),
+      planOn: (bench, request) => this.#planOn(bench, request),
+      run: async function* (plan, options) {
+        yield* begin(await (await ledger()).plan(plan), options);
+      },
+      resume: (run, options) => this.resume(run, options),
+      retry: (run, options) => this.retry(run, options),
+      ask: (run, wanted) => this.#ask(run, wanted),
+    };
+  }
+
+  tenantsByCluster: Refill['tenantsByCluster'] = (options = {}) => this.#fleets.tenantsByCluster(options);
+  planFleet: Refill['planFleet'] = (request, options = {}) => this.#fleets.plan(request, options);
+  runFleet: Refill['runFleet'] = (fleet, options = {}) => this.#fleets.run(fleet, options);
+  resumeFleet: Refill['resumeFleet'] = (fleet, options = {}) => this.#fleets.resume(fleet, options);
+  retryFleet: Refill['retryFleet'] = (fleet, options = {}) => this.#fleets.retry(fleet, options);
+  pauseFleet: Refill['pauseFleet'] = (fleet) => this.#fleets.ask(fleet, 'pause');
+  cancelFleet: Refill['cancelFleet'] = (fleet) => this.#fleets.ask(fleet, 'cancel');
+  fleets: Refill['fleets'] = async (options = {}) => (await this.ledger()).fleets(options.limit ?? 20);
+  fleetStatus: Refill['fleetStatus'] = (fleet) => this.#fleets.status(fleet);
+  fleetReport: Refill['fleetReport'] = (fleet) => this.#fleets.report(fleet);
 
   async close(): Promise<void> {
     this.#closing.abort(new RefillError('INTERRUPTED', 'closed'));

@@ -1,6 +1,14 @@
 /** Refill as a library. Importing it has no side effects. */
 export { createRefill } from './create-refill.ts';
-export type { Refill, RunDetails, RunOptions, TenantRequest } from './refill.ts';
+export type {
+  FleetReport,
+  FleetStatus,
+  PlanFleetOptions,
+  Refill,
+  RunDetails,
+  RunOptions,
+  TenantRequest,
+} from './refill.ts';
 export { type ConfigInput, defineConfig } from './config/define.ts';
 export { loadConfig } from './config/load.ts';
 export type { RefillConfig } from './config/config.ts';
@@ -21,7 +29,18 @@ export type {
   VerifiedTable,
   VerifyResult,
 } from './domain/events.ts';
+export type { FleetEvent, FleetProgress, FleetResult } from './domain/fleet-events.ts';
+export type {
+  ClusterFindings,
+  ClusterTally,
+  FleetMember,
+  FleetPlan,
+  FleetRequest,
+  FleetState,
+  Unproven,
+} from './domain/fleet.ts';
 export type { Limits } from './domain/limits.ts';
+export type { MutationFinding } from './domain/mutations.ts';
 export type { Plan, TableCount, Warning } from './domain/plan.ts';
 export type { PlanRequest, Survey } from './domain/requests.ts';
 export type { Instant, Range, Strategy, Tenant, TenantName } from './domain/words.ts';

@@ -1,8 +1,19 @@
 import type { Explanation, Finding, RunEvent, TenantFinding, VerifyResult } from './domain/events.ts';
+import type { MutationFinding } from './domain/mutations.ts';
+import type { FleetEvent } from './domain/fleet-events.ts';
+import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
 import type { PlanRequest, Survey } from './domain/requests.ts';
 import type { Range, TenantName } from './domain/words.ts';
-import type { AuditEntry, DeleteRecord, Ledger, RunRecord, WindowRecord } from './ledger/ledger.ts';
+import type {
+  AuditEntry,
+  DeleteRecord,
+  FleetRecord,
+  Ledger,
+  MemberRecord,
+  RunRecord,
+  WindowRecord,
+} from './ledger/ledger.ts';
 import type { Drift, TableProof } from './domain/drift.ts';
 
 /** A tenant and how to find it and its tables. */
@@ -19,6 +30,29 @@ export interface RunOptions {
   readonly drain?: AbortSignal;
   /** Aborting stops at once: statements are cancelled; what is half written is written again by `resume`. */
   readonly force?: AbortSignal;
+  /** Rows that the plan deletes, to be given where they are more than `limits.blastRows`. */
+  readonly confirmRows?: number;
+}
+
+export interface PlanFleetOptions {
+  /** Called after each tenant that was planned. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Where a fleet is: what `refill status` prints of it. However many windows there are, it is small. */
+export interface FleetStatus {
+  readonly fleet: FleetRecord;
+  readonly clusters: readonly ClusterTally[];
+  /** The first thousand. */
+  readonly unproven: readonly Unproven[];
+}
+
+/** Everything about a fleet that `report` prints. */
+export interface FleetReport extends FleetStatus {
+  readonly plan: FleetPlan;
+  /** By its tenants, in their order. */
+  readonly members: readonly MemberRecord[];
+  readonly audit: readonly AuditEntry[];
 }
 
 /** Everything about a run that `status` and `report` print. */
@@ -38,6 +72,10 @@ export interface Refill {
   readonly ledger: () => Promise<Ledger>;
   tenants(options?: { readonly dataset?: string }): Promise<readonly TenantFinding[]>;
   doctor(): Promise<readonly Finding[]>;
+  /** Mutations that are not done, ours and others', with what keeps them. */
+  mutations(options?: { readonly cluster?: string }): Promise<readonly MutationFinding[]>;
+  /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */
+  killMutations(run: string): Promise<readonly MutationFinding[]>;
   survey(request: TenantRequest & { readonly range: Range; readonly untimed?: boolean }): Promise<Survey>;
   plan(request: PlanRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */
@@ -58,5 +96,31 @@ export interface Refill {
     },
   ): Promise<VerifyResult>;
   explain(request: TenantRequest & { readonly id: string }): Promise<readonly Explanation[]>;
+  /** The tenants of clusters. One that cannot be asked is unknown, with its reason, and hides none of the others. */
+  tenantsByCluster(options?: {
+    readonly dataset?: string;
+    readonly clusters?: readonly string[];
+  }): Promise<readonly ClusterFindings[]>;
+  /**
+   * Plans many tenants. Throws `TENANTS_COLLIDE` where two of them have one database; a tenant that cannot be planned,
+   * and a cluster that cannot be reached, are named in the plan.
+   */
+  planFleet(request: FleetRequest, options?: PlanFleetOptions): Promise<FleetPlan>;
+  /**
+   * Executes a fleet plan, once. The last event is the result; a tenant's failure is in it, not an exception.
+   *
+   * @param fleet Id of the fleet, or the beginning of it; so for all that follow.
+   */
+  runFleet(fleet: string, options?: RunOptions): AsyncIterable<FleetEvent>;
+  /** Goes on with one that was interrupted or paused: what has ended stays so, runs are gone on with, others begun. */
+  resumeFleet(fleet: string, options?: RunOptions): AsyncIterable<FleetEvent>;
+  /** Goes on with every tenant that is not proven. */
+  retryFleet(fleet: string, options?: RunOptions): AsyncIterable<FleetEvent>;
+  /** Asks a fleet to pause or to end, whichever program is at work on it. */
+  pauseFleet(fleet: string): Promise<FleetRecord>;
+  cancelFleet(fleet: string): Promise<FleetRecord>;
+  fleets(options?: { readonly limit?: number }): Promise<readonly FleetRecord[]>;
+  fleetStatus(fleet: string): Promise<FleetStatus>;
+  fleetReport(fleet: string): Promise<FleetReport>;
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Strategy } from '../domain/words.ts';
 import type { RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
 import { onInterrupt } from './interrupt.ts';
-import { progressView } from './progress.ts';
+import { type ProgressView, progressView } from './progress.ts';
 
 /** Exit status of a run's end. */
 function exitOf(state: RunResult['state']): number {
@@ -35,28 +35,44 @@ export async function follow(
   json: boolean,
   start: (options: RunOptions) => AsyncIterable<RunEvent>,
 ): Promise<Followed> {
-  const view = progressView(cli);
+  let result: RunResult | undefined;
+  let strategy: Strategy | null = null;
+  await listen(cli, json, progressView(cli), start, (event) => {
+    if (event.type === 'started') strategy = event.strategy;
+    if (event.type === 'result') result = event;
+    return event.type === 'progress' ? event.doing : null;
+  });
+  if (result === undefined) throw new RefillError('BUG', 'the run ended without a result');
+  cli.exit = exitOf(result.state);
+  return { result, strategy };
+}
+
+/**
+ * Reads events to their end and shows them, or prints them as JSON lines; Ctrl-C drains, then forces.
+ *
+ * @param see Gets each event, and returns what is done or waited for where the event says so.
+ */
+export async function listen<Event>(
+  cli: Cli,
+  json: boolean,
+  view: ProgressView<Event>,
+  start: (options: RunOptions) => AsyncIterable<Event>,
+  see: (event: Event) => string | null,
+): Promise<void> {
   let doing = 'its first step';
   const interrupts = onInterrupt({ say: (message) => view.line(message), waitsFor: () => doing });
   // Nobody reads on: what runs unseen should end where it can go on later.
   const gone = () => interrupts.stop('The reader of the output is gone');
   cli.readerGone.addEventListener('abort', gone);
-  let result: RunResult | undefined;
-  let strategy: Strategy | null = null;
   try {
     for await (const event of start({ drain: interrupts.drain, force: interrupts.force })) {
       if (json) cli.json(event);
       else view.show(event);
-      if (event.type === 'started') strategy = event.strategy;
-      if (event.type === 'progress') doing = event.doing;
-      if (event.type === 'result') result = event;
+      doing = see(event) ?? doing;
     }
   } finally {
     view.end();
     cli.readerGone.removeEventListener('abort', gone);
     interrupts.end();
   }
-  if (result === undefined) throw new RefillError('BUG', 'the run ended without a result');
-  cli.exit = exitOf(result.state);
-  return { result, strategy };
 }

@@ -6,6 +6,25 @@ export const configOption = () =>
   new Option('--config <file>', 'configuration file (default: refill.config.* in . or .refill/)');
 export const clusterOption = () =>
   new Option('--cluster <name>', 'cluster of the tenant, where several have one of this name');
+/** Values of an option that can be repeated, and each time be a list with commas. */
+const listOf = (value: string, before: readonly string[] | undefined): readonly string[] => [
+  ...(before ?? []),
+  ...value.split(','),
+];
+export const clustersOption = () =>
+  new Option('--cluster <names>', 'the tenants of a cluster, or of several (repeated, or with commas)').argParser(
+    listOf,
+  );
+export const allOption = () => new Option('--all', 'the tenants of every cluster');
+export const excludeOption = () =>
+  new Option('--exclude <tenants>', 'tenants to leave out (repeated, or with commas)').argParser(listOf);
+export const priorityOption = () =>
+  new Option(
+    '--priority <tenant=number>',
+    'a tenant that goes before those with a lower number (default: 0)',
+  ).argParser(listOf);
+export const confirmRowsOption = () =>
+  new Option('--confirm-rows <number>', 'the rows that the plan deletes, where they are more than limits.blastRows');
 export const datasetOption = () => new Option('--dataset <name>', 'dataset (default: the first of the configuration)');
 export const tablesOption = () => new Option('--tables <names>', 'tables of the dataset, separated by commas');
 export const fromOption = () => new Option('--from <time>', 'begin of the range: a UTC day, or an instant with a zone');

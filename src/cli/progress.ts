@@ -13,13 +13,19 @@ const BAR_WIDTH = 12;
 const WIDE = 110;
 const CLEAR_LINE = '\r\u001b[2K';
 
-/** How a run's events are shown while it goes on. */
-export interface ProgressView {
-  show(event: RunEvent): void;
+/** How events are shown while a run or a fleet goes on. */
+export interface ProgressView<Event> {
+  show(event: Event): void;
   /** A line that stays, above the status line where there is one. */
   line(text: string): void;
   /** Removes the status line; must be called before anything else is printed. */
   end(): void;
+}
+
+/** A bar that is so full. */
+export function progressBar(share: number, color: Paint): string {
+  const filled = Math.floor(share * BAR_WIDTH);
+  return color.green('━'.repeat(filled)) + color.dim('─'.repeat(BAR_WIDTH - filled));
 }
 
 /** One snapshot of a run in one line: how far, how fast, how long, and what it does or waits for. */
@@ -29,8 +35,7 @@ export function progressLine(progress: Progress, color: Paint, width = WIDE): st
   // Written is not done: deletes and proofs follow, so nothing is whole before the last window is.
   const written = windows.done === windows.total ? rowsTotal : Math.min(rowsWritten, Math.floor(rowsTotal * 0.99));
   const share = rowsTotal === 0 ? 0 : written / rowsTotal;
-  const filled = Math.floor(share * BAR_WIDTH);
-  const bar = color.green('━'.repeat(filled)) + color.dim('─'.repeat(BAR_WIDTH - filled));
+  const bar = progressBar(share, color);
   const parts = [
     left > 0 && progress.rowsPerSecond > 0 ? `${count(progress.rowsPerSecond)} rows/s` : null,
     left > 0 && width >= WIDE ? `${count(left)} rows left` : null,
@@ -91,19 +96,45 @@ export function fit(line: string, width: number): string {
   return shown;
 }
 
-/** A status line that is redrawn, on a terminal; plain lines elsewhere. Both on stderr. */
-export function progressView(cli: Cli, now: () => number = Date.now): ProgressView {
-  return cli.stderr.isTTY === true ? terminalView(cli, now) : lineView(cli, now);
+/** What a view makes of events. */
+export interface EventWords<Event> {
+  /** The status line of a snapshot; null for what is none. */
+  readonly status: (event: Event, color: Paint, width?: number) => string | null;
+  /** A change of state in a line that stays; null for what is none. */
+  readonly change: (event: Event, color: Paint) => string | null;
+  /** Whether a change is worth a line beside a status line that counts such changes. */
+  readonly scrolls: (event: Event) => boolean;
 }
 
-function terminalView(cli: Cli, now: () => number): ProgressView {
-  let last: Progress | undefined;
+const RUN_WORDS: EventWords<RunEvent> = {
+  status: (event, color, width) => (event.type === 'progress' ? progressLine(event, color, width) : null),
+  change: changeLine,
+  // The status line counts windows: only what is worth a look scrolls by.
+  scrolls: (event) => event.type !== 'window' || event.state === 'failed',
+};
+
+/** How a run is shown. */
+export function progressView(cli: Cli, now: () => number = Date.now): ProgressView<RunEvent> {
+  return eventView(cli, RUN_WORDS, now);
+}
+
+/** A status line that is redrawn, on a terminal; plain lines elsewhere. Both on stderr. */
+export function eventView<Event>(
+  cli: Cli,
+  words: EventWords<Event>,
+  now: () => number = Date.now,
+): ProgressView<Event> {
+  return cli.stderr.isTTY === true ? terminalView(cli, words, now) : lineView(cli, words, now);
+}
+
+function terminalView<Event>(cli: Cli, words: EventWords<Event>, now: () => number): ProgressView<Event> {
+  let last: Event | undefined;
   let drawnAt = Number.NEGATIVE_INFINITY;
   const draw = () => {
     drawnAt = now();
     if (last === undefined) return;
     const width = cli.stderr.columns ?? 80;
-    cli.stderr.write(`${CLEAR_LINE}${fit(progressLine(last, cli.noteColor, width), width - 1)}`);
+    cli.stderr.write(`${CLEAR_LINE}${fit(words.status(last, cli.noteColor, width) ?? '', width - 1)}`);
   };
   const line = (text: string) => {
     cli.stderr.write(CLEAR_LINE);
@@ -113,14 +144,13 @@ function terminalView(cli: Cli, now: () => number): ProgressView {
   return {
     line,
     show: (event) => {
-      if (event.type === 'progress') {
+      if (words.status(event, cli.noteColor) !== null) {
         last = event;
         if (now() - drawnAt >= DRAW_EVERY_MS) draw();
         return;
       }
-      // The status line counts windows: only what is worth a look scrolls by.
-      const text = changeLine(event, cli.noteColor);
-      if (text !== null && (event.type !== 'window' || event.state === 'failed')) line(text);
+      const text = words.change(event, cli.noteColor);
+      if (text !== null && words.scrolls(event)) line(text);
     },
     end: () => {
       if (last !== undefined) cli.stderr.write(CLEAR_LINE);
@@ -129,19 +159,20 @@ function terminalView(cli: Cli, now: () => number): ProgressView {
   };
 }
 
-function lineView(cli: Cli, now: () => number): ProgressView {
+function lineView<Event>(cli: Cli, words: EventWords<Event>, now: () => number): ProgressView<Event> {
   let printedAt = Number.NEGATIVE_INFINITY;
   const line = (text: string) => cli.note(`${new Date(now()).toISOString().slice(11, 19)} ${text}`);
   return {
     line,
     show: (event) => {
-      if (event.type === 'progress') {
+      const status = words.status(event, cli.noteColor);
+      if (status !== null) {
         if (now() - printedAt < LINE_EVERY_MS) return;
         printedAt = now();
-        line(progressLine(event, cli.noteColor).replace(/^[━─]+ /u, ''));
+        line(status.replace(/^[━─]+ /u, ''));
         return;
       }
-      const text = changeLine(event, cli.noteColor);
+      const text = words.change(event, cli.noteColor);
       if (text !== null) line(text);
     },
     end: () => {},

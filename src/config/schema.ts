@@ -119,6 +119,20 @@ const LIMITS = {
   replicaMinutes: between(0, 10_080)
     .default(DEFAULT_LIMITS.replicaMinutes)
     .describe('Minutes for which a replica that does not answer is waited for at the end of a delete.'),
+  tenants: whole(1, 1000).default(DEFAULT_LIMITS.tenants).describe('Tenants of a fleet at work at once on a cluster.'),
+  clusterWindows: whole(1, 1000)
+    .default(DEFAULT_LIMITS.clusterWindows)
+    .describe('Windows of a fleet at work at once on a cluster.'),
+  serverWindows: whole(1, 1000)
+    .default(DEFAULT_LIMITS.serverWindows)
+    .describe('Windows of a fleet at work at once on a Postgres server.'),
+  fleetWindows: whole(1, 1000).default(DEFAULT_LIMITS.fleetWindows).describe('Windows at work at once in a fleet.'),
+  fleetFailures: whole(1, 100_000)
+    .default(DEFAULT_LIMITS.fleetFailures)
+    .describe('Tenants of a fleet that may fail before nothing new is begun.'),
+  blastRows: whole(0, ROWS)
+    .default(DEFAULT_LIMITS.blastRows)
+    .describe('Rows that a plan or a fleet may delete without their number being typed with --confirm-rows.'),
 } satisfies Record<keyof Limits, z.ZodDefault<z.ZodNumber>>;
 
 const limitsSchema = strict(LIMITS).prefault({}).describe('The numbers that a run keeps to.');

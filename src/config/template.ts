@@ -15,6 +15,12 @@ const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   mutationPollSeconds: 'between looks at a mutation, at most',
   stalledMinutes: 'without progress until a delete is called stalled',
   replicaMinutes: 'for which a replica that is away is waited for at a delete’s end',
+  tenants: 'tenants of a fleet at work at once on a cluster',
+  clusterWindows: 'windows of a fleet at work at once on a cluster',
+  serverWindows: 'the same on a Postgres server',
+  fleetWindows: 'the same in all',
+  fleetFailures: 'tenants that may fail before a fleet begins nothing new',
+  blastRows: 'rows that may be deleted without --confirm-rows',
 };
 
 function limitLines(): string {

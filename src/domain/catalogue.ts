@@ -74,12 +74,23 @@ export const CATALOGUE = {
     '`refill plan …` makes one; `refill runs --plans` lists them.',
   ),
   RUN_UNKNOWN: config('No run of this id is in the ledger, or no run fits.', '`refill runs` lists them.'),
+  FLEET_UNKNOWN: config('No fleet of this id is in the ledger.', '`refill runs --fleets` lists them.'),
   KEY_UNKNOWN: config('Neither side has a row with this id.', 'Check the id and the tenant.'),
   // Refused as unsafe.
   NOT_CONFIRMED: refused(
     'plan',
     'A run deletes rows, and --execute was not given.',
     'Read the plan, then add --execute.',
+  ),
+  ROWS_NOT_CONFIRMED: refused(
+    'plan',
+    'More rows would be deleted than `limits.blastRows`, and their number was not given.',
+    'Read the plan, then add --confirm-rows with the rows that it deletes.',
+  ),
+  TENANTS_COLLIDE: refused(
+    'plan',
+    'Two tenants have one database, or one tenant has two: a delete of one could be meant for the other.',
+    'Correct the tenants’ databases in the configuration, or leave one out with --exclude.',
   ),
   PLAN_FOREIGN: refused('plan', 'The plan was made for another environment.', 'Make a plan here: `refill plan …`.'),
   PLAN_DRIFTED: refused(
@@ -253,6 +264,11 @@ export const CATALOGUE = {
     'run',
     'A window failed more often than is tried.',
     '`refill status` shows the error; `refill retry` goes on.',
+  ),
+  FLEET_FAILURES: failed(
+    'run',
+    'As many tenants of a fleet failed as may, so nothing new was begun.',
+    '`refill status` names them; `refill retry` goes on with all that is not proven.',
   ),
   INTERRUPTED: entry('run', 'retry', EXIT.interrupted, 'Stopped before the end.', '`refill resume` goes on.'),
   BUG: entry(

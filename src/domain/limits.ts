@@ -47,6 +47,36 @@ export interface Limits {
    * restart is over by then; a replica that is away for longer applies the delete by itself when it is back.
    */
   readonly replicaMinutes: number;
+  /**
+   * Tenants of a fleet at work at once on a cluster. Default 4: one that is a thousand times another then has company,
+   * and while one waits for a mutation the others read.
+   */
+  readonly tenants: number;
+  /**
+   * Windows at work at once on a cluster, of all tenants together. Default 4: what ClickHouse merges beside its readers;
+   * tenants take turns.
+   */
+  readonly clusterWindows: number;
+  /**
+   * Windows at work at once on a Postgres server, of all its clusters together. Default 4: each is a connection that
+   * reads as fast as it can, and sixty of them made a server sick.
+   */
+  readonly serverWindows: number;
+  /**
+   * Windows at work at once in a fleet. Default 16: two for each of eight clusters; a window holds some megabytes of
+   * this program's memory and a part of its one processor.
+   */
+  readonly fleetWindows: number;
+  /**
+   * Tenants of a fleet that may fail before nothing new is begun. Default 5: one or two have a reason of their own,
+   * five have one in common.
+   */
+  readonly fleetFailures: number;
+  /**
+   * Rows that a plan or a fleet may delete without their number being typed. Default 50 million: more than all tenants
+   * but the largest few have, so that a range that is a year too long is noticed.
+   */
+  readonly blastRows: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -63,4 +93,10 @@ export const DEFAULT_LIMITS: Limits = {
   mutationPollSeconds: 15,
   stalledMinutes: 10,
   replicaMinutes: 2,
+  tenants: 4,
+  clusterWindows: 4,
+  serverWindows: 4,
+  fleetWindows: 16,
+  fleetFailures: 5,
+  blastRows: 50_000_000,
 };

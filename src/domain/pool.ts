@@ -55,3 +55,8 @@ export function createPool(largest: number): AdaptivePool {
     },
   };
 }
+
+/** A task runs when both admit it. It waits for the first one's place alone, so that it holds up nobody of the second. */
+export function inBoth(first: Pool, second: Pool): Pool {
+  return { run: (task) => first.run(() => second.run(task)) };
+}

@@ -11,13 +11,37 @@ export interface ClickHouseFiles {
 
 const MAX_MEMORY_BYTES = 4_000_000_000;
 
-/** config.xml of the engine: one shard with one replica, small pools, small caches. */
+/**
+ * config.xml of the engine: one shard with one replica.
+ *
+ * @param memoryBytes The most that it may take. Default: half of the machine's.
+ */
 export function serverConfig(
   files: ClickHouseFiles,
-  { http, tcp }: { readonly http: number; readonly tcp: number },
+  ports: { readonly http: number; readonly tcp: number },
   memoryBytes = Math.floor(totalmem() / 2),
 ): string {
-  const memory = Math.min(MAX_MEMORY_BYTES, memoryBytes);
+  return engineConfig(
+    files,
+    ports,
+    Math.min(MAX_MEMORY_BYTES, memoryBytes),
+    `<listen_host>${LOOPBACK}</listen_host>
+  <remote_servers><${CLICKHOUSE_CLUSTER}><shard>
+    <internal_replication>true</internal_replication>
+    <replica><host>${LOOPBACK}</host><port>${ports.tcp}</port></replica>
+  </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
+  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>`,
+  );
+}
+
+/** What every engine of ours has, small pools and small caches, with `place` in a cluster as XML: it listens there too. */
+export function engineConfig(
+  files: ClickHouseFiles,
+  ports: { readonly http: number; readonly tcp: number },
+  maxMemoryBytes: number,
+  place: string,
+): string {
+  const memory = Math.min(maxMemoryBytes, Math.floor(totalmem() / 2));
   const log = (table: string) =>
     `<${table}><database>system</database><table>${table}</table>` +
     `<flush_interval_milliseconds>1000</flush_interval_milliseconds></${table}>`;
@@ -25,9 +49,8 @@ export function serverConfig(
   <logger>
     <log>${xml(files.log)}</log><errorlog>${xml(files.errorLog)}</errorlog><size>10M</size><count>1</count>
   </logger>
-  <listen_host>${LOOPBACK}</listen_host>
-  <http_port>${http}</http_port>
-  <tcp_port>${tcp}</tcp_port>
+  <http_port>${ports.http}</http_port>
+  <tcp_port>${ports.tcp}</tcp_port>
   <timezone>UTC</timezone>
   <user_directories><users_xml><path>${xml(files.users)}</path></users_xml></user_directories>
   <max_server_memory_usage>${memory}</max_server_memory_usage>
@@ -36,7 +59,7 @@ export function serverConfig(
   <background_common_pool_size>2</background_common_pool_size>
   <background_schedule_pool_size>8</background_schedule_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
-  <background_fetches_pool_size>1</background_fetches_pool_size>
+  <background_fetches_pool_size>2</background_fetches_pool_size>
   <background_distributed_schedule_pool_size>2</background_distributed_schedule_pool_size>
   <merge_tree>
     <!-- Their defaults expect a larger pool: mutations would never start. -->
@@ -46,11 +69,7 @@ export function serverConfig(
   </merge_tree>
   ${log('query_log')}
   ${log('part_log')}
-  <remote_servers><${CLICKHOUSE_CLUSTER}><shard>
-    <internal_replication>true</internal_replication>
-    <replica><host>${LOOPBACK}</host><port>${tcp}</port></replica>
-  </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
-  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>
+  ${place}
 </clickhouse>
 `;
 }

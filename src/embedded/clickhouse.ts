@@ -37,7 +37,8 @@ try {
 process.exit(1);
 `;
 
-const LISTEN_FOR_EVER =
+/** The statement that is the engine's life. */
+export const LISTEN_FOR_EVER =
   'SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; ' +
   'SELECT sleepEachRow(3) FROM numbers(100000000) SETTINGS max_block_size = 1, max_threads = 1 FORMAT Null';
 
@@ -84,7 +85,7 @@ export async function startClickHouse(
     cwd: home,
     log: outputLog(dir),
   });
-  await waitUntilReady(server, dir, ports.http, timeoutMs);
+  await waitUntilReady(server, logsOf(dir), ports.http, timeoutMs);
   return server;
 }
 
@@ -96,7 +97,7 @@ export async function clickhouseAnswers(
   timeoutMs: number,
 ): Promise<boolean> {
   try {
-    await waitUntilReady(server, dir, http, timeoutMs);
+    await waitUntilReady(server, logsOf(dir), http, timeoutMs);
     return true;
   } catch (error) {
     if (!isRunning(server)) return false;
@@ -106,19 +107,25 @@ export async function clickhouseAnswers(
 
 const outputLog = (dir: string) => join(dir, 'logs', 'clickhouse.out');
 const errorLog = (dir: string) => join(dir, 'logs', 'clickhouse.error.log');
+const logsOf = (dir: string) => [outputLog(dir), errorLog(dir)];
 
 /**
  * query_log and part_log of the run before: the engine forgets the tables but finds their directories, fails to make
  * them, and tries again without a pause.
  */
-async function forgetSystemTables(home: string): Promise<void> {
+export async function forgetSystemTables(home: string): Promise<void> {
   for (const kind of ['data', 'metadata']) {
     await rm(join(home, 'data', kind, 'system'), { recursive: true, force: true });
   }
 }
 
-async function waitUntilReady(server: ProcessRef, dir: string, http: number, timeoutMs: number): Promise<void> {
-  const logs = [outputLog(dir), errorLog(dir)];
+/** Waits until the engine answers over HTTP; the error of one that does not has the end of its logs. */
+export async function waitUntilReady(
+  server: ProcessRef,
+  logs: readonly string[],
+  http: number,
+  timeoutMs: number,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (isRunning(server) && Date.now() < deadline) {
     if (await answers(http)) return;

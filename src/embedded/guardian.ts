@@ -82,7 +82,8 @@ export function launchAttached(removeAtEnd: readonly string[] = []): Launch {
   let guardian: Guardian | undefined;
   return async (program) => {
     turnLog(program.log);
-    guardian ??= new Guardian(removeAtEnd);
+    // It ends with its last child: then a later one needs another.
+    if (guardian === undefined || guardian.ended) guardian = new Guardian(removeAtEnd);
     try {
       return started(await guardian.start(program), program);
     } catch (cause) {
@@ -95,6 +96,8 @@ class Guardian {
   readonly #process: ChildProcess;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
+  /** Set once it can start nothing more. */
+  ended = false;
 
   constructor(removeAtEnd: readonly string[]) {
     this.#process = spawn(process.execPath, ['-e', GUARDIAN, JSON.stringify(removeAtEnd)], {
@@ -138,6 +141,7 @@ class Guardian {
   }
 
   #fail(message: string): void {
+    this.ended = true;
     for (const pending of this.#pending.values()) pending.reject(new RefillError('EMBEDDED_FAILED', message));
   }
 }

@@ -1,6 +1,10 @@
 import { createServer } from 'node:net';
 
+import { RefillError } from '../domain/errors.ts';
 import { LOOPBACK } from './info.ts';
+
+/** A chosen port can be taken by somebody else before the server has it: so often a start is tried with others. */
+export const PORT_ATTEMPTS = 3;
 
 /** Whether a server could listen on this port of loopback now. */
 export async function isFree(port: number): Promise<boolean> {
@@ -36,4 +40,11 @@ export async function choosePorts(wanted: readonly (number | undefined)[]): Prom
     taken.add(keep ? port : await freePort(new Set([...taken, ...wanted.filter((p) => p !== undefined)])));
   }
   return [...taken];
+}
+
+/** Whether a server did not start because somebody has its port: all of them say so in their logs, in like words. */
+export function isPortTaken(error: unknown): boolean {
+  if (!(error instanceof RefillError)) return false;
+  const log = error.details['log'];
+  return typeof log === 'string' && /address already in use/iu.test(log);
 }

@@ -8,7 +8,7 @@ import { hasFleet } from './fleet-state.ts';
 import { launchAttached } from './guardian.ts';
 import { LEDGER_DATABASE, LOOPBACK, POSTGRES_USER, type EmbeddedInfo, type EmbeddedOptions } from './info.ts';
 import { launchDetached, type Launch } from './launcher.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, isPortTaken, PORT_ATTEMPTS } from './ports.ts';
 import {
   passwordFile,
   postgresAnswers,
@@ -21,8 +21,6 @@ import { end, isRunning, type ProcessRef } from './process.ts';
 import { readState, withLock, writeState, type StackState } from './state.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-/** A chosen port can be taken by somebody else before the server has it. */
-const PORT_ATTEMPTS = 3;
 
 /** What differs where a stack is one of a fleet's. */
 export interface Membership {
@@ -212,13 +210,6 @@ export function postgresOf(dir: string, state: StackState): EmbeddedInfo['postgr
 /** How a stack's engine is reached. */
 export function clickhouseOf(state: StackState): EmbeddedInfo['clickhouse'] {
   return { http: `http://${LOOPBACK}:${state.clickhouse.http}`, tcp: state.clickhouse.tcp };
-}
-
-/** Both servers say so in their logs, each in its words. */
-function isPortTaken(error: unknown): boolean {
-  if (!(error instanceof RefillError)) return false;
-  const log = error.details['log'];
-  return typeof log === 'string' && /address already in use/iu.test(log);
 }
 
 export function runs(server: { readonly process?: ProcessRef }): boolean {

@@ -12,7 +12,7 @@ import { debugPoint } from '../steps/debug-points.ts';
 import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
 import { createEventQueue, type EventQueue } from './events.ts';
-import { createPool } from '../domain/pool.ts';
+import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import { ProgressTracker } from './progress.ts';
 import { withRetries } from './retry.ts';
 
@@ -27,6 +27,8 @@ export interface LocalRun {
   readonly drain?: AbortSignal;
   /** Aborting stops at once. */
   readonly force?: AbortSignal;
+  /** Where windows are written besides the run's own limit: what it shares with other runs. */
+  readonly windows?: Pool;
 }
 
 /** How often the ledger is asked whether somebody wants the run to pause or end. */
@@ -99,7 +101,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   const windows = createPool(plan.limits.windows);
   let firstFailure: unknown;
   const context: FlowContext = {
-    windows,
+    windows: options.windows ? inBoth(windows, options.windows) : windows,
     deletes: createPool(2),
     mayBegin: () => wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true,
     onFailure: (unit, error) => {

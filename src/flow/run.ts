@@ -1,3 +1,4 @@
+import { all } from './all.ts';
 import type { FlowContext, FlowDelete, FlowWindow, Steps, Work } from './steps.ts';
 
 /** How a run ended, as far as the flow knows: what differs is in the ledger. */
@@ -24,30 +25,6 @@ export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowO
   );
   const count = (outcome: DeleteOutcome) => outcomes.filter((o) => o === outcome).length;
   return { proven: count('proven'), failed: count('failed'), left: count('left') };
-}
-
-/**
- * Runs tasks side by side and waits for all of them, then throws what the first one threw: none may go on unseen. One
- * throws only where its failure could not be kept; then the others begin nothing new.
- */
-async function all<T>(
-  context: FlowContext,
-  tasks: readonly ((context: FlowContext) => Promise<T>)[],
-): Promise<readonly T[]> {
-  let broken = false;
-  const own = { ...context, mayBegin: () => !broken && context.mayBegin() };
-  const settled = await Promise.allSettled(
-    tasks.map((task) =>
-      task(own).catch((error: unknown) => {
-        broken = true;
-        throw error;
-      }),
-    ),
-  );
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
 }
 
 async function runDelete(steps: Steps, context: FlowContext, work: Work, del: FlowDelete): Promise<DeleteOutcome> {

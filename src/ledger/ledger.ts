@@ -3,6 +3,9 @@ import type { ErrorRecord } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
+import type { FleetLedger } from './fleet-ledger.ts';
+
+export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
 
 /** Who does something: kept in the audit and shown to whoever finds a run busy. */
 export interface Actor {
@@ -148,7 +151,7 @@ export interface RunLock {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
-export interface Ledger {
+export interface Ledger extends FleetLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
 

@@ -192,9 +192,117 @@ CREATE TABLE refill.audit (
 CREATE INDEX audit_subject ON refill.audit (subject, id);
 `;
 
+const FLEETS = `
+CREATE TABLE refill.fleet (
+  id text COLLATE "C" PRIMARY KEY,
+  created_at timestamptz NOT NULL,
+  body jsonb NOT NULL,
+  state text NOT NULL DEFAULT 'planned'
+    CHECK (state IN ('planned', 'running', 'paused', 'cancelled', 'failed', 'differences', 'succeeded')),
+  wanted text NOT NULL DEFAULT 'run' CHECK (wanted IN ('run', 'pause', 'cancel')),
+  begun_at timestamptz,
+  finished_at timestamptz,
+  seconds double precision NOT NULL DEFAULT 0,
+  error jsonb,
+  -- As in refill.run.
+  holder jsonb,
+  holder_since timestamptz,
+  holder_backend integer
+);
+CREATE INDEX fleet_created ON refill.fleet (created_at DESC, id);
+
+-- A tenant's run is the newest one of its plan, which was made for this fleet alone: a run that was made just before
+-- its program was killed is found again, and nothing else has to be kept in step with it.
+CREATE TABLE refill.fleet_member (
+  fleet text COLLATE "C" NOT NULL REFERENCES refill.fleet (id),
+  position integer NOT NULL,
+  cluster text COLLATE "C" NOT NULL,
+  customer text NOT NULL,
+  profile text NOT NULL,
+  plan text COLLATE "C" REFERENCES refill.plan (id),
+  rows_before bigint NOT NULL,
+  rows_to_write bigint NOT NULL,
+  problem jsonb,
+  -- Why its run could not begin or go on.
+  error jsonb,
+  PRIMARY KEY (fleet, position),
+  CHECK ((plan IS NULL) = (problem IS NOT NULL))
+);
+CREATE INDEX run_plan ON refill.run (plan, created_at DESC, id);
+`;
+
+/**
+ * Numbers of each run, kept by triggers in the transaction that changes its windows or deletes: summing a million
+ * windows for each look at a fleet would take longer than somebody waits.
+ */
+const TALLIES = `
+-- Rows in the target by the proofs of the delete; null before.
+ALTER TABLE refill.run_delete ADD COLUMN rows_after bigint;
+
+CREATE TABLE refill.run_tally (
+  run text COLLATE "C" PRIMARY KEY REFERENCES refill.run (id),
+  rows_written bigint NOT NULL DEFAULT 0,
+  rows_deleted bigint NOT NULL DEFAULT 0,
+  rows_after bigint NOT NULL DEFAULT 0,
+  differences bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION refill.tally_windows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO refill.run_tally AS t (run, rows_written)
+    SELECT run, sum(rows) FROM made GROUP BY run
+        ON CONFLICT (run) DO UPDATE SET rows_written = t.rows_written + excluded.rows_written;
+  ELSE
+    UPDATE refill.run_tally t SET rows_written = t.rows_written + c.rows
+      FROM (SELECT run, sum(rows) AS rows
+              FROM (SELECT run, rows FROM made UNION ALL SELECT run, -rows FROM was) x
+             GROUP BY run HAVING sum(rows) <> 0) c
+     WHERE t.run = c.run;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER tally_made AFTER INSERT ON refill.run_window
+  REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION refill.tally_windows();
+CREATE TRIGGER tally_changed AFTER UPDATE ON refill.run_window
+  REFERENCING OLD TABLE AS was NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION refill.tally_windows();
+
+CREATE FUNCTION refill.tally_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO refill.run_tally AS t (run, rows_deleted, rows_after, differences)
+  SELECT run, sum(deleted), sum(after), sum(differences)
+    FROM (
+      SELECT run, rows_deleted AS deleted, CASE WHEN state = 'proven' THEN coalesce(rows_after, 0) ELSE 0 END AS after,
+             differences
+        FROM made
+      UNION ALL
+      SELECT run, -rows_deleted, CASE WHEN state = 'proven' THEN -coalesce(rows_after, 0) ELSE 0 END, -differences
+        FROM was
+    ) x
+   GROUP BY run HAVING sum(deleted) <> 0 OR sum(after) <> 0 OR sum(differences) <> 0
+      ON CONFLICT (run) DO UPDATE SET rows_deleted = t.rows_deleted + excluded.rows_deleted,
+        rows_after = t.rows_after + excluded.rows_after, differences = t.differences + excluded.differences;
+  RETURN NULL;
+END $$;
+-- A delete is made with zeros.
+CREATE TRIGGER tally_changed AFTER UPDATE ON refill.run_delete
+  REFERENCING OLD TABLE AS was NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION refill.tally_deletes();
+
+INSERT INTO refill.run_tally (run, rows_written, rows_deleted, differences)
+SELECT r.id, w.rows, d.deleted, d.differences
+  FROM refill.run r
+  CROSS JOIN LATERAL (SELECT coalesce(sum(rows), 0) AS rows FROM refill.run_window WHERE run = r.id) w
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(rows_deleted), 0) AS deleted, coalesce(sum(differences), 0) AS differences
+      FROM refill.run_delete WHERE run = r.id
+  ) d;
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
   { number: 2, name: 'windows and deletes', sql: WINDOWS_AND_DELETES },
   { number: 3, name: 'proofs and audit', sql: PROOFS_AND_AUDIT },
+  { number: 4, name: 'fleets', sql: FLEETS },
+  { number: 5, name: 'tallies', sql: TALLIES },
 ];

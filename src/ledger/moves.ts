@@ -1,4 +1,5 @@
 import { RefillError } from '../domain/errors.ts';
+import type { FleetState } from '../domain/fleet.ts';
 import type { DeleteState, RunState, WindowState } from '../domain/states.ts';
 
 /** The states from which each state may be entered. */
@@ -19,6 +20,23 @@ export const RUN_MOVES: Moves<RunState> = {
 
 /** States of a run that `retry` makes `running`. */
 export const RETRIED_RUN_STATES: readonly RunState[] = ['paused', 'cancelled', 'failed', 'differences'];
+
+/** Moves of a fleet by the programs that work on it; as those of a run. */
+export const FLEET_MOVES: Moves<FleetState> = {
+  planned: [],
+  running: ['planned', 'running', 'paused'],
+  paused: ['running'],
+  cancelled: ['running', 'paused'],
+  failed: ['running'],
+  differences: ['running'],
+  succeeded: ['running'],
+};
+
+/** Moves of a fleet by `retry`. */
+export const FLEET_RETRY_MOVES: Moves<FleetState> = {
+  ...FLEET_MOVES,
+  running: ['paused', 'cancelled', 'failed', 'differences'],
+};
 
 /** Moves of a window. `writing` from `writing` follows an attempt that was killed. */
 export const WINDOW_MOVES: Moves<WindowState> = {

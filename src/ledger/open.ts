@@ -3,14 +3,16 @@ import { readAudit, writeAudit } from './audit.ts';
 import * as attempts from './attempts.ts';
 import { Database, PATIENCE_MS } from './connection.ts';
 import * as deletes from './deletes.ts';
+import * as fleets from './fleets.ts';
+import { FLEET_LOCK, type Lockable, RUN_LOCK } from './holder.ts';
 import { newId } from './ids.ts';
-import type { Ledger, RunLock } from './ledger.ts';
+import type { Actor, Ledger, RunLock } from './ledger.ts';
+import { lock } from './lock.ts';
 import { migrate } from './migrate.ts';
 import * as plans from './plans.ts';
 import * as proofs from './proofs.ts';
 import { measuredRate } from './rate.ts';
 import { retry } from './retry.ts';
-import { lockRun } from './run-lock.ts';
 import { readRun, readRuns } from './run-records.ts';
 import * as runs from './runs.ts';
 import * as verifications from './verifications.ts';
@@ -46,6 +48,18 @@ export async function openLedger(
 /** Every method is one transaction. */
 function ledgerOn(db: Database): Ledger {
   const locks = new Set<RunLock>();
+  const take = async (of: Lockable, id: string, actor: Actor): Promise<RunLock> => {
+    const taken = await lock(db, of, id, actor);
+    locks.add(taken);
+    void taken.lost.then(() => locks.delete(taken));
+    return {
+      lost: taken.lost,
+      release: async () => {
+        locks.delete(taken);
+        await taken.release();
+      },
+    };
+  };
   return {
     close: async () => {
       await Promise.all([...locks].map((lock) => lock.release()));
@@ -62,23 +76,27 @@ function ledgerOn(db: Database): Ledger {
     },
     run: (id) => readRun(db, id),
     runs: (filter) => readRuns(db, filter),
-    lockRun: async (id, actor) => {
-      const lock = await lockRun(db, id, actor);
-      locks.add(lock);
-      void lock.lost.then(() => locks.delete(lock));
-      return {
-        lost: lock.lost,
-        release: async () => {
-          locks.delete(lock);
-          await lock.release();
-        },
-      };
-    },
+    lockRun: (id, actor) => take(RUN_LOCK, id, actor),
     setEpoch: (run, epoch) => db.transaction((sql) => runs.setEpoch(sql, run, epoch)),
     setRunState: (run, state, actor, extra) => db.transaction((sql) => runs.setRunState(sql, run, state, actor, extra)),
     request: (run, wanted, actor) => db.transaction((sql) => runs.request(sql, run, wanted, actor)),
     wanted: (run) => runs.readWanted(db, run),
     retry: (run, actor) => db.transaction((sql) => retry(sql, run, actor)),
+
+    saveFleet: (plan, actor) => db.transaction((sql) => fleets.saveFleet(sql, plan, actor)),
+    fleet: (id) => fleets.readFleet(db, id),
+    fleetPlan: (id) => fleets.readFleetPlan(db, id),
+    fleets: (limit) => fleets.readFleets(db, limit),
+    members: (fleet) => fleets.readMembers(db, fleet),
+    fleetTally: (fleet) => fleets.readTally(db, fleet),
+    unproven: (fleet, limit) => fleets.readUnproven(db, fleet, limit),
+    lockFleet: (id, actor) => take(FLEET_LOCK, id, actor),
+    setFleetState: (id, state, actor, extra) =>
+      db.transaction((sql) => fleets.setFleetState(sql, id, state, actor, extra)),
+    requestFleet: (id, wanted, actor) => db.transaction((sql) => fleets.requestFleet(sql, id, wanted, actor)),
+    fleetWanted: (id) => fleets.readFleetWanted(db, id),
+    retryFleet: (id, actor) => db.transaction((sql) => fleets.retryFleet(sql, id, actor)),
+    setMemberError: (fleet, order, error) => db.transaction((sql) => fleets.setMemberError(sql, fleet, order, error)),
 
     windows: (run) => windows.readWindows(db, run),
     deletes: (run) => deletes.readDeletes(db, run),

@@ -72,8 +72,9 @@ export async function proveDelete(
   await insertProofs(sql, { owner: run, delete: del, round }, proofs, drift);
   const differences = proofs.reduce((sum, proof) => sum + differencesOf(proof), 0);
   await sql.rows(
-    'UPDATE refill.run_delete SET rows_deleted = rows_deleted + $3, differences = $4 WHERE run = $1 AND id = $2',
-    [run, del, rowsDeleted, differences],
+    `UPDATE refill.run_delete SET rows_deleted = rows_deleted + $3, differences = $4, rows_after = $5
+      WHERE run = $1 AND id = $2`,
+    [run, del, rowsDeleted, differences, proofs.reduce((sum, proof) => sum + proof.target, 0)],
   );
 }
 

@@ -2,15 +2,11 @@ import { RefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import type { Instant, Strategy } from '../domain/words.ts';
 import type { Sql } from './connection.ts';
-import type { Actor, RunRecord } from './ledger.ts';
+import { findId } from './find-id.ts';
+import { type HolderRow, holderOf, joinHeld, RUN_LOCK } from './holder.ts';
+import type { RunRecord } from './ledger.ts';
 
-/** Key of a run's advisory lock. The seed keeps it apart from the keys of tenants, see `lockTenant`. */
-export const RUN_LOCK_KEY = `hashtextextended('refill.run ' || r.id, 1)`;
-
-/** How many candidates a message names. */
-const CANDIDATES = 5;
-
-interface RunRow {
+interface RunRow extends HolderRow {
   id: string;
   plan: string;
   cluster: string;
@@ -32,32 +28,17 @@ interface RunRow {
   rows_written: number;
   differences: number;
   error: ErrorRecord | null;
-  holder: Actor | null;
-  holder_since: Instant | null;
-  held: boolean;
 }
 
-/**
- * Runs with their numbers summed from windows and deletes. The holder counts only while the backend that took the lock
- * has it: pg_locks shows the two halves of a key apart.
- */
+/** Runs with their numbers, which triggers keep (migrations.ts). */
 const SELECT_RUNS = `
-SELECT r.*, w.rows_written, d.rows_deleted, d.differences, l.pid IS NOT NULL AS held
+SELECT r.*, coalesce(t.rows_written, 0) AS rows_written, coalesce(t.rows_deleted, 0) AS rows_deleted,
+       coalesce(t.differences, 0) AS differences, l.pid IS NOT NULL AS held
   FROM refill.run r
-  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(rows), 0)::bigint AS rows_written FROM refill.run_window WHERE run = r.id
-  ) w
-  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(rows_deleted), 0)::bigint AS rows_deleted, coalesce(sum(differences), 0)::bigint AS differences
-      FROM refill.run_delete WHERE run = r.id
-  ) d
-  LEFT JOIN pg_locks l
-    ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid = r.holder_backend
-   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND (l.classid::bigint << 32 | l.objid::bigint) = ${RUN_LOCK_KEY}`;
+  LEFT JOIN refill.run_tally t ON t.run = r.id
+  ${joinHeld(RUN_LOCK, 'r')}`;
 
 function recordOf(row: RunRow): RunRecord {
-  const held = row.held && row.holder !== null && row.holder_since !== null;
   return {
     id: row.id,
     plan: row.plan,
@@ -81,8 +62,7 @@ function recordOf(row: RunRow): RunRecord {
     rowsWritten: row.rows_written,
     differences: row.differences,
     error: row.error,
-    holder:
-      held && row.holder !== null && row.holder_since !== null ? { ...row.holder, since: row.holder_since } : null,
+    holder: holderOf(row),
   };
 }
 
@@ -92,23 +72,7 @@ export function runUnknown(id: string): RefillError {
 }
 
 export async function readRun(sql: Sql, beginning: string): Promise<RunRecord> {
-  if (beginning === '') throw new RefillError('RUN_UNKNOWN', 'No run was named.');
-  // '~' sorts after every character of an id.
-  const found = await sql.rows<{ id: string }>(
-    `SELECT id FROM refill.run WHERE id >= $1 AND id < $1 || '~' ORDER BY id LIMIT ${CANDIDATES + 1}`,
-    [beginning],
-  );
-  const ids = found.map((row) => row.id);
-  const id = ids.includes(beginning) ? beginning : ids[0];
-  if (id === undefined) throw runUnknown(beginning);
-  if (id !== beginning && ids.length > 1) {
-    const candidates = ids.slice(0, CANDIDATES);
-    throw new RefillError(
-      'RUN_UNKNOWN',
-      `Several runs begin with ${beginning}: ${candidates.join(', ')}${ids.length > CANDIDATES ? ', …' : ''}.`,
-      { hint: 'Write more of the id.', details: { candidates } },
-    );
-  }
+  const id = await findId(sql, RUN_LOCK, beginning);
   const [row] = await sql.rows<RunRow>(`${SELECT_RUNS} WHERE r.id = $1`, [id]);
   if (row === undefined) throw runUnknown(id);
   return recordOf(row);

@@ -15,7 +15,7 @@ import {
 /** Rows that a long list shows in the page; the JSON has all of them. */
 const MOST_ROWS = 2000;
 
-const STYLE = new Markup(`
+export const STYLE = new Markup(`
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5d6b7d; --line: #d9dfe7; --page: #fff; --card: #f6f8fa;
   --before: #b9c3d0; --source: #2f6fde; --after: #1f9d63; --bad: #c62f3b; --warn: #a86400; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #93a1b3; --line: #2f3947; --page: #12171e;

@@ -11,7 +11,7 @@ import {
 } from './summary.ts';
 
 /** Rows of a table in Markdown; cells are escaped here and nowhere else. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const numeric = head.map((_, at) => at > 0 && rows.every((row) => /^[\d,—.]*( %)?$/u.test(row[at] ?? '')));
   const line = (cells: readonly string[]) => `| ${cells.map(escape).join(' | ')} |`;
   const rule = `| ${numeric.map((right) => (right ? '---:' : '---')).join(' | ')} |`;

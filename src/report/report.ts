@@ -1,6 +1,8 @@
+import { fleetHtml, fleetJson, fleetMarkdown } from './fleet.ts';
 import { htmlReport } from './html.ts';
 import { jsonReport } from './json.ts';
 import { markdownReport } from './markdown.ts';
+import type { FleetReport } from '../refill.ts';
 import type { ReportInput } from './summary.ts';
 
 const WRITERS = {
@@ -16,3 +18,16 @@ export type ReportFormat = keyof typeof WRITERS;
 export function writeReport(input: ReportInput, format: ReportFormat): string {
   return WRITERS[format](input);
 }
+
+const FLEET_WRITERS = {
+  markdown: fleetMarkdown,
+  html: fleetHtml,
+  json: (report: FleetReport) => `${JSON.stringify(fleetJson(report), null, 2)}\n`,
+};
+
+/** A fleet as a page (or an object) of the given format, ending with a line feed. */
+export function writeFleetReport(report: FleetReport, format: ReportFormat): string {
+  return FLEET_WRITERS[format](report);
+}
+
+export { fleetJson, jsonReport };

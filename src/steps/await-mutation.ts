@@ -4,7 +4,15 @@ import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { MutationRecord } from '../ledger/ledger.ts';
-import { concerns, conditionOf, findMutation, type MutationLook, type ReplicaLook } from '../target/mutations.ts';
+import {
+  concerns,
+  conditionOf,
+  findMutation,
+  type MutationLook,
+  type ReplicaLook,
+  shortReason,
+  unfinishedMutations,
+} from '../target/mutations.ts';
 import { killMutation } from '../target/reach.ts';
 import { isReplicated } from '../target/tables.ts';
 import { countMatching } from './count-matching.ts';
@@ -29,6 +37,9 @@ const VANISHED_PAUSE_MS = 2000;
 /** Looks at a mutation that fails before it counts as failed, and the pause between them: the server tries again. */
 const FAILING_LOOKS = 3;
 const FAILING_PAUSE_MS = 1000;
+
+/** Time without one more part done after which is asked what is in front of a mutation. */
+const ASK_WHY_MS = 5000;
 
 /** A shard's answer to whether a mutation is done there. */
 type ShardState =
@@ -55,7 +66,7 @@ export function stateOfShard(looks: readonly ReplicaLook[], table: BenchTable, s
     return isReplicated(table.target) ? Math.max(parts, 1) : parts;
   });
   const failing = known.find((s) => !s.done && s.failReason !== '' && concerns(statement, s.failedPart));
-  if (failing) return { is: 'failing', reason: failing.failReason.replace(/\(version.*$/su, '').slice(0, 300) };
+  if (failing) return { is: 'failing', reason: shortReason(failing.failReason) };
   const most = Math.max(...left);
   if (most > 0) return { is: 'working', partsLeft: most };
   const absent = looks.filter((l) => !l.status).map((l) => l.replica.name);
@@ -147,9 +158,11 @@ export async function awaitMutation(bench: Workbench, mutation: MutationRecord, 
     } else {
       const partsLeft = working.reduce((n, w) => n + w.partsLeft, 0);
       if (partsLeft < last.partsLeft) last = { partsLeft, at: Date.now() };
-      const stalled = Date.now() - last.at > limits.stalledMinutes * 60_000;
+      const still = Date.now() - last.at;
+      const stalled = still > limits.stalledMinutes * 60_000;
+      const behind = still > ASK_WHY_MS ? await whatIsInFront(bench, table, mutation) : '';
       options.onWait(
-        `the delete on ${mutation.table}: ${partsLeft} parts left${onShards(bench, working)}${stalled ? `, none done in ${limits.stalledMinutes} min` : ''}`,
+        `the delete on ${mutation.table}: ${partsLeft} parts left${onShards(bench, working)}${stalled ? `, none done in ${limits.stalledMinutes} min` : ''}${behind}`,
       );
     }
     await sleep(pause, undefined, { signal });
@@ -177,6 +190,16 @@ function stillWaitedFor(absent: readonly string[], since: Map<string, number>, m
   for (const name of since.keys()) if (!absent.includes(name)) since.delete(name);
   for (const name of absent) if (!since.has(name)) since.set(name, Date.now());
   return absent.filter((name) => Date.now() - (since.get(name) ?? 0) < minutes * 60_000);
+}
+
+/** Whose mutation of the same table is not done either, and came before: a table does them in their order. */
+async function whatIsInFront(bench: Workbench, table: BenchTable, mutation: MutationRecord): Promise<string> {
+  const all = await unfinishedMutations(bench.target, bench.topology, table.target);
+  const own = all.find((m) => m.nonce === mutation.nonce);
+  const first = all.find((m) => m.nonce === null && (own === undefined || m.seconds >= own.seconds));
+  if (!first) return '';
+  const why = first.failReason === '' ? 'is not done' : `fails: ${first.failReason}`;
+  return `; in front of it is mutation ${first.id} on ${first.self}, which is not ours and ${why}`;
 }
 
 /** Rows that still match a mutation's own condition. */

@@ -33,6 +33,8 @@ const READ_SETTINGS: ClickHouseSettings = {
   max_parallel_replicas: '1',
   // A shard that does not answer is an error: what is counted without it is not the truth.
   skip_unavailable_shards: 0,
+  // A replica that is slow is waited for: our reads are heavy, and a second replica would do them once more.
+  use_hedged_requests: 0,
   // Conditions on columns outside of the sorting key must not be applied before FINAL has chosen the newest row.
   optimize_move_to_prewhere_if_final: 0,
   // Merges never cross partitions, so neither does FINAL: what a merge would not collapse is counted twice.

@@ -67,7 +67,10 @@ export async function copyStates(
  */
 export function behind(then: readonly CopyState[], now: readonly CopyState[]): readonly CopyState[] {
   const marks = new Map<string, number>();
-  for (const { log, last } of then) marks.set(log, Math.max(last, marks.get(log) ?? -1));
+  for (const { log, last, next } of then) {
+    // An empty log has the last entry 0, as one with a single entry has: that one counts once a replica has taken it.
+    if (last > 0 || next > 0) marks.set(log, Math.max(last, marks.get(log) ?? -1));
+  }
   const since = new Map(then.map((s) => [`${s.self} ${s.log}`, s.now]));
   return now.filter((s) => {
     if (s.readOnly || s.next <= (marks.get(s.log) ?? -1)) return true;

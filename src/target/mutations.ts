@@ -124,3 +124,67 @@ export async function atWork(target: Target, topology: Topology, ids: readonly s
   );
   return rows.map((r) => r.id);
 }
+
+/** A mutation that is not done, ours or somebody else's, on one server. */
+export interface UnfinishedMutation {
+  /** What the server calls itself. */
+  readonly self: string;
+  readonly database: string;
+  readonly table: string;
+  readonly id: string;
+  readonly command: string;
+  /** Seconds since it was made. */
+  readonly seconds: number;
+  readonly partsLeft: number;
+  /** Empty where it does not fail. */
+  readonly failReason: string;
+  /** Our nonce in its predicate; null where it is somebody else's. */
+  readonly nonce: string | null;
+}
+
+/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`. The run is its second word. */
+const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window) \d+ \S+ \S+)' != ''/u;
+
+/** Mutations that are not done, oldest first: of one table, or of all tables of all databases. */
+export async function unfinishedMutations(
+  target: Target,
+  topology: Topology,
+  table?: Pick<TargetTable, 'database' | 'name'>,
+): Promise<readonly UnfinishedMutation[]> {
+  const of = table ? `AND database = ${chLiteral(table.database)} AND table = ${chLiteral(table.name)}` : '';
+  const rows = await target.rows<{
+    self: string;
+    database: string;
+    table: string;
+    id: string;
+    command: string;
+    seconds: string;
+    parts: string;
+    fail: string;
+  }>(
+    `SELECT ${SELF} AS self, database, table, mutation_id AS id, command, toString(dateDiff('second', create_time, now())) AS seconds,
+       toString(parts_to_do) AS parts, latest_fail_reason AS fail
+     FROM ${everyReplica(topology, 'system.mutations')} WHERE NOT is_done ${of} ORDER BY create_time, id`,
+    {},
+    ALL_REPLICAS,
+  );
+  return rows.map((r) => ({
+    self: r.self,
+    database: r.database,
+    table: r.table,
+    id: r.id,
+    command: r.command,
+    seconds: Number(r.seconds),
+    partsLeft: Number(r.parts),
+    failReason: shortReason(r.fail),
+    nonce: NONCE.exec(r.command.replaceAll("\\'", "'"))?.[1] ?? null,
+  }));
+}
+
+/** A server's reason without what is of no use to a reader. */
+export function shortReason(reason: string): string {
+  return reason
+    .replace(/\(version.*$/su, '')
+    .slice(0, 300)
+    .trim();
+}

@@ -71,7 +71,11 @@ export async function alterEverywhere(
 }
 
 /** Takes a mutation back on every shard that has it: parts that it has not done stay as they are. */
-export async function killMutation(reach: Reach, table: TargetTable, ids: ReadonlyMap<number, string>): Promise<void> {
+export async function killMutation(
+  reach: Reach,
+  table: Pick<TargetTable, 'database' | 'name' | 'topology'>,
+  ids: ReadonlyMap<number, string>,
+): Promise<void> {
   for (const [shard, id] of ids) {
     const ours = `database = ${chLiteral(table.database)} AND table = ${chLiteral(table.name)} AND mutation_id = ${chLiteral(id)}`;
     if (reach.direct)

@@ -115,8 +115,9 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   port: 5432,
   tls: 'disable',
   compress: 'auto',
-  tenants: 'discover',
   ...DEFAULT_LIMITS,
+  // A key of limits, too: that one is always written.
+  tenants: 'discover',
 };
 
 /** A configuration as somebody writes it: what is at its default may be left out. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { RUN_LOCK_KEY } from '../../src/ledger/run-records.ts';
+import { RUN_LOCK } from '../../src/ledger/holder.ts';
 import { usePostgres } from './postgres.ts';
 import { Proxy } from './proxy.ts';
 import { ACTOR, newRun, OTHER } from './samples.ts';
@@ -11,7 +11,7 @@ import { ACTOR, newRun, OTHER } from './samples.ts';
 const server = usePostgres();
 const HOLDER = fileURLToPath(new URL('lock-holder.ts', import.meta.url));
 const JITI = import.meta.resolve('jiti/register');
-const TAKE = `SELECT pg_try_advisory_lock(${RUN_LOCK_KEY}) AS taken FROM refill.run r WHERE r.id = $1`;
+const TAKE = `SELECT pg_try_advisory_lock(${RUN_LOCK.key('r')}) AS taken FROM refill.run r WHERE r.id = $1`;
 const TERMINATE_HOLDER = `SELECT pg_terminate_backend(holder_backend) FROM refill.run WHERE holder_backend IS NOT NULL`;
 
 /** Another program that has the lock; killed with the test. */

@@ -158,7 +158,7 @@ function columnsOf(row: Row): Row {
 async function insert(t: TestTenant, table: Table, rows: readonly Row[], version: string): Promise<void> {
   if (rows.length === 0) return;
   const values = rows.map((row) => ({ ...columnsOf(row), update_time: version }));
-  await t.ch.insert({ table, values, format: 'JSONEachRow' });
+  await t.ch.insert({ table: t.at(table), values, format: 'JSONEachRow' });
 }
 
 /** The source's clock, as a version. */
@@ -197,7 +197,7 @@ const timeIn = (range: Range) =>
 /** Rows of a range as readers see them, by key and sorted, but for their version. */
 export async function targetRows(t: TestTenant, table: Table, range: Range = RANGE): Promise<Row[]> {
   return await t.select<Row>(
-    `SELECT * EXCEPT (update_time) FROM ${table} FINAL
+    `SELECT * EXCEPT (update_time) FROM ${t.at(table)} FINAL
      WHERE ${timeIn(range)} AND customer_id = '${t.name.customer}' AND profile_id = '${t.name.profile}' ORDER BY ${keyOf(table)}, agent_user_id
      SETTINGS do_not_merge_across_partitions_select_final = 1`,
   );
@@ -228,7 +228,7 @@ export async function expectClean(t: TestTenant, range: Range = RANGE, tables: r
 /** Sum over all columns, the version too, of the rows that a condition chooses, without `FINAL`. */
 export async function checksum(t: TestTenant, table: Table, where: string): Promise<string> {
   const [row] = await t.select<{ sum: string }>(
-    `SELECT concat(toString(count()), ' ', toString(sum(cityHash64(*)))) AS sum FROM ${table} WHERE ${where}`,
+    `SELECT concat(toString(count()), ' ', toString(sum(cityHash64(*)))) AS sum FROM ${t.at(table)} WHERE ${where}`,
   );
   return row?.sum ?? '';
 }

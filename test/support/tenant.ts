@@ -19,7 +19,10 @@ export interface TestTenant {
   readonly config: RefillConfig;
   readonly refill: Refill;
   readonly pg: Client;
+  /** To write and read as an application does: through `at(table)`, and on all replicas at once. */
   readonly ch: ClickHouseClient;
+  /** What an application calls a table: its Distributed one where there are several servers. */
+  at(table: string): string;
   /** Rows of a ClickHouse SELECT, in the tenant's database. */
   select<Row>(sql: string): Promise<Row[]>;
   command(sql: string): Promise<void>;
@@ -35,6 +38,8 @@ export interface TestTenantOptions {
   /** Statements that make the target's tables, with the database's name in each. */
   readonly targetSchema?: (database: string) => readonly string[];
   readonly stack?: EmbeddedInfo;
+  /** A replicated cluster for the target, in place of the stack's engine; `urls` are the addresses that Refill is given. */
+  readonly servers?: { readonly cluster: string; readonly urls: readonly string[] };
   /** Takes what ends the tenant, where several tests share it. Default: it ends with the running test. */
   readonly onEnd?: (end: () => Promise<void>) => void;
 }
@@ -75,15 +80,26 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   await source.connect();
   await source.query(options.sourceSchema ?? postgresSchemaSql());
 
-  const maker = createClient({ url: stack.clickhouse.http });
-  const { targetSchema } = options;
+  const { targetSchema, servers } = options;
+  const urls = servers?.urls ?? [stack.clickhouse.http];
+  const cluster = servers?.cluster ?? 'conversations';
+  const maker = createClient({ url: urls[0] ?? '' });
   const schema = targetSchema
     ? [`CREATE DATABASE \`${database}\``, ...targetSchema(database)]
-    : clickhouseSchemaSql({ database, cluster: 'conversations' });
+    : clickhouseSchemaSql({ database, cluster, replicated: servers !== undefined });
   for (const query of schema) await maker.command({ query });
   await maker.close();
-  // A test that deletes wants the rows to be gone afterwards.
-  const ch = createClient({ url: stack.clickhouse.http, database, clickhouse_settings: { mutations_sync: '1' } });
+  const ch = createClient({
+    url: urls[0] ?? '',
+    database,
+    clickhouse_settings: {
+      // A test that deletes wants the rows to be gone afterwards.
+      mutations_sync: servers ? '2' : '1',
+      ...(servers
+        ? { distributed_foreground_insert: 1, insert_quorum: '2', insert_deduplicate: 0, use_hedged_requests: 0 }
+        : {}),
+    },
+  });
 
   process.env['REFILL_TEST_PASSWORD'] = password;
   const postgres = { host, port, user, password: 'env:REFILL_TEST_PASSWORD', tls: 'disable' } as const;
@@ -92,7 +108,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     clusters: {
       test: {
         postgres,
-        clickhouse: { urls: [stack.clickhouse.http], user: 'default', cluster: 'conversations', compress: 'auto' },
+        clickhouse: { urls, user: 'default', cluster, compress: 'auto' },
         tenants: [{ ...name, database }],
       },
     },
@@ -105,7 +121,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     await source.end().catch(() => undefined);
     if (passed) {
       await asAdmin(...databases.map((db) => `DROP DATABASE ${db} WITH (FORCE)`));
-      await ch.command({ query: `DROP DATABASE \`${database}\` SYNC` });
+      await ch.command({ query: `DROP DATABASE \`${database}\`${servers ? ` ON CLUSTER ${cluster}` : ''} SYNC` });
     }
     await ch.close();
   };
@@ -118,6 +134,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     refill,
     pg: source,
     ch,
+    at: (table) => (servers ? `${table}_d` : table),
     select: async <Row>(sql: string) => (await ch.query({ query: sql, format: 'JSONEachRow' })).json<Row>(),
     command: async (sql) => {
       await ch.command({ query: sql });

@@ -1,20 +1,26 @@
 import { Command } from '@commander-js/extra-typings';
 
 import type { RunRecord } from '../../ledger/ledger.ts';
-import type { Refill } from '../../refill.ts';
 import type { Cli } from '../cli.ts';
+import { askFleet } from '../fleet.ts';
 import * as option from '../options.ts';
+import { isFleet } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 
 async function ask(
   cli: Cli,
+  id: string | undefined,
+  wanted: 'pause' | 'cancel',
   options: ConfigOptions & { readonly json?: true | undefined },
-  request: (refill: Refill) => Promise<RunRecord>,
   says: (run: RunRecord) => string,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
-    const run = await request(refill);
+    if (isFleet(id)) {
+      await askFleet(cli, refill, id, wanted, options);
+      return;
+    }
+    const run = await (wanted === 'pause' ? refill.pause(id) : refill.cancel(id));
     if (options.json === true) {
       const { runJson } = await import('../views/status.ts');
       cli.json(runJson(run));
@@ -29,19 +35,15 @@ export function pauseCommand(cli: Cli) {
     .description(
       'Asks a run to pause, whichever terminal or machine it runs on: it finishes what it has begun and stops. `refill resume` goes on.',
     )
-    .argument('[run]', 'id of a run (default: the only unfinished one)')
+    .argument('[run]', 'id of a run or a fleet (default: the only unfinished run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText('after', option.examples([['refill pause', 'the only unfinished run']]))
     .action((id, options) =>
-      ask(
-        cli,
-        options,
-        (refill) => refill.pause(id),
-        (run) =>
-          run.state === 'paused'
-            ? `Run ${run.id} is paused. Go on with: ${commandLine(['resume', run.id], options)}`
-            : `Run ${run.id} was asked to pause: it finishes what it has begun. Watch it with: ${commandLine(['status', run.id], options)}`,
+      ask(cli, id, 'pause', options, (run) =>
+        run.state === 'paused'
+          ? `Run ${run.id} is paused. Go on with: ${commandLine(['resume', run.id], options)}`
+          : `Run ${run.id} was asked to pause: it finishes what it has begun. Watch it with: ${commandLine(['status', run.id], options)}`,
       ),
     );
 }
@@ -53,19 +55,15 @@ export function cancelCommand(cli: Cli) {
     .description(
       'Asks a run to end: it finishes what it has begun and starts nothing more. What was written and deleted stays so; `refill verify` tells what differs.',
     )
-    .argument('[run]', 'id of a run (default: the only unfinished one)')
+    .argument('[run]', 'id of a run or a fleet (default: the only unfinished run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText('after', option.examples([['refill cancel r-7k2m9xq0bd', 'end this run']]))
     .action((id, options) =>
-      ask(
-        cli,
-        options,
-        (refill) => refill.cancel(id),
-        (run) =>
-          run.state === 'cancelled'
-            ? `Run ${run.id} is cancelled. What it has done stays done: ${commandLine(['status', run.id], options)}`
-            : `Run ${run.id} was asked to end: it finishes what it has begun. Watch it with: ${commandLine(['status', run.id], options)}`,
+      ask(cli, id, 'cancel', options, (run) =>
+        run.state === 'cancelled'
+          ? `Run ${run.id} is cancelled. What it has done stays done: ${commandLine(['status', run.id], options)}`
+          : `Run ${run.id} was asked to end: it finishes what it has begun. Watch it with: ${commandLine(['status', run.id], options)}`,
       ),
     );
 }

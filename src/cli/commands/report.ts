@@ -4,15 +4,40 @@ import { Command, Option } from '@commander-js/extra-typings';
 
 import { RefillError } from '../../domain/errors.ts';
 import type { Refill } from '../../refill.ts';
-import type { ReportInput } from '../../report/summary.ts';
+import type { ReportFormat } from '../../report/report.ts';
 import type { Cli } from '../cli.ts';
 import * as option from '../options.ts';
+import { isFleet } from '../request.ts';
 import { withRefill } from '../session.ts';
 
-async function read(refill: Refill, run: string | undefined): Promise<ReportInput> {
-  const details = await refill.status(run);
+/** What a report is of, and how it is written. */
+interface Readable {
+  readonly of: 'run' | 'fleet';
+  readonly id: string;
+  readonly write: (format: ReportFormat) => string;
+  readonly json: () => unknown;
+}
+
+async function read(refill: Refill, id: string | undefined): Promise<Readable> {
+  const { jsonReport, writeFleetReport, fleetJson, writeReport } = await import('../../report/report.ts');
+  if (isFleet(id)) {
+    const report = await refill.fleetReport(id);
+    return {
+      of: 'fleet',
+      id: report.fleet.id,
+      write: (format) => writeFleetReport(report, format),
+      json: () => fleetJson(report),
+    };
+  }
+  const details = await refill.status(id);
   const ledger = await refill.ledger();
-  return { ...details, mutations: await ledger.mutations(details.run.id) };
+  const input = { ...details, mutations: await ledger.mutations(details.run.id) };
+  return {
+    of: 'run',
+    id: input.run.id,
+    write: (format) => writeReport(input, format),
+    json: () => jsonReport(input),
+  };
 }
 
 async function writeTo(cli: Cli, file: string, text: string): Promise<void> {
@@ -35,7 +60,7 @@ export function reportCommand(cli: Cli) {
     .description(
       'Writes everything that is known of a run: counts, windows, deletes, proofs, every difference with its reason, and who did what. HTML is one file, with a chart by day.',
     )
-    .argument('[run]', 'id of a run (default: the newest)')
+    .argument('[run]', 'id of a run or a fleet (default: the newest run)')
     .addOption(
       new Option(
         '--format <name>',
@@ -50,12 +75,12 @@ export function reportCommand(cli: Cli) {
       option.examples([
         ['refill report', 'the newest run, as Markdown'],
         ['refill report r-7k2m9xq0bd --output run.html', 'this one, as a page to send to somebody'],
+        ['refill report f-7k2m9xq0bd', 'a fleet: the results by cluster and by tenant'],
       ]),
     )
     .action((run, options) =>
       withRefill(cli, options, async (refill) => {
         const input = await read(refill, run);
-        const { writeReport } = await import('../../report/report.ts');
         const { output } = options;
         const named = { html: 'html', htm: 'html', json: 'json' } as const;
         const extension = output?.split('.').at(-1)?.toLowerCase() ?? '';
@@ -63,13 +88,11 @@ export function reportCommand(cli: Cli) {
           extension === 'html' || extension === 'htm' || extension === 'json' ? named[extension] : 'markdown';
         const format = options.json === true ? 'json' : (options.format ?? byName);
         if (output !== undefined) {
-          await writeTo(cli, output, writeReport(input, format));
-          if (options.json === true) cli.json({ run: input.run.id, output, format });
-          else cli.note(`Report of run ${input.run.id} written to ${output} (${format}).`);
-        } else if (format === 'json') {
-          const { jsonReport } = await import('../../report/json.ts');
-          cli.json(jsonReport(input));
-        } else cli.print(writeReport(input, format).trimEnd());
+          await writeTo(cli, output, input.write(format));
+          if (options.json === true) cli.json({ [input.of]: input.id, output, format });
+          else cli.note(`Report of ${input.of} ${input.id} written to ${output} (${format}).`);
+        } else if (format === 'json') cli.json(input.json());
+        else cli.print(input.write(format).trimEnd());
       }),
     );
 }

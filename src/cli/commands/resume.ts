@@ -1,13 +1,19 @@
 import { Command } from '@commander-js/extra-typings';
 
 import type { RunEvent } from '../../domain/events.ts';
+import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Refill, RunOptions } from '../../refill.ts';
 import type { Cli } from '../cli.ts';
+import { followFleet } from '../fleet.ts';
 import { follow } from '../follow.ts';
 import * as option from '../options.ts';
+import { isFleet } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
 
-type Start = (refill: Refill, run: string | undefined, options: RunOptions) => AsyncIterable<RunEvent>;
+interface Start {
+  readonly run: (refill: Refill, run: string | undefined, options: RunOptions) => AsyncIterable<RunEvent>;
+  readonly fleet: (refill: Refill, fleet: string, options: RunOptions) => AsyncIterable<FleetEvent>;
+}
 
 async function goOn(
   cli: Cli,
@@ -16,8 +22,12 @@ async function goOn(
   start: Start,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
+    if (isFleet(run)) {
+      await followFleet(cli, options, (signals) => start.fleet(refill, run, signals));
+      return;
+    }
     const json = options.json === true;
-    const followed = await follow(cli, json, (signals) => start(refill, run, signals));
+    const followed = await follow(cli, json, (signals) => start.run(refill, run, signals));
     if (json) return;
     const { resultView } = await import('../views/result.ts');
     cli.print(resultView(followed, cli.color, options));
@@ -31,7 +41,7 @@ export function resumeCommand(cli: Cli) {
     .description(
       'Goes on with a run that was interrupted or paused. Windows that are done are not repeated. It prints what `refill run` prints.',
     )
-    .argument('[run]', 'id of a run (default: the only one that can be resumed)')
+    .argument('[run]', 'id of a run or a fleet (default: the only run that can be resumed)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -39,9 +49,15 @@ export function resumeCommand(cli: Cli) {
       option.examples([
         ['refill resume', 'the only run that was interrupted or paused'],
         ['refill resume r-7k2m9xq0bd', 'this one'],
+        ['refill resume f-7k2m9xq0bd', 'a fleet: tenants that have ended are not repeated'],
       ]),
     )
-    .action((run, options) => goOn(cli, run, options, (refill, id, signals) => refill.resume(id, signals)));
+    .action((run, options) =>
+      goOn(cli, run, options, {
+        run: (refill, id, signals) => refill.resume(id, signals),
+        fleet: (refill, id, signals) => refill.resumeFleet(id, signals),
+      }),
+    );
 }
 
 /** `refill retry` */
@@ -51,7 +67,7 @@ export function retryCommand(cli: Cli) {
     .description(
       'Tries failed windows and deletes of a run again, and goes on with it; also after differences, and after a cancel.',
     )
-    .argument('[run]', 'id of a run (default: the only one that can be retried)')
+    .argument('[run]', 'id of a run or a fleet (default: the only run that can be retried)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -59,7 +75,13 @@ export function retryCommand(cli: Cli) {
       option.examples([
         ['refill retry', 'the only run that can be retried'],
         ['refill retry r-7k2m9xq0bd', 'this one'],
+        ['refill retry f-7k2m9xq0bd', 'every tenant of a fleet that is not proven'],
       ]),
     )
-    .action((run, options) => goOn(cli, run, options, (refill, id, signals) => refill.retry(id, signals)));
+    .action((run, options) =>
+      goOn(cli, run, options, {
+        run: (refill, id, signals) => refill.retry(id, signals),
+        fleet: (refill, id, signals) => refill.retryFleet(id, signals),
+      }),
+    );
 }

@@ -8,9 +8,10 @@ import { withRefill } from '../session.ts';
 /** `refill runs` */
 export function runsCommand(cli: Cli) {
   return new Command('runs')
-    .summary('the runs, or the plans, of the ledger')
-    .description('Lists the runs of the ledger, newest first; with --plans the plans.')
+    .summary('the runs, the plans, or the fleets of the ledger')
+    .description('Lists the runs of the ledger, newest first; with --plans the plans, with --fleets the fleets.')
     .option('--plans', 'list plans instead')
+    .option('--fleets', 'list fleets instead')
     .option('--limit <number>', 'how many', '20')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
@@ -24,6 +25,13 @@ export function runsCommand(cli: Cli) {
     .action((options) => {
       const limit = parseWhole(options.limit, '--limit', 1);
       return withRefill(cli, options, async (refill) => {
+        if (options.fleets === true) {
+          const fleets = await refill.fleets({ limit });
+          const { fleetsView } = await import('../views/fleet.ts');
+          if (options.json === true) cli.json({ fleets: fleets.map((fleet) => ({ fleet: fleet.id, ...fleet })) });
+          else cli.print(fleetsView(fleets, cli.color));
+          return;
+        }
         const { plansView, runJson, runsView } = await import('../views/status.ts');
         if (options.plans === true) {
           const ledger = await refill.ledger();

@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 
 import type { Cli } from '../cli.ts';
 import * as option from '../options.ts';
+import { isFleet } from '../request.ts';
 import { withRefill } from '../session.ts';
 
 /** `refill status` */
@@ -9,7 +10,7 @@ export function statusCommand(cli: Cli) {
   return new Command('status')
     .summary('where a run is, and what can be done')
     .description('Says where a run is, who is at work on it, what failed, and what can be done.')
-    .argument('[run]', 'id of a run (default: the newest)')
+    .argument('[run]', 'id of a run or a fleet (default: the newest run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -17,10 +18,18 @@ export function statusCommand(cli: Cli) {
       option.examples([
         ['refill status', 'the newest run'],
         ['refill status r-7k2m9xq0bd --json', 'this one, for a program'],
+        ['refill status f-7k2m9xq0bd', 'a fleet, by cluster'],
       ]),
     )
     .action((run, options) =>
       withRefill(cli, options, async (refill) => {
+        if (isFleet(run)) {
+          const status = await refill.fleetStatus(run);
+          const { fleetStatusJson, fleetStatusView } = await import('../views/fleet.ts');
+          if (options.json === true) cli.json(fleetStatusJson(status));
+          else cli.print(fleetStatusView(status, cli.color, options));
+          return;
+        }
         const details = await refill.status(run);
         const { statusJson, statusView } = await import('../views/status.ts');
         if (options.json === true) cli.json(statusJson(details));

@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 
 import { RefillError } from '../../domain/errors.ts';
+import { EXIT } from '../../domain/exit.ts';
 import type { Survey } from '../../domain/requests.ts';
 import type { TenantName } from '../../domain/words.ts';
 import type { Cli } from '../cli.ts';
@@ -13,12 +14,12 @@ export function surveyCommand(cli: Cli) {
   return new Command('survey')
     .summary('the tenants, and what a range of one holds')
     .description(
-      'Without a tenant: the tenants that were found on both sides. With one: what a range of it holds on both sides, by table and day. Nothing is changed.',
+      'Without a tenant: the tenants that were found on both sides, by cluster; a cluster that cannot be reached is unknown, and the exit status 1. With one: what a range of it holds on both sides, by table and day. Nothing is changed.',
     )
     .argument('[tenant]', 'customer/profile')
     .addOption(option.fromOption())
     .addOption(option.toOption())
-    .option('--all', 'the range of every tenant')
+    .option('--all', 'every tenant; with --from and --to the range of each')
     .option('--untimed', 'count source rows without a time, too, which no range holds')
     .addOption(option.datasetOption())
     .addOption(option.clusterOption())
@@ -27,25 +28,26 @@ export function surveyCommand(cli: Cli) {
     .addHelpText(
       'after',
       option.examples([
-        ['refill survey', 'which tenants are there?'],
+        ['refill survey', 'which tenants are there, on which cluster?'],
         ['refill survey acme/main --from 2026-01-05 --to 2026-01-15', 'rows by table and day'],
         ['refill survey --all --from 2026-01-05 --to 2026-01-15', 'the same of every tenant'],
       ]),
     )
     .action((tenant, options) => {
       const name = tenant === undefined ? null : parseTenant(tenant);
-      const ranged = name !== null || options.all === true;
+      const given = options.from !== undefined || options.to !== undefined;
+      const ranged = name !== null || (options.all === true && given);
       if (name !== null && options.all === true) {
         throw new RefillError('USAGE', 'a tenant and --all were given', { hint: 'Give one of them.' });
       }
-      if (!ranged && (options.from !== undefined || options.to !== undefined)) {
+      if (!ranged && given) {
         throw new RefillError('USAGE', 'a range was given, and no tenant', {
           hint: 'Name a tenant as customer/profile, or give --all.',
         });
       }
       const range = ranged ? parseRange(options.from, options.to) : null;
       return withRefill(cli, options, async (refill) => {
-        const { surveyView, tenantsView } = await import('../views/survey.ts');
+        const { clustersView, surveyView, unknownView } = await import('../views/survey.ts');
         const dataset = options.dataset === undefined ? {} : { dataset: options.dataset };
         const ask = (of: TenantName, cluster: { readonly cluster?: string }): Promise<Survey> =>
           refill.survey({
@@ -61,11 +63,17 @@ export function surveyCommand(cli: Cli) {
           else cli.print(surveyView(survey, cli.color));
           return;
         }
-        const found = await refill.tenants(dataset);
-        const tenants = found.filter(({ cluster }) => options.cluster === undefined || cluster === options.cluster);
+        const clusters = options.cluster === undefined ? {} : { clusters: [options.cluster] };
+        const found = await refill.tenantsByCluster({ ...dataset, ...clusters });
+        const unknown = found.flatMap(({ cluster, error }) => (error === null ? [] : [{ cluster, error }]));
+        const [first] = unknown;
+        // Nothing is known at all: that is a failure, and says so.
+        if (first && unknown.length === found.length) throw new RefillError(first.error.code, first.error.message);
+        if (first) cli.exit = EXIT.differences;
+        const tenants = found.flatMap((one) => one.tenants);
         if (range === null) {
-          if (options.json === true) cli.json({ tenants });
-          else cli.print(tenantsView(tenants, cli.color));
+          if (options.json === true) cli.json({ tenants, unknown });
+          else cli.print(clustersView(found, cli.color));
           return;
         }
         const surveys: Survey[] = [];
@@ -78,7 +86,8 @@ export function surveyCommand(cli: Cli) {
           surveys.push(survey);
           if (options.json !== true) cli.print(`${surveyView(survey, cli.color)}\n`);
         }
-        if (options.json === true) cli.json({ surveys });
+        if (options.json === true) cli.json({ surveys, unknown });
+        else if (unknown.length > 0) cli.print(unknownView(unknown, cli.color));
       });
     });
 }

@@ -1,7 +1,8 @@
 import type { TenantFinding } from '../../domain/events.ts';
+import type { ClusterFindings, UnknownCluster } from '../../domain/fleet.ts';
 import type { Survey } from '../../domain/requests.ts';
 import { formatTenant } from '../../domain/words.ts';
-import { brief, count, counted, range } from '../../report/format.ts';
+import { brief, count, counted, range, visible } from '../../report/format.ts';
 import type { Paint } from '../paint.ts';
 import { table } from '../table.ts';
 import { excludedRows } from './verified.ts';
@@ -42,6 +43,32 @@ export function tenantsView(tenants: readonly TenantFinding[], color: Paint): st
     color,
   );
   return `${color.bold(counted(tenants.length, 'tenant'))}\n${listed}`;
+}
+
+/** Tenants by cluster, each with its rows in all; a cluster that could not be asked is unknown, never empty. */
+export function clustersView(found: readonly ClusterFindings[], color: Paint): string {
+  const known = found.filter((one) => one.error === null);
+  const unknown = found.flatMap(({ cluster, error }) => (error === null ? [] : [{ cluster, error }]));
+  const told = known.map(({ cluster, tenants }) => {
+    // One that is unknown makes the sum unknown.
+    const rows = tenants.reduce<number | null>(
+      (sum, one) => (sum === null || one.targetRows === null ? null : sum + one.targetRows),
+      0,
+    );
+    const head = `${color.bold(`Cluster ${brief(cluster)}`)}  ${color.dim(`target rows ${count(rows)}`)}`;
+    return `${head}\n${tenantsView(tenants, color)}`;
+  });
+  return [...told, ...(unknown.length === 0 ? [] : [unknownView(unknown, color)])].join('\n\n');
+}
+
+/** Clusters that could not be asked, with the reason. */
+export function unknownView(unknown: readonly UnknownCluster[], color: Paint): string {
+  return unknown
+    .map(
+      ({ cluster, error }) =>
+        `${color.bold(`Cluster ${brief(cluster)}`)}  ${color.yellow('unknown')}: ${error.code}: ${visible(error.message)}\n  ${color.cyan('→')} ${visible(error.hint)}`,
+    )
+    .join('\n');
 }
 
 function days(survey: Survey, name: string, color: Paint): string {

@@ -92,10 +92,9 @@ export function clickhouseSchemaSql(options: ClickHouseSchemaOptions): string[] 
   const { cluster, replicated = false, comment } = options;
   const database = quoteName(options.database);
   const onCluster = replicated && cluster !== undefined ? ` ON CLUSTER ${quoteText(cluster)}` : '';
-  const engine = (table: string) =>
-    replicated
-      ? `ReplicatedReplacingMergeTree(${quoteText(`/clickhouse/tables/{shard}/${options.database}/${table}`)}, '{replica}', update_time)`
-      : 'ReplacingMergeTree(update_time)';
+  const engine = replicated
+    ? `ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', update_time)`
+    : 'ReplacingMergeTree(update_time)';
   const statements = [
     `CREATE DATABASE ${database}${onCluster}${comment === undefined ? '' : ` COMMENT ${quoteText(comment)}`}`,
   ];
@@ -105,7 +104,7 @@ export function clickhouseSchemaSql(options: ClickHouseSchemaOptions): string[] 
 (
     ${columns}
 )
-ENGINE = ${engine(name)}
+ENGINE = ${engine}
 PARTITION BY toYYYYMM(scorecard_time)
 ORDER BY ${key}`,
     );

@@ -3,8 +3,8 @@ import type { Client } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { Database, Sql } from './connection.ts';
 import { json } from './json.ts';
-import type { Actor, RunLock, RunRecord } from './ledger.ts';
-import { readRun, RUN_LOCK_KEY, runUnknown } from './run-records.ts';
+import { type Holder, holderOf, type HolderRow, joinHeld, type Lockable } from './holder.ts';
+import type { Actor, RunLock } from './ledger.ts';
 
 /**
  * The holder asks the server every 5 s and gives up 8 s after a question without an answer: 13 s at most. The server
@@ -19,47 +19,51 @@ const SERVER_KEEPALIVE = `SET tcp_keepalives_idle = 10; SET tcp_keepalives_inter
 const LOOKS = 10;
 const LOOK_PAUSE_MS = 100;
 
-function busy(run: string, holder: RunRecord['holder']): RefillError {
+function busy({ name }: Lockable, id: string, holder: Holder | null): RefillError {
   const message =
     holder === null
-      ? `Another program is at work on run ${run}.`
-      : `${holder.user}@${holder.host} (process ${holder.pid}) is at work on run ${run} since ${holder.since}.`;
-  return new RefillError('RUN_BUSY', message, { details: { run, holder } });
+      ? `Another program is at work on ${name} ${id}.`
+      : `${holder.user}@${holder.host} (process ${holder.pid}) is at work on ${name} ${id} since ${holder.since}.`;
+  return new RefillError('RUN_BUSY', message, { details: { [name]: id, holder } });
 }
 
-async function take(sql: Sql, run: string, actor: Actor): Promise<void> {
+async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<void> {
   await sql.rows(SERVER_KEEPALIVE);
   const [row] = await sql.rows<{ taken: boolean }>(
-    `SELECT pg_try_advisory_lock(${RUN_LOCK_KEY}) AS taken FROM refill.run r WHERE r.id = $1`,
-    [run],
+    `SELECT pg_try_advisory_lock(${of.key('r')}) AS taken FROM ${of.table} r WHERE r.id = $1`,
+    [id],
   );
-  if (row === undefined) throw runUnknown(run);
+  if (row === undefined) throw new RefillError(of.unknown, `No ${of.name} ${id} is in the ledger.`);
   if (row.taken) {
     await sql.rows(
-      `UPDATE refill.run SET holder = $2, holder_since = clock_timestamp(), holder_backend = pg_backend_pid()
+      `UPDATE ${of.table} SET holder = $2, holder_since = clock_timestamp(), holder_backend = pg_backend_pid()
         WHERE id = $1`,
-      [run, json(actor)],
+      [id, json(actor)],
     );
     return;
   }
-  let holder: RunRecord['holder'] = null;
+  let holder: Holder | null = null;
   for (let look = 0; look < LOOKS && holder === null; look++) {
     if (look > 0) await sleep(LOOK_PAUSE_MS);
-    holder = (await readRun(sql, run)).holder;
+    const [found] = await sql.rows<HolderRow>(
+      `SELECT r.holder, r.holder_since, l.pid IS NOT NULL AS held FROM ${of.table} r ${joinHeld(of, 'r')} WHERE r.id = $1`,
+      [id],
+    );
+    holder = found ? holderOf(found) : null;
   }
-  throw busy(run, holder);
+  throw busy(of, id, holder);
 }
 
-/** See `Ledger.lockRun`. */
-export async function lockRun(database: Database, run: string, actor: Actor): Promise<RunLock> {
+/** Takes the lock of a run or a fleet. See `Ledger.lockRun`. */
+export async function lock(database: Database, of: Lockable, id: string, actor: Actor): Promise<RunLock> {
   return await database.dedicated(ANSWER_MS, async (sql, client) => {
-    await take(sql, run, actor);
-    return hold(sql, client, run);
+    await take(sql, of, id, actor);
+    return hold(sql, client, of, id);
   });
 }
 
 /** Watches a connection that has the lock. */
-function hold(sql: Sql, client: Client, run: string): RunLock {
+function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
   let state: 'held' | 'lost' | 'released' = 'held';
   let resolveLost: (reason: Error) => void;
   const lost = new Promise<Error>((resolve) => {
@@ -71,7 +75,7 @@ function hold(sql: Sql, client: Client, run: string): RunLock {
     clearInterval(beat);
     void client.end().catch(() => {});
     resolveLost(
-      new RefillError('LEDGER_UNREACHABLE', `The lock on run ${run} was lost with its connection.`, { cause }),
+      new RefillError('LEDGER_UNREACHABLE', `The lock on ${of.name} ${id} was lost with its connection.`, { cause }),
     );
   };
   const beat = setInterval(() => {
@@ -88,8 +92,8 @@ function hold(sql: Sql, client: Client, run: string): RunLock {
       clearInterval(beat);
       try {
         await sql.rows(
-          'UPDATE refill.run SET holder = NULL, holder_since = NULL, holder_backend = NULL WHERE id = $1',
-          [run],
+          `UPDATE ${of.table} SET holder = NULL, holder_since = NULL, holder_backend = NULL WHERE id = $1`,
+          [id],
         );
         // The end of the connection does so too, but behind a proxy perhaps after `end` has returned.
         await sql.rows('SELECT pg_advisory_unlock_all()');

@@ -1,0 +1,271 @@
+import type { RefillConfig } from './config/config.ts';
+import type { DatasetDefinition } from './dataset/definition.ts';
+import { refuseBlast } from './domain/blast.ts';
+import { asRefillError, RefillError } from './domain/errors.ts';
+import type { RunEvent, TenantFinding } from './domain/events.ts';
+import type { FleetEvent } from './domain/fleet-events.ts';
+import {
+  type ClusterFindings,
+  type FleetMember,
+  type FleetPlan,
+  type FleetRequest,
+  planOrder,
+  reachOf,
+} from './domain/fleet.ts';
+import type { Plan } from './domain/plan.ts';
+import { createPool } from './domain/pool.ts';
+import type { PlanRequest } from './domain/requests.ts';
+import { formatTenant } from './domain/words.ts';
+import { type FleetRun, runFleet, type TenantRunOptions } from './executors/fleet.ts';
+import { withRetries } from './executors/retry.ts';
+import { newId } from './ledger/ids.ts';
+import type { Actor, FleetRecord, Ledger } from './ledger/ledger.ts';
+import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
+import type { Cluster } from './steps/connect.ts';
+import { findByCluster, refuseCollisions, selectTenants, sourceServer } from './steps/fleet.ts';
+import { tenantOf } from './steps/tenants.ts';
+import { openWorkbench, type Workbench } from './steps/workbench.ts';
+
+/** What the fleet's part needs of the rest: what is done for one tenant. */
+export interface FleetHost {
+  readonly actor: Actor;
+  config(): Promise<RefillConfig>;
+  ledger(): Promise<Ledger>;
+  clusters(): Promise<readonly Cluster[]>;
+  dataset(name: string | undefined): Promise<DatasetDefinition>;
+  /** Makes and saves a tenant's plan. */
+  planOn(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan>;
+  run(plan: string, options: TenantRunOptions & RunOptions): AsyncIterable<RunEvent>;
+  resume(run: string, options: TenantRunOptions): AsyncIterable<RunEvent>;
+  retry(run: string, options: TenantRunOptions): AsyncIterable<RunEvent>;
+  ask(run: string, wanted: 'pause' | 'cancel'): Promise<unknown>;
+}
+
+/** How many tenants that are not proven a status names; the result of a run names all. */
+const STATUS_UNPROVEN = 1000;
+
+/** Fleets: what is done with many tenants, made of what is done with one. */
+export class LocalFleets {
+  readonly #host: FleetHost;
+
+  constructor(host: FleetHost) {
+    this.#host = host;
+  }
+
+  async #clustersNamed(names: readonly string[] | undefined): Promise<readonly Cluster[]> {
+    const all = await this.#host.clusters();
+    const unknown = names?.find((name) => !all.some((c) => c.name === name));
+    if (unknown !== undefined)
+      throw new RefillError(
+        'CONFIG_INVALID',
+        `no cluster ${unknown} in the configuration; it has ${all.map((c) => c.name).join(', ')}`,
+      );
+    return names === undefined ? all : all.filter((c) => names.includes(c.name));
+  }
+
+  async tenantsByCluster(options: {
+    readonly dataset?: string;
+    readonly clusters?: readonly string[];
+  }): Promise<readonly ClusterFindings[]> {
+    return findByCluster(await this.#clustersNamed(options.clusters), await this.#host.dataset(options.dataset));
+  }
+
+  async plan(request: FleetRequest, options: PlanFleetOptions): Promise<FleetPlan> {
+    const [clusters, dataset, ledger] = await Promise.all([
+      this.#clustersNamed(request.clusters),
+      this.#host.dataset(request.dataset),
+      this.#host.ledger(),
+    ]);
+    const found = await findByCluster(clusters, dataset);
+    const unknown = found.flatMap(({ cluster, error }) => (error === null ? [] : [{ cluster, error }]));
+    const selected = selectTenants(found, request);
+    const [firstUnknown] = unknown;
+    if (selected.length === 0) {
+      throw firstUnknown
+        ? new RefillError(firstUnknown.error.code, `cluster ${firstUnknown.cluster}: ${firstUnknown.error.message}`)
+        : new RefillError('TENANT_UNKNOWN', `no tenant is left on ${clusters.map((c) => c.name).join(', ')}`);
+    }
+    refuseCollisions(selected, found, clusters, dataset);
+    const members = await this.#members(selected, clusters, dataset, request, options);
+    const plan: FleetPlan = {
+      id: newId('f'),
+      createdAt: new Date().toISOString(),
+      createdBy: `${this.#host.actor.user}@${this.#host.actor.host}`,
+      request,
+      dataset: dataset.name,
+      members: planOrder(members),
+      unknown,
+      reach: reachOf(members),
+    };
+    await ledger.saveFleet(plan, this.#host.actor);
+    return plan;
+  }
+
+  /** Plans tenants, as many at once on a cluster as will run at once. One that cannot be planned keeps its reason. */
+  async #members(
+    selected: readonly TenantFinding[],
+    clusters: readonly Cluster[],
+    dataset: DatasetDefinition,
+    request: FleetRequest,
+    { onProgress }: PlanFleetOptions,
+  ): Promise<Omit<FleetMember, 'order'>[]> {
+    const { limits } = await this.#host.config();
+    const pools = new Map(clusters.map((cluster) => [cluster, createPool(limits.tenants)]));
+    const { range, strategy, tables } = request;
+    const wanted = { range, ...(strategy ? { strategy } : {}), ...(tables ? { tables } : {}) };
+    let done = 0;
+    const errors: RefillError[] = [];
+    const planOne = async (finding: TenantFinding): Promise<Omit<FleetMember, 'order'>> => {
+      const { customer, profile, cluster: name } = finding;
+      const head = { customer, profile, cluster: name, priority: request.priorities?.[formatTenant(finding)] ?? 0 };
+      try {
+        const cluster = clusters.find((c) => c.name === name);
+        if (!cluster) throw new RefillError('BUG', `no cluster ${name}`);
+        const plan = await withRetries(
+          { limits: { ...limits, outageMinutes: 0 }, signal: new AbortController().signal, onRetry: () => undefined },
+          async () => this.#host.planOn(await openWorkbench(cluster, tenantOf(finding), dataset, tables), wanted),
+        );
+        const { rowsToDelete, rowsToWrite, rowsToRewrite } = plan.cost;
+        const rowsBefore = plan.counts.reduce((n, table) => n + table.target, 0);
+        return { ...head, plan: plan.id, problem: null, rowsBefore, rowsToDelete, rowsToWrite, rowsToRewrite };
+      } catch (thrown) {
+        const error = asRefillError(thrown);
+        if (error.code.startsWith('LEDGER')) throw error;
+        errors.push(error);
+        const nothing = { rowsBefore: 0, rowsToDelete: 0, rowsToWrite: 0, rowsToRewrite: 0 };
+        return { ...head, plan: null, problem: error.toJSON(), ...nothing };
+      } finally {
+        done += 1;
+        onProgress?.(done, selected.length);
+      }
+    };
+    const members = await Promise.all(
+      selected.map((finding) => {
+        const cluster = clusters.find((c) => c.name === finding.cluster);
+        const pool = cluster && pools.get(cluster);
+        return pool ? pool.run(() => planOne(finding)) : planOne(finding);
+      }),
+    );
+    const [first] = errors;
+    if (first && members.every((member) => member.plan === null)) throw first;
+    return members;
+  }
+
+  async *run(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
+    const [ledger, { limits }] = await Promise.all([this.#host.ledger(), this.#host.config()]);
+    const fleet = await ledger.fleet(id);
+    if (fleet.state !== 'planned') {
+      throw new RefillError('RUN_STATE', `fleet ${fleet.id} was begun before: it is ${fleet.state}`, {
+        hint: `Go on with it (\`refill resume ${fleet.id}\`, \`refill retry ${fleet.id}\`), or make a new plan.`,
+      });
+    }
+    refuseBlast({ id: fleet.id, rowsToDelete: fleet.reach.rowsToDelete }, limits.blastRows, options.confirmRows);
+    yield* runFleet(await this.#fleetRun(fleet, 'run', options));
+  }
+
+  async *resume(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
+    const fleet = await (await this.#host.ledger()).fleet(id);
+    if (fleet.state !== 'running' && fleet.state !== 'paused') {
+      const why = fleet.state === 'planned' ? 'was not begun' : `is ${fleet.state}`;
+      throw new RefillError('RUN_STATE', `fleet ${fleet.id} ${why}, so there is nothing to resume`);
+    }
+    yield* runFleet(await this.#fleetRun(fleet, 'resume', options));
+  }
+
+  async *retry(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
+    const fleet = await (await this.#host.ledger()).fleet(id);
+    yield* runFleet(await this.#fleetRun(fleet, 'retry', options));
+  }
+
+  async #fleetRun(fleet: FleetRecord, how: FleetRun['how'], options: RunOptions): Promise<FleetRun> {
+    const host = this.#host;
+    const config = await host.config();
+    const { drain, force, recount } = options;
+    return {
+      ledger: await host.ledger(),
+      fleet,
+      actor: host.actor,
+      limits: config.limits,
+      how,
+      serverOf: (name) => {
+        const cluster = config.clusters[name];
+        return cluster ? sourceServer(cluster) : name;
+      },
+      begin: {
+        run: (plan, own) => host.run(plan, { ...own, ...(recount === undefined ? {} : { recount }) }),
+        resume: (run, own) => host.resume(run, own),
+        retry: (run, own) => host.retry(run, own),
+      },
+      look: (onNotice) => this.#look(fleet, onNotice),
+      ...(drain ? { drain } : {}),
+      ...(force ? { force } : {}),
+    };
+  }
+
+  /** Tenants that have appeared since the plan: it does not name them, so they are not touched, and that is said. */
+  async #look(fleet: FleetRecord, onNotice: (message: string) => void): Promise<void> {
+    const { tenants, exclude = [], clusters } = fleet.request;
+    if (tenants !== undefined) return;
+    const found = await this.tenantsByCluster({ dataset: fleet.dataset, ...(clusters ? { clusters } : {}) });
+    const members = await (await this.#host.ledger()).members(fleet.id);
+    const key = (t: { readonly cluster: string; readonly customer: string; readonly profile: string }) =>
+      JSON.stringify([t.cluster, t.customer, t.profile]);
+    const known = new Set(members.map(key));
+    const excluded = new Set(exclude.map(formatTenant));
+    const unknownThen = new Set(fleet.unknown.map((one) => one.cluster));
+    for (const { cluster, tenants: now, error } of found) {
+      if (error !== null) onNotice(`cluster ${cluster} is unknown: ${error.message}`);
+      const appeared = now.filter((t) => !known.has(key(t)) && !excluded.has(formatTenant(t)));
+      if (appeared.length === 0) continue;
+      const names = appeared.map(formatTenant).join(', ');
+      onNotice(
+        unknownThen.has(cluster)
+          ? `cluster ${cluster} was unknown when the fleet was planned, so it is not touched: ${names}`
+          : `not touched, as it is not in the plan: ${names} (cluster ${cluster})`,
+      );
+    }
+  }
+
+  async ask(id: string, wanted: 'pause' | 'cancel'): Promise<FleetRecord> {
+    const { actor } = this.#host;
+    const ledger = await this.#host.ledger();
+    const fleet = await ledger.fleet(id);
+    await ledger.requestFleet(fleet.id, wanted, actor);
+    // Nobody is at work on it who could see what is wanted: then it is done here.
+    if (fleet.holder === null) {
+      const lock = await ledger.lockFleet(fleet.id, actor);
+      try {
+        for (const { run, runState } of await ledger.members(fleet.id)) {
+          const open = runState === 'running' || (runState === 'paused' && wanted === 'cancel');
+          if (run !== null && open) await this.#host.ask(run, wanted);
+        }
+        if (wanted === 'cancel') await ledger.setFleetState(fleet.id, 'cancelled', actor);
+        else if (fleet.state === 'running') await ledger.setFleetState(fleet.id, 'paused', actor);
+      } finally {
+        await lock.release();
+      }
+    }
+    return ledger.fleet(fleet.id);
+  }
+
+  async status(id: string): Promise<FleetStatus> {
+    const ledger = await this.#host.ledger();
+    const fleet = await ledger.fleet(id);
+    const [clusters, unproven] = await Promise.all([
+      ledger.fleetTally(fleet.id),
+      ledger.unproven(fleet.id, STATUS_UNPROVEN),
+    ]);
+    return { fleet, clusters, unproven };
+  }
+
+  async report(id: string): Promise<FleetReport> {
+    const status = await this.status(id);
+    const ledger = await this.#host.ledger();
+    const [plan, members, audit] = await Promise.all([
+      ledger.fleetPlan(status.fleet.id),
+      ledger.members(status.fleet.id),
+      ledger.auditEntries({ subject: status.fleet.id, limit: 100 }),
+    ]);
+    return { ...status, plan, members, audit };
+  }
+}

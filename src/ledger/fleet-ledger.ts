@@ -1,0 +1,62 @@
+import type { ErrorRecord } from '../domain/errors.ts';
+import type { ClusterTally, FleetPlan, FleetState, MemberState, Unproven } from '../domain/fleet.ts';
+import type { RunState, Wanted } from '../domain/states.ts';
+import type { Instant, TenantName } from '../domain/words.ts';
+import type { Holder } from './holder.ts';
+import type { Actor, RunLock } from './ledger.ts';
+
+/** A fleet without its tenants. */
+export interface FleetRecord extends Omit<FleetPlan, 'members'> {
+  readonly state: FleetState;
+  readonly wanted: Wanted;
+  readonly begunAt: Instant | null;
+  readonly finishedAt: Instant | null;
+  /** Seconds that programs were at work on it, pauses and outages left out. */
+  readonly seconds: number;
+  readonly error: ErrorRecord | null;
+  readonly holder: Holder | null;
+}
+
+/** A tenant of a fleet and where it is; its state follows from its run where it has one. */
+export interface MemberRecord extends TenantName {
+  readonly order: number;
+  readonly cluster: string;
+  readonly plan: string | null;
+  readonly run: string | null;
+  readonly runState: RunState | null;
+  readonly state: MemberState;
+  readonly rowsToWrite: number;
+  readonly rowsWritten: number;
+}
+
+/** The ledger's part on fleets. */
+export interface FleetLedger {
+  /** Keeps a fleet plan; the plans of its tenants are there already. Saving the same again does nothing. */
+  saveFleet(plan: FleetPlan, actor: Actor): Promise<void>;
+  /** By its id or the beginning of it. Throws `FLEET_UNKNOWN`. */
+  fleet(id: string): Promise<FleetRecord>;
+  fleetPlan(id: string): Promise<FleetPlan>;
+  /** Newest first. */
+  fleets(limit: number): Promise<readonly FleetRecord[]>;
+  /** In their order. */
+  members(fleet: string): Promise<readonly MemberRecord[]>;
+  /** By cluster: one aggregate, however many windows there are. */
+  fleetTally(fleet: string): Promise<readonly ClusterTally[]>;
+  /** Tenants that are not proven, in their order, with the reason. */
+  unproven(fleet: string, limit: number): Promise<readonly Unproven[]>;
+  /** As `lockRun`. */
+  lockFleet(id: string, actor: Actor): Promise<RunLock>;
+  /** Throws `RUN_STATE` where the state does not allow it. `running` also withdraws what was wanted of it before. */
+  setFleetState(
+    id: string,
+    state: Exclude<FleetState, 'planned'>,
+    actor: Actor,
+    extra?: { readonly error?: ErrorRecord; readonly seconds?: number },
+  ): Promise<void>;
+  requestFleet(id: string, wanted: Wanted, actor: Actor): Promise<void>;
+  fleetWanted(id: string): Promise<Wanted>;
+  /** Makes an ended or paused fleet `running`, and tenants that could not begin `left` again. Throws `RUN_STATE`. */
+  retryFleet(id: string, actor: Actor): Promise<void>;
+  /** Why a tenant's run could not begin or go on; null when it does. */
+  setMemberError(fleet: string, order: number, error: ErrorRecord | null): Promise<void>;
+}

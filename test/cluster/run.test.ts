@@ -1,0 +1,135 @@
+import { createClient } from '@clickhouse/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunEvent } from '../../src/domain/events.ts';
+import { ended, expectClean, fillCards, RANGE, type Table } from '../support/cards.ts';
+import { createTenant, type TestTenant } from '../support/tenant.ts';
+import { type Cluster, startCluster, withoutCluster } from './cluster.ts';
+
+const TABLES: readonly Table[] = ['scorecard', 'score'];
+
+describe.skipIf(withoutCluster())('two shards of two replicas', () => {
+  let servers: Cluster;
+  beforeAll(async () => {
+    servers = await startCluster({ shards: 2, replicas: 2 });
+  }, 60_000);
+  afterAll(() => servers.end());
+
+  /** Rows of a table on each node, as they are there. */
+  async function onNodes<Row>(sql: (node: string) => string): Promise<Row[][]> {
+    return Promise.all(
+      servers.nodes.map(async ({ name, http }) => {
+        const client = createClient({ url: http });
+        try {
+          return await (await client.query({ query: sql(name), format: 'JSONEachRow' })).json<Row>();
+        } finally {
+          await client.close();
+        }
+      }),
+    );
+  }
+
+  async function filled(
+    urls: readonly string[],
+    options: Parameters<typeof createTenant>[0] = {},
+  ): Promise<TestTenant> {
+    const t = await createTenant({
+      limits: { windowRows: 150 },
+      ...options,
+      servers: { cluster: servers.cluster, urls },
+    });
+    // A number of cards that spreads their times, by which rows find their shard, over odd and even seconds.
+    await fillCards(t, { cards: 241 });
+    return t;
+  }
+
+  const WAYS: readonly (readonly [string, () => readonly string[]])[] = [
+    ['an address of each server', () => servers.urls],
+    ['one address for all', () => servers.urls.slice(0, 1)],
+  ];
+
+  describe.each(WAYS)('%s', (_, urls) => {
+    test.each(['purge', 'replace'] as const)('%s: every shard becomes what the source says', async (strategy) => {
+      const t = await filled(urls());
+      const before = await t.refill.verify({ tenant: t.name, range: RANGE });
+      for (const table of before.tables)
+        for (const kind of ['missing', 'extra', 'stale', 'duplicated'] as const) expect(table[kind]).toBeGreaterThan(0);
+      const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+      const { result } = await ended(t.refill.run(plan.id));
+      expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+      await expectClean(t);
+
+      // Each delete has one mutation a table and shard, with the shard's own id.
+      const ledger = await t.refill.ledger();
+      const mutations = await ledger.mutations(result.run);
+      expect(mutations).toHaveLength(2 * plan.deletes.length);
+      for (const { ids } of mutations) expect(ids.map(({ shard }) => shard).sort()).toEqual(['1', '2']);
+
+      // The replicas of a shard are equal, the shards are not, and together they are the whole.
+      for (const table of TABLES) {
+        const sums = (
+          await onNodes<{ rows: string; sum: string }>(
+            () =>
+              `SELECT toString(count()) AS rows, toString(sum(cityHash64(*))) AS sum FROM \`${t.database}\`.${table} FINAL`,
+          )
+        ).map(([row]) => row);
+        expect(sums[0]).toEqual(sums[1]);
+        expect(sums[2]).toEqual(sums[3]);
+        expect(sums[0]).not.toEqual(sums[2]);
+        for (const sum of sums) expect(Number(sum?.rows)).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  test('rows on another shard than their own are stale by reason, and a run puts them right', async () => {
+    const t = await filled(servers.urls, { limits: {} });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    await ended(t.refill.run(plan.id));
+    // Three rows change places: equal in every column, and still not where readers look.
+    const [own, other] = [servers.nodes[0], servers.nodes[2]];
+    if (!own || !other) throw new Error('no nodes');
+    const moved = await t.select<{ scorecard_id: string }>(
+      `SELECT scorecard_id FROM remote('127.0.0.1:${own.tcp}', \`${t.database}\`, scorecard) FINAL
+       WHERE scorecard_time >= '2026-01-29' AND scorecard_time < '2026-02-04' ORDER BY 1 LIMIT 3`,
+    );
+    expect(moved).toHaveLength(3);
+    const ids = moved.map((m) => `'${m.scorecard_id}'`).join(', ');
+    await t.command(
+      `INSERT INTO FUNCTION remote('127.0.0.1:${other.tcp}', \`${t.database}\`, scorecard)
+       SELECT * FROM remote('127.0.0.1:${own.tcp}', \`${t.database}\`, scorecard) FINAL WHERE scorecard_id IN (${ids})`,
+    );
+    // The client's own server is of the first shard.
+    await t.command(`ALTER TABLE scorecard DELETE WHERE scorecard_id IN (${ids})`);
+    const verified = await t.refill.verify({ tenant: t.name, range: RANGE });
+    expect(verified.ok).toBe(false);
+    expect(verified.tables.find((v) => v.table === 'scorecard')).toMatchObject({
+      missing: 0,
+      extra: 0,
+      stale: 3,
+      duplicated: 0,
+      keys: { stale: moved.map((m) => m.scorecard_id) },
+    });
+    expect(verified.reasons).toEqual([{ table: 'scorecard', kind: 'stale', reason: 'wrong_shard', rows: 3 }]);
+
+    const again = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const { result } = await ended(t.refill.run(again.id));
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  });
+
+  test('a mutation that cannot begin is waited for, and named with its shard', async () => {
+    const t = await filled(servers.urls);
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'purge' });
+    const second = servers.nodes[2];
+    if (!second) throw new Error('no node');
+    const client = createClient({ url: second.http });
+    await client.command({ query: `SYSTEM STOP MERGES \`${t.database}\`.score` });
+    let waited = '';
+    const { result } = await ended(t.refill.run(plan.id), async (event: RunEvent) => {
+      if (event.type !== 'progress' || waited !== '' || !/on shard 2/u.test(event.doing)) return;
+      waited = event.doing;
+      await client.command({ query: `SYSTEM START MERGES \`${t.database}\`.score` });
+    });
+    await client.close();
+    expect(waited).toMatch(/the delete on score: \d+ parts left on shard 2/u);
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  });
+});
