@@ -173,10 +173,11 @@ async function cli(args, see = () => undefined) {
   const start = performance.now();
   const child = spawn(process.execPath, ['dist/cli/main.js', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let kilobytes = 0;
-  const watch = setInterval(async () => {
+  const look = async () => {
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
     kilobytes = Math.max(kilobytes, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  }, 100);
+  };
+  const watch = setInterval(() => void look(), 100);
   const closed = once(child, 'close');
   const times = {};
   let last = '';
