@@ -84,7 +84,6 @@ try {
       replace: true,
     });
     const run = await cli(['run', name(tenant), '--cluster', cluster.name, ...range, '--execute', '--json', ...config]);
-    if (run.code !== 0) throw new Error(`${name(tenant)} alone ended with ${run.code}: ${run.last}`);
     alone.push({ scores: scoresOf(tenant), seconds: run.seconds });
     say(`  alone, rank ${tenant.rank}, ${number(scoresOf(tenant))} scores: ${run.seconds.toFixed(1)} s`);
   }
@@ -174,10 +173,11 @@ async function cli(args, see = () => undefined) {
   const start = performance.now();
   const child = spawn(process.execPath, ['dist/cli/main.js', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let kilobytes = 0;
-  const watch = setInterval(async () => {
+  const look = async () => {
     const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
     kilobytes = Math.max(kilobytes, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-  }, 100);
+  };
+  const watch = setInterval(() => void look(), 100);
   const closed = once(child, 'close');
   const times = {};
   let last = '';
@@ -188,6 +188,7 @@ async function cli(args, see = () => undefined) {
   const [code] = await closed;
   clearInterval(watch);
   const run = { code, last, times, seconds: since(start), megabytes: kilobytes / 1024 };
-  if (code === 0 || code === 1) return run;
+  // A fleet of which some tenant is not proven says so in its result, and ends with 1.
+  if (code === 0 || (code === 1 && last.includes('"fleet-result"'))) return run;
   throw new Error(`refill ${args.join(' ')} ended with ${code}: ${last}`);
 }
