@@ -49,13 +49,18 @@ export async function runFleetFlow(
 ): Promise<FleetOutcome> {
   let failed = 0;
   let stopped = false;
+  let broken = false;
   const run = async (tenant: FlowTenant, mayBegin: () => boolean): Promise<TenantOutcome> => {
-    if (!mayBegin()) return 'left';
+    if (broken || !mayBegin()) return 'left';
     if (failed >= context.failures) {
       stopped = true;
       return 'left';
     }
-    const outcome = await steps.runTenant(tenant.order);
+    // Known before the place in the pool is given to the next one.
+    const outcome = await steps.runTenant(tenant.order).catch((error: unknown) => {
+      broken = true;
+      throw error;
+    });
     if (outcome === 'failed') failed += 1;
     return outcome;
   };
