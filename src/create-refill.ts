@@ -14,9 +14,9 @@ import type { PlanRequest, Survey } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
 import { formatTenant } from './domain/words.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
-import { runLocal } from './executors/local.ts';
+import { type LocalRun, runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
-import type { Actor, Ledger, RunRecord } from './ledger/ledger.ts';
+import type { Actor, Ledger, LiveLimit, RunRecord } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
 import type { Refill, RunOptions, TenantRequest } from './refill.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
@@ -157,6 +157,17 @@ class LocalRefill implements Refill {
     return findings;
   }
 
+  async limits(): Promise<readonly LiveLimit[]> {
+    return (await this.ledger()).liveLimits();
+  }
+
+  async setLimit(cluster: string | null, windows: number | null): Promise<readonly LiveLimit[]> {
+    if (cluster !== null) await this.#clustersNamed(cluster);
+    const ledger = await this.ledger();
+    await ledger.setLiveLimit(cluster, windows, this.#actor);
+    return ledger.liveLimits();
+  }
+
   async mutations(options: { readonly cluster?: string } = {}): Promise<readonly MutationFinding[]> {
     const found: MutationFinding[] = [];
     for (const cluster of await this.#clustersNamed(options.cluster)) found.push(...(await listMutations(cluster)));
@@ -274,7 +285,8 @@ class LocalRefill implements Refill {
     await checkPlan(bench, plan, options.recount !== false);
     const run = await ledger.createRun(plan, this.#actor);
     await debugPoint('run-created');
-    yield* runLocal({ ledger, bench, plan, run, actor: this.#actor, resumed: false, ...options });
+    const governed = await this.#governed(plan);
+    yield* runLocal({ ledger, bench, plan, run, actor: this.#actor, resumed: false, governed, ...options });
   }
 
   async *resume(id?: string, options: RunOptions & Partial<TenantRunOptions> = {}): AsyncGenerator<RunEvent> {
@@ -302,12 +314,21 @@ class LocalRefill implements Refill {
   }
 
   /** What a run goes on with, checked as at its beginning, but for the counts: it has changed those itself. */
-  async #prepare(ledger: Ledger, run: RunRecord): Promise<{ readonly plan: Plan; readonly bench: Workbench }> {
+  async #prepare(
+    ledger: Ledger,
+    run: RunRecord,
+  ): Promise<{ readonly plan: Plan; readonly bench: Workbench; readonly governed: LocalRun['governed'] }> {
     const plan = await ledger.plan(run.plan);
     const bench = await this.#workbenchOf(plan);
     await refuseErrors(bench);
     await checkPlan(bench, plan, false);
-    return { plan, bench };
+    return { plan, bench, governed: await this.#governed(plan) };
+  }
+
+  /** What slows or holds a run: by today's configuration, whatever it was when the plan was made. */
+  async #governed({ tenant }: Plan): Promise<LocalRun['governed']> {
+    const { health, calendar, clusters } = await this.#config();
+    return { health, calendar: clusters[tenant.cluster]?.calendar ?? calendar ?? null };
   }
 
   pause = (id?: string): Promise<RunRecord> => this.#ask(id, 'pause');

@@ -8,6 +8,7 @@ import type { Range, TenantName } from './domain/words.ts';
 import type {
   AuditEntry,
   DeleteRecord,
+  LiveLimit,
   FleetRecord,
   Ledger,
   MemberRecord,
@@ -72,6 +73,10 @@ export interface Refill {
   readonly ledger: () => Promise<Ledger>;
   tenants(options?: { readonly dataset?: string }): Promise<readonly TenantFinding[]>;
   doctor(): Promise<readonly Finding[]>;
+  /** Windows at once that were set by hand, for a cluster or (null) for all that have none of their own. */
+  limits(): Promise<readonly LiveLimit[]>;
+  /** Sets them, or withdraws what was set (null). Runs at work see it at their next look; 0 holds them. */
+  setLimit(cluster: string | null, windows: number | null): Promise<readonly LiveLimit[]>;
   /** Mutations that are not done, ours and others', with what keeps them. */
   mutations(options?: { readonly cluster?: string }): Promise<readonly MutationFinding[]>;
   /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */

@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { explainCommand } from './commands/explain.ts';
 import { initCommand } from './commands/init.ts';
+import { limitsCommand } from './commands/limits.ts';
 import { mutationsCommand } from './commands/mutations.ts';
 import { cancelCommand, pauseCommand } from './commands/pause.ts';
 import { planCommand } from './commands/plan.ts';
@@ -35,7 +36,14 @@ function commands(
   return {
     'To begin:': [demoCommand(cli), initCommand(cli), doctorCommand(cli), completionCommand(cli, program)],
     'To look (nothing is changed):': [surveyCommand(cli), planCommand(cli), verifyCommand(cli), explainCommand(cli)],
-    'To do it:': [runCommand(cli), resumeCommand(cli), pauseCommand(cli), cancelCommand(cli), retryCommand(cli)],
+    'To do it:': [
+      runCommand(cli),
+      resumeCommand(cli),
+      pauseCommand(cli),
+      cancelCommand(cli),
+      retryCommand(cli),
+      limitsCommand(cli),
+    ],
     'To follow it:': [statusCommand(cli), runsCommand(cli), reportCommand(cli), mutationsCommand(cli)],
     'Servers for a try:': [upCommand(cli), downCommand(cli), sampleCommand(cli)],
   };

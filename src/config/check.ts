@@ -96,9 +96,9 @@ function withAbsoluteSecrets(
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
   const clusters = Object.entries(checked.clusters).map(
-    ([name, { postgres, clickhouse, tenants }]): [string, ClusterConfig] => [
+    ([name, { postgres, clickhouse, ...others }]): [string, ClusterConfig] => [
       name,
-      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), tenants },
+      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), ...others },
     ],
   );
   return {
@@ -106,6 +106,8 @@ function withAbsoluteSecrets(
     clusters: Object.fromEntries(clusters),
     datasets,
     limits: checked.limits,
+    health: checked.health,
+    ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
   };
 }
 

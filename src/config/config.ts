@@ -1,4 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { Calendar } from '../domain/calendar-rules.ts';
+import type { HealthLimits } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
 
 /**
@@ -52,6 +54,8 @@ export interface TenantConfig {
 export interface ClusterConfig {
   readonly postgres: PostgresConfig;
   readonly clickhouse: ClickHouseConfig;
+  /** When it may be worked on. Default: the configuration's calendar. */
+  readonly calendar?: Calendar;
   /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
@@ -62,4 +66,8 @@ export interface RefillConfig {
   readonly clusters: Readonly<Record<string, ClusterConfig>>;
   readonly datasets: readonly DatasetDefinition[];
   readonly limits: Limits;
+  /** By what the servers' health is judged. */
+  readonly health: HealthLimits;
+  /** Of clusters that have none of their own. Default: always open. */
+  readonly calendar?: Calendar;
 }

@@ -1,4 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { Calendar } from '../domain/calendar-rules.ts';
+import type { IndicatorKey, Thresholds } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { ClickHouseConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
 
@@ -18,6 +20,8 @@ export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 
 export interface ClusterInput {
   readonly postgres: PostgresInput;
   readonly clickhouse: ClickHouseInput;
+  /** When it may be worked on. */
+  readonly calendar?: Calendar | undefined;
   /** Default `discover`. */
   readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
 }
@@ -28,6 +32,14 @@ export interface ConfigInput {
   readonly clusters: Readonly<Record<string, ClusterInput>>;
   /** Names of built-in datasets, paths of modules that export one by default, or what `defineDataset` returns. */
   readonly datasets: readonly (string | DatasetDefinition)[];
+  /** By what the servers' health is judged; what is left out has its default. */
+  readonly health?:
+    | ({ readonly [K in IndicatorKey]?: { readonly [T in keyof Thresholds]?: number | undefined } | undefined } & {
+        readonly unknownLooks?: number | undefined;
+      })
+    | undefined;
+  /** When clusters may be worked on that have no calendar of their own. */
+  readonly calendar?: Calendar | undefined;
   readonly limits?: { readonly [K in keyof Limits]?: Limits[K] | undefined } | undefined;
 }
 

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import { calendarSchema } from './calendar-schema.ts';
 import { datasetSchema } from './dataset-schema.ts';
+import { healthSchema } from './health-schema.ts';
 import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
 
 /**
@@ -62,6 +64,7 @@ const tenantSchema = strict({
 const clusterSchema = strict({
   postgres: postgresSchema,
   clickhouse: clickhouseSchema,
+  calendar: calendarSchema.exactOptional(),
   tenants: z
     .union(
       [
@@ -119,6 +122,9 @@ const LIMITS = {
   replicaMinutes: between(0, 10_080)
     .default(DEFAULT_LIMITS.replicaMinutes)
     .describe('Minutes for which a replica that does not answer is waited for at the end of a delete.'),
+  healthSeconds: between(0.05, 3600)
+    .default(DEFAULT_LIMITS.healthSeconds)
+    .describe('Seconds between looks at the servers’ health.'),
   tenants: whole(1, 1000).default(DEFAULT_LIMITS.tenants).describe('Tenants of a fleet at work at once on a cluster.'),
   clusterWindows: whole(1, 1000)
     .default(DEFAULT_LIMITS.clusterWindows)
@@ -156,6 +162,8 @@ function rootSchema<const D extends z.ZodType>(dataset: D, what: string) {
       .min(1, { error: `expected at least one of ${what}, such as \`scorecards\`` })
       .describe('What is re-indexed: names of built-in datasets, or paths of modules that export one by default.'),
     limits: limitsSchema,
+    health: healthSchema,
+    calendar: calendarSchema.exactOptional(),
   });
 }
 

@@ -48,6 +48,11 @@ export interface Limits {
    */
   readonly replicaMinutes: number;
   /**
+   * Seconds between looks at the servers' health, at the calendar and at limits set by hand. Default 10: soon enough for
+   * a server that gets sick, and some cheap queries of system tables.
+   */
+  readonly healthSeconds: number;
+  /**
    * Tenants of a fleet at work at once on a cluster. Default 4: one that is a thousand times another then has company,
    * and while one waits for a mutation the others read.
    */
@@ -93,6 +98,7 @@ export const DEFAULT_LIMITS: Limits = {
   mutationPollSeconds: 15,
   stalledMinutes: 10,
   replicaMinutes: 2,
+  healthSeconds: 10,
   tenants: 4,
   clusterWindows: 4,
   serverWindows: 4,

@@ -8,6 +8,8 @@ export interface AdaptivePool extends Pool {
   readonly size: number;
   /** A server said that it is overloaded: half as many from now on, at least one. */
   slower(): void;
+  /** At most so many at once, whatever went well; at least one. */
+  atMost(windows: number): void;
   /** A task went well: after as many as run side by side, one more, up to the largest size. */
   wentWell(): void;
 }
@@ -17,9 +19,10 @@ export function createPool(largest: number): AdaptivePool {
   let size = largest;
   let active = 0;
   let well = 0;
+  let most = largest;
   const waiting: (() => void)[] = [];
   const admit = () => {
-    while (active < size) {
+    while (active < Math.min(size, most)) {
       const next = waiting.shift();
       if (!next) return;
       active += 1;
@@ -33,6 +36,10 @@ export function createPool(largest: number): AdaptivePool {
     slower() {
       size = Math.max(1, Math.floor(size / 2));
       well = 0;
+    },
+    atMost(windows) {
+      most = Math.max(1, windows);
+      admit();
     },
     wentWell() {
       well += 1;

@@ -11,16 +11,24 @@ export interface ClickHouseFiles {
 
 const MAX_MEMORY_BYTES = 4_000_000_000;
 
-/** config.xml of the engine: one shard with one replica. */
-export function serverConfig(files: ClickHouseFiles, http: number, tcp: number): string {
+/**
+ * config.xml of the engine: one shard with one replica.
+ *
+ * @param memoryBytes The most that it may take. Default: half of the machine's.
+ */
+export function serverConfig(
+  files: ClickHouseFiles,
+  ports: { readonly http: number; readonly tcp: number },
+  memoryBytes = Math.floor(totalmem() / 2),
+): string {
   return engineConfig(
     files,
-    { http, tcp },
-    MAX_MEMORY_BYTES,
+    ports,
+    Math.min(MAX_MEMORY_BYTES, memoryBytes),
     `<listen_host>${LOOPBACK}</listen_host>
   <remote_servers><${CLICKHOUSE_CLUSTER}><shard>
     <internal_replication>true</internal_replication>
-    <replica><host>${LOOPBACK}</host><port>${tcp}</port></replica>
+    <replica><host>${LOOPBACK}</host><port>${ports.tcp}</port></replica>
   </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
   <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>`,
   );

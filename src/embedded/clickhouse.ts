@@ -46,7 +46,7 @@ export const LISTEN_FOR_EVER =
 export async function startClickHouse(
   dir: string,
   ports: { readonly http: number; readonly tcp: number },
-  users: readonly ClickHouseUser[] | undefined,
+  options: { readonly users: readonly ClickHouseUser[] | undefined; readonly memoryBytes: number | undefined },
   launch: Launch,
   timeoutMs: number,
 ): Promise<ProcessRef> {
@@ -61,8 +61,9 @@ export async function startClickHouse(
   await forgetSystemTables(home);
   const config = join(home, 'config.xml');
   const engine = join(home, 'engine.cjs');
-  await writeFile(config, serverConfig(files, ports.http, ports.tcp), { mode: 0o600 });
+  await writeFile(config, serverConfig(files, ports, options.memoryBytes), { mode: 0o600 });
   await writeFile(engine, ENGINE, { mode: 0o600 });
+  const { users } = options;
   if (users !== undefined || !existsSync(files.users)) {
     await writeFile(files.users, usersConfig(users ?? []), { mode: 0o600 });
   }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 
 import { isMap, isScalar, isSeq, parseDocument, visit } from 'yaml';
 
+import type { TenantName } from '../domain/words.ts';
 import { CLICKHOUSE_CLUSTER, LEDGER_DATABASE, LOOPBACK, POSTGRES_USER } from './info.ts';
+import { passwordFile } from './postgres.ts';
 
 /** The header of a file that is ours to write again; take it away to keep your own changes. */
 const HEADER = '# written by refill up';
@@ -14,51 +16,98 @@ export interface ConfigPorts {
   readonly http: number;
 }
 
+/** A Postgres: the directory of its stack, and its port. */
+export interface ConfigPostgres {
+  readonly dir: string;
+  readonly port: number;
+}
+
+export interface ConfigCluster {
+  readonly postgres: ConfigPostgres;
+  readonly http: number;
+  /** Default: they are discovered. */
+  readonly tenants?: readonly TenantName[];
+}
+
+/** Ports that have moved, from what they were to what they are. */
+export interface MovedPorts {
+  readonly postgres: ReadonlyMap<number, number>;
+  readonly http: ReadonlyMap<number, number>;
+}
+
 export function configPath(dir: string): string {
   return join(dir, 'refill.config.yaml');
 }
 
-/**
- * Writes the configuration of the stack. A file that somebody has made their own (without our header) is kept, and
- * only the ports that the stack had before are replaced in it.
- */
+/** Writes the configuration of a single stack; see `keepConfig`. */
 export async function writeConfig(dir: string, ports: ConfigPorts, before: ConfigPorts | undefined): Promise<void> {
-  const file = configPath(dir);
-  const current = existsSync(file) ? await readFile(file, 'utf8') : undefined;
-  const text =
-    current === undefined || current.startsWith(HEADER) ? configText(dir, ports) : withPorts(current, ports, before);
-  if (text !== current) await writeFile(file, text, { mode: 0o644 });
+  const postgres = { dir, port: ports.postgres };
+  const text = configText(postgres, { local: { postgres, http: ports.http } });
+  const moved = {
+    postgres: new Map(before === undefined ? [] : [[before.postgres, ports.postgres]]),
+    http: new Map(before === undefined ? [] : [[before.http, ports.http]]),
+  };
+  await keepConfig(dir, text, moved);
 }
 
-function configText(dir: string, ports: ConfigPorts): string {
-  const secret = JSON.stringify(`file:${join(dir, 'secrets', 'postgres')}`);
-  const postgres = `host: ${LOOPBACK}, port: ${ports.postgres}, user: ${POSTGRES_USER}, password: ${secret}`;
+/**
+ * Writes the configuration of `dir`. A file that somebody has made their own (without our header) is kept, and only the
+ * ports that the servers had before are replaced in it.
+ */
+export async function keepConfig(dir: string, text: string, moved: MovedPorts): Promise<void> {
+  const file = configPath(dir);
+  const current = existsSync(file) ? await readFile(file, 'utf8') : undefined;
+  const next = current === undefined || current.startsWith(HEADER) ? text : withPorts(current, moved);
+  if (next !== current) await writeFile(file, next, { mode: 0o644 });
+}
+
+/** The whole of a configuration. */
+export function configText(ledger: ConfigPostgres, clusters: Readonly<Record<string, ConfigCluster>>): string {
+  const entries = Object.entries(clusters).map(
+    ([name, { postgres, http, tenants }]) => `  ${name}:
+    postgres: { ${server(postgres)} }
+    clickhouse: { urls: ["http://${LOOPBACK}:${http}"], user: default, cluster: ${CLICKHOUSE_CLUSTER} }
+    tenants: ${tenants === undefined ? 'discover' : list(tenants)}
+`,
+  );
   return `${HEADER}, and again at every start; without this line only the ports are kept up to date
-ledger: { ${postgres}, database: ${LEDGER_DATABASE} }
+ledger: { ${server(ledger)}, database: ${LEDGER_DATABASE} }
 clusters:
-  local:
-    postgres: { ${postgres} }
-    clickhouse: { urls: ["http://${LOOPBACK}:${ports.http}"], user: default, cluster: ${CLICKHOUSE_CLUSTER} }
-    tenants: discover
-datasets: [scorecards]
+${entries.join('')}datasets: [scorecards]
 `;
 }
 
-function withPorts(text: string, ports: ConfigPorts, before: ConfigPorts | undefined): string {
-  if (before === undefined) return text;
+function server({ dir, port }: ConfigPostgres): string {
+  const secret = JSON.stringify(`file:${passwordFile(dir)}`);
+  return `host: ${LOOPBACK}, port: ${port}, user: ${POSTGRES_USER}, password: ${secret}`;
+}
+
+function list(tenants: readonly TenantName[]): string {
+  const text = (value: string) => JSON.stringify(value);
+  return tenants
+    .map(({ customer, profile }) => `\n      - { customer: ${text(customer)}, profile: ${text(profile)} }`)
+    .join('');
+}
+
+function withPorts(text: string, moved: MovedPorts): string {
   const document = parseDocument(text);
   visit(document, {
     Map: (_key, map) => {
-      if (map.get('host') === LOOPBACK && map.get('port') === before.postgres) map.set('port', ports.postgres);
+      const port = map.get('host') === LOOPBACK ? moved.postgres.get(Number(map.get('port'))) : undefined;
+      if (port !== undefined) map.set('port', port);
     },
     Pair: (_key, pair) => {
       if (!isScalar(pair.key) || pair.key.value !== 'urls' || !isSeq(pair.value)) return;
       for (const item of pair.value.items) {
-        if (isScalar(item) && item.value === `http://${LOOPBACK}:${before.http}`) {
-          item.value = `http://${LOOPBACK}:${ports.http}`;
-        }
+        if (isScalar(item)) item.value = withPort(item.value, moved.http);
       }
     },
   });
   return isMap(document.contents) && document.errors.length === 0 ? document.toString() : text;
+}
+
+function withPort(url: unknown, moved: ReadonlyMap<number, number>): unknown {
+  const [, before] = typeof url === 'string' ? (/^http:\/\/127\.0\.0\.1:(\d+)$/u.exec(url) ?? []) : [];
+  const now = before === undefined ? undefined : moved.get(Number(before));
+  return now === undefined ? url : `http://${LOOPBACK}:${now}`;
 }

@@ -28,10 +28,15 @@ export interface PostgresServer {
   readonly password: string;
 }
 
+/** Where the password of the Postgres of `dir` is. */
+export function passwordFile(dir: string): string {
+  return join(dir, 'secrets', 'postgres');
+}
+
 /** Where the Postgres of `dir` is or will be; `known` is what was remembered from its last start. */
 export async function postgresPlace(dir: string, known: string | undefined): Promise<PostgresPlace> {
   const data = known ?? (await placeData(dir, unprivilegedAccount()));
-  return { data, log: join(dir, 'logs', 'postgres.log'), passwordFile: join(dir, 'secrets', 'postgres') };
+  return { data, log: join(dir, 'logs', 'postgres.log'), passwordFile: passwordFile(dir) };
 }
 
 /** Starts Postgres on `port`, making its data directory and its password the first time, and waits until it answers. */

@@ -4,15 +4,37 @@ import { join, resolve } from 'node:path';
 import { RefillError } from '../domain/errors.ts';
 import { clickhouseAnswers, startClickHouse } from './clickhouse.ts';
 import { configPath, writeConfig } from './config-file.ts';
+import { hasFleet } from './fleet-state.ts';
 import { launchAttached } from './guardian.ts';
 import { LEDGER_DATABASE, LOOPBACK, POSTGRES_USER, type EmbeddedInfo, type EmbeddedOptions } from './info.ts';
 import { launchDetached, type Launch } from './launcher.ts';
 import { choosePorts, isPortTaken, PORT_ATTEMPTS } from './ports.ts';
-import { postgresAnswers, postgresPlace, readPassword, startPostgres } from './postgres.ts';
+import {
+  passwordFile,
+  postgresAnswers,
+  postgresPlace,
+  readPassword,
+  startPostgres,
+  type PostgresPlace,
+} from './postgres.ts';
 import { end, isRunning, type ProcessRef } from './process.ts';
 import { readState, withLock, writeState, type StackState } from './state.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
+
+/** What differs where a stack is one of a fleet's. */
+export interface Membership {
+  /** Whether it has an engine of its own; without, only its Postgres is started. */
+  readonly engine: boolean;
+  /** Default: by `attached` and `temporary`. */
+  readonly launch?: Launch;
+  /** Where its Postgres is. Default: where it was, or where it can be. */
+  readonly place?: PostgresPlace;
+  /** The most that the engine may take, in bytes. Default: for one engine on this machine. */
+  readonly memoryBytes?: number;
+}
+
+const ALONE: Membership = { engine: true };
 
 /**
  * Starts a Postgres server and a ClickHouse engine on loopback, with everything they need in `dir`. What already runs
@@ -20,14 +42,32 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedInfo> {
   const dir = resolve(options.dir);
+  if (hasFleet(dir)) {
+    throw new RefillError('USAGE', `${options.dir} holds a fleet`, {
+      hint: 'Start it with `refill up --fleet`, or name another directory with --dir.',
+    });
+  }
+  const state = await startServers(options, ALONE, async (now, before) => {
+    await writeConfig(dir, configPorts(now), before === undefined ? undefined : configPorts(before));
+  });
+  return infoOf(dir, state);
+}
+
+/** Starts the servers of a directory that do not run; `whenUp` is told while no other start or stop is at work. */
+export async function startServers(
+  options: EmbeddedOptions,
+  membership: Membership,
+  whenUp?: (now: StackState, before: StackState | undefined) => Promise<void>,
+): Promise<StackState> {
+  const dir = resolve(options.dir);
   await mkdir(join(dir, 'logs'), { recursive: true });
   return await withLock(dir, async () => {
     const before = await readState(dir);
     for (let attempt = 1; ; attempt++) {
       try {
-        const state = await startMissing(dir, options, await readState(dir));
-        await writeConfig(dir, configPorts(state), before === undefined ? undefined : configPorts(before));
-        return infoOf(dir, state);
+        const state = await startMissing(dir, options, await readState(dir), membership);
+        await whenUp?.(state, before);
+        return state;
       } catch (error) {
         // Only ports that nobody asked for can be exchanged for others.
         if (attempt === PORT_ATTEMPTS || options.ports !== undefined || !isPortTaken(error)) throw error;
@@ -68,11 +108,16 @@ export async function removeEmbedded(dir: string): Promise<void> {
 }
 
 /** Starts the servers that do not run, both at once; after each, the state on disk knows it. */
-async function startMissing(dir: string, options: EmbeddedOptions, known: StackState | undefined): Promise<StackState> {
-  const place = await postgresPlace(dir, known?.postgres.data);
+async function startMissing(
+  dir: string,
+  options: EmbeddedOptions,
+  known: StackState | undefined,
+  membership: Membership,
+): Promise<StackState> {
+  const place = membership.place ?? (await postgresPlace(dir, known?.postgres.data));
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const removeAtEnd = options.temporary === true ? [place.data, dir] : [];
-  const launch = options.attached === true ? launchAttached(removeAtEnd) : launchDetached;
+  const launch = membership.launch ?? (options.attached === true ? launchAttached(removeAtEnd) : launchDetached);
 
   // A pid alone is not enough: a server that was killed this moment still has one, and one may be starting still.
   const [upPostgres, upClickHouse] = await Promise.all([
@@ -82,6 +127,7 @@ async function startMissing(dir: string, options: EmbeddedOptions, known: StackS
       clickhouseAnswers(known.clickhouse.process, dir, known.clickhouse.http, timeoutMs),
   ]);
   const [postgresPort, http, tcp] = await portsFor(options, known, upPostgres, upClickHouse);
+  const startEngine = membership.engine && !upClickHouse;
   let state: StackState = {
     version: 1,
     postgres: known !== undefined && upPostgres ? known.postgres : { port: postgresPort, data: place.data },
@@ -111,11 +157,11 @@ async function startMissing(dir: string, options: EmbeddedOptions, known: StackS
         remembering((process) => ({ ...state, postgres: { ...state.postgres, process } })),
         timeoutMs,
       ),
-    upClickHouse ||
+    startEngine &&
       startClickHouse(
         dir,
         { http, tcp },
-        options.clickhouseUsers,
+        { users: options.clickhouseUsers, memoryBytes: membership.memoryBytes },
         remembering((process) => ({ ...state, clickhouse: { ...state.clickhouse, process } })),
         timeoutMs,
       ),
@@ -124,7 +170,7 @@ async function startMissing(dir: string, options: EmbeddedOptions, known: StackS
   if (failed !== undefined) {
     // What this start has started goes again: half a stack is of no use, and would hide the failure.
     if (!upPostgres) await stopPostgres(state.postgres.process);
-    if (!upClickHouse) await stopClickHouse(state.clickhouse.process);
+    if (startEngine) await stopClickHouse(state.clickhouse.process);
     throw failed.reason;
   }
   return state;
@@ -153,7 +199,20 @@ async function portsFor(
   return [postgres, http, tcp];
 }
 
-function runs(server: { readonly process?: ProcessRef }): boolean {
+/** How a stack's Postgres is reached. */
+export function postgresOf(dir: string, state: StackState): EmbeddedInfo['postgres'] {
+  const password = readPassword({ passwordFile: passwordFile(dir) });
+  const { port } = state.postgres;
+  const url = `postgres://${POSTGRES_USER}:${password}@${LOOPBACK}:${port}/${LEDGER_DATABASE}`;
+  return { host: LOOPBACK, port, user: POSTGRES_USER, password, url };
+}
+
+/** How a stack's engine is reached. */
+export function clickhouseOf(state: StackState): EmbeddedInfo['clickhouse'] {
+  return { http: `http://${LOOPBACK}:${state.clickhouse.http}`, tcp: state.clickhouse.tcp };
+}
+
+export function runs(server: { readonly process?: ProcessRef }): boolean {
   return server.process !== undefined && isRunning(server.process);
 }
 
@@ -184,19 +243,11 @@ function configPorts(state: StackState): { postgres: number; http: number } {
 }
 
 function infoOf(dir: string, state: StackState): EmbeddedInfo {
-  const password = readPassword({ passwordFile: join(dir, 'secrets', 'postgres') });
-  const { port } = state.postgres;
   return {
     dir,
     config: configPath(dir),
-    postgres: {
-      host: LOOPBACK,
-      port,
-      user: POSTGRES_USER,
-      password,
-      url: `postgres://${POSTGRES_USER}:${password}@${LOOPBACK}:${port}/${LEDGER_DATABASE}`,
-    },
-    clickhouse: { http: `http://${LOOPBACK}:${state.clickhouse.http}`, tcp: state.clickhouse.tcp },
+    postgres: postgresOf(dir, state),
+    clickhouse: clickhouseOf(state),
     dashboard: null,
     pids: { postgres: state.postgres.process?.pid ?? 0, clickhouse: state.clickhouse.process?.pid ?? 0 },
   };

@@ -28,9 +28,12 @@ export async function readState(dir: string): Promise<StackState | undefined> {
   }
 }
 
-/** Written whole or not at all: a torn state would leave servers that nobody finds. */
 export async function writeState(dir: string, state: StackState): Promise<void> {
-  const file = join(dir, 'state.json');
+  await writeWhole(join(dir, 'state.json'), state);
+}
+
+/** Written whole or not at all: a torn state would leave servers that nobody finds. */
+export async function writeWhole(file: string, state: unknown): Promise<void> {
   const next = `${file}.${process.pid}`;
   await writeFile(next, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o644 });
   await rename(next, file);

@@ -52,9 +52,20 @@ export async function canReach(account: Account, path: string): Promise<boolean>
   }
 }
 
+/** Copies that are being made, by name: the servers of a fleet start at once, and one copy is enough. */
+const copying = new Map<string, Promise<string>>();
+
 /** A folder with `bin`, `lib` and `share` that `account` can run: the package's own, or a copy of it. */
 export async function reachableBinaries(source: PostgresPackage, account: Account | undefined): Promise<string> {
   if (account === undefined || (await canReach(account, join(source.root, 'bin')))) return source.root;
+  const running = copying.get(source.name);
+  if (running !== undefined) return await running;
+  const copied = copyBinaries(source, account).finally(() => copying.delete(source.name));
+  copying.set(source.name, copied);
+  return await copied;
+}
+
+async function copyBinaries(source: PostgresPackage, account: Account): Promise<string> {
   const base = await firstUsable(SHARED_CACHES, account);
   const copy = join(base, source.name);
   if (await isRootsOwn(copy)) return copy;
@@ -74,12 +85,17 @@ export async function reachableBinaries(source: PostgresPackage, account: Accoun
 export async function placeData(dir: string, account: Account | undefined): Promise<string> {
   const inside = join(dir, 'postgres');
   if (account === undefined) return inside;
-  // `dir` is ours and holds no file that others may read: passing through it is all that this allows.
-  const { mode, uid } = await stat(dir);
-  if (uid === 0) await chmod(dir, (mode & 0o7777) | 0o111);
+  await letPass(dir);
   if (await canReach(account, dir)) return inside;
   const base = await firstUsable(SHARED_DATA, account);
   return join(base, `postgres-${crypto.randomUUID()}`);
+}
+
+/** As root: lets others pass through `dir`, which is ours and holds no file that they may read. No more than that. */
+export async function letPass(dir: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { mode, uid } = await stat(dir);
+  if (uid === 0) await chmod(dir, (mode & 0o7777) | 0o111);
 }
 
 /** Makes a directory that `account` owns and nobody else enters. */

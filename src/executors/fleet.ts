@@ -179,7 +179,7 @@ class Execution {
       },
       {
         tenants: (cluster) => pools.get(cluster) ?? anyPool,
-        mayBegin: () => this.#wanted === 'run' && !this.#leave.signal.aborted,
+        mayBegin: () => Promise.resolve(this.#wanted === 'run' && !this.#leave.signal.aborted),
         failures: limits.fleetFailures,
       },
       members.map((member) => ({ order: member.order, cluster: member.cluster, ended: endedAs(member, how) })),

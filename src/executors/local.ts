@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
+import type { Calendar } from '../domain/calendar-rules.ts';
+import type { HealthLimits } from '../domain/indicators.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
@@ -9,10 +11,12 @@ import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import type { FlowContext, Steps } from '../flow/steps.ts';
 import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
 import { debugPoint } from '../steps/debug-points.ts';
+import { createHealthLook } from '../steps/look-at-health.ts';
 import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
 import { createEventQueue, type EventQueue } from './events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
+import { Governor } from './governor.ts';
 import { ProgressTracker } from './progress.ts';
 import { withRetries } from './retry.ts';
 
@@ -29,6 +33,8 @@ export interface LocalRun {
   readonly force?: AbortSignal;
   /** Where windows are written besides the run's own limit: what it shares with other runs. */
   readonly windows?: Pool;
+  /** What slows or holds the run. */
+  readonly governed: { readonly health: HealthLimits; readonly calendar: Calendar | null };
 }
 
 /** How often the ledger is asked whether somebody wants the run to pause or end. */
@@ -92,18 +98,40 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     resumed: options.resumed,
   });
 
+  const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
+  const windows = createPool(plan.limits.windows);
+  const look = createHealthLook(options.bench, options.governed.health);
+  const governor = new Governor({
+    look: () => look.look(),
+    ...options.governed,
+    everySeconds: plan.limits.healthSeconds,
+    setByHand: () => ledger.liveLimit(plan.tenant.cluster),
+    largest: plan.limits.windows,
+    windows,
+    onChange: (reason) => {
+      tracker.wait('health', reason);
+      if (reason !== null) events.push({ type: 'notice', run: run.id, message: reason });
+    },
+  });
+  const leave = () => governor.leave();
+  for (const signal of [drain, stop.signal]) {
+    if (signal?.aborted === true) leave();
+    signal?.addEventListener('abort', leave, { once: true });
+  }
   const ended = new AbortController();
   const watch = watchWanted(ledger, run.id, ended.signal, (now) => {
     wanted = now;
+    if (now !== 'run') governor.leave();
     if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
   });
-  const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
-  const windows = createPool(plan.limits.windows);
   let firstFailure: unknown;
   const context: FlowContext = {
-    windows: options.windows ? inBoth(windows, options.windows) : windows,
+    windows: options.windows ? inBoth(windows, passing(governor, options.windows)) : windows,
     deletes: createPool(2),
-    mayBegin: () => wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true,
+    mayBegin: async () => {
+      await governor.pass();
+      return wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true;
+    },
     onFailure: (unit, error) => {
       firstFailure ??= error;
       return keepFailure(options, events, stop.signal, unit, error);
@@ -112,12 +140,14 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   let outcome: FlowOutcome | undefined;
   let failure: unknown;
   try {
+    await governor.start(ended.signal);
     outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, windows), context);
   } catch (error) {
     failure = error;
   } finally {
     clearInterval(ticker);
     ended.abort();
+    for (const signal of [drain, stop.signal]) signal?.removeEventListener('abort', leave);
     await watch;
   }
   if (stop.signal.reason instanceof RefillError && stop.signal.reason.code === 'LEDGER_UNREACHABLE')
@@ -143,6 +173,16 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     ...(result.error ? { error: result.error } : {}),
   });
   events.push(result);
+}
+
+/** Waits until the governor lets the run go on before it takes a place that other runs could use. */
+function passing(governor: Governor, shared: Pool): Pool {
+  return {
+    run: async (task) => {
+      await governor.pass();
+      return shared.run(task);
+    },
+  };
 }
 
 /** Asks until `signal` what somebody wants of the run. A ledger that is away is noticed by the lock, not here. */

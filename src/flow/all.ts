@@ -1,6 +1,7 @@
 /** What decides whether something new may be begun. */
 export interface MayBegin {
-  readonly mayBegin: () => boolean;
+  /** Waits while the servers or the calendar hold new work; false where nothing new is to be begun any more. */
+  readonly mayBegin: () => Promise<boolean>;
 }
 
 /**
@@ -12,7 +13,7 @@ export async function all<C extends MayBegin, T>(
   tasks: readonly ((context: C) => Promise<T>)[],
 ): Promise<readonly T[]> {
   let broken = false;
-  const own = { ...context, mayBegin: () => !broken && context.mayBegin() };
+  const own = { ...context, mayBegin: async () => !broken && (await context.mayBegin()) && !broken };
   const settled = await Promise.allSettled(
     tasks.map((task) =>
       task(own).catch((error: unknown) => {

@@ -27,7 +27,7 @@ export interface FleetContext {
   /** Where the tenants of a cluster are run, in the order in which they come. */
   readonly tenants: (cluster: string) => Pool;
   /** True as long as new tenants may be begun; false after a pause, a cancel or a first Ctrl-C. */
-  readonly mayBegin: () => boolean;
+  readonly mayBegin: () => Promise<boolean>;
   /** Tenants that may fail before nothing new is begun. */
   readonly failures: number;
 }
@@ -50,8 +50,9 @@ export async function runFleetFlow(
   let failed = 0;
   let stopped = false;
   let broken = false;
-  const run = async (tenant: FlowTenant, mayBegin: () => boolean): Promise<TenantOutcome> => {
-    if (broken || !mayBegin()) return 'left';
+  const run = async (tenant: FlowTenant, mayBegin: () => Promise<boolean>): Promise<TenantOutcome> => {
+    // Asked first: while it waits another one may break the fleet.
+    if (!(await mayBegin()) || broken) return 'left';
     if (failed >= context.failures) {
       stopped = true;
       return 'left';

@@ -29,7 +29,7 @@ export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowO
 
 async function runDelete(steps: Steps, context: FlowContext, work: Work, del: FlowDelete): Promise<DeleteOutcome> {
   if (del.state === 'proven' || del.state === 'failed') return del.state;
-  if (!context.mayBegin()) return 'left';
+  if (!(await context.mayBegin())) return 'left';
   const windows = work.windows.filter((w) => w.delete === del.id);
   try {
     return work.strategy === 'purge'
@@ -68,7 +68,7 @@ async function replace(
   if (del.state === 'pending') {
     await steps.proveWritten(del.id);
     // A pause between the proof and the delete loses the proof, which is cheap; a delete that was begun is ended.
-    if (!context.mayBegin()) return 'left';
+    if (!(await context.mayBegin())) return 'left';
   }
   await steps.submitDelete(del.id);
   await steps.awaitDelete(del.id);
@@ -93,7 +93,7 @@ async function writeWindows(
 
 async function writeWindow(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
   if (window.state === 'failed') return 'failed';
-  if (!context.mayBegin()) return 'left';
+  if (!(await context.mayBegin())) return 'left';
   try {
     await steps.writeWindow(window.id);
     return 'proven';

@@ -47,8 +47,11 @@ export interface FlowContext {
   readonly windows: Pool;
   /** Where deletes are worked on: one more than one, so that the next one's windows are written while a mutation is waited for. */
   readonly deletes: Pool;
-  /** True as long as new work may be begun; false after a pause, a cancel or a first Ctrl-C. */
-  readonly mayBegin: () => boolean;
+  /**
+   * True as long as new work may be begun; false after a pause, a cancel or a first Ctrl-C. Waits while the servers'
+   * health or the calendar hold new work.
+   */
+  readonly mayBegin: () => Promise<boolean>;
   /** Called when a unit fails for good; the flow goes on with the others. */
   readonly onFailure: (
     unit: { readonly window: number } | { readonly delete: number },

@@ -135,6 +135,15 @@ export interface DriftFilter {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
+/** Windows at once that somebody has set for a cluster, or for all of them, while runs are at work. */
+export interface LiveLimit {
+  /** Null: every cluster that has none of its own. */
+  readonly cluster: string | null;
+  readonly windows: number;
+  readonly setBy: Actor;
+  readonly setAt: Instant;
+}
+
 export interface Ledger extends FleetLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
@@ -258,6 +267,12 @@ export interface Ledger extends FleetLedger {
   proofs(owner: string): Promise<readonly TableProof[]>;
   /** Drift of a run or a verification, by table, kind and key; otherwise as `proofs`. */
   drift(owner: string, filter: DriftFilter): Promise<readonly Drift[]>;
+
+  liveLimits(): Promise<readonly LiveLimit[]>;
+  /** What is in force for a cluster; null where nothing was set. */
+  liveLimit(cluster: string): Promise<number | null>;
+  /** Sets a limit, or withdraws it (null), with an audit entry; runs at work see it at their next look. */
+  setLiveLimit(cluster: string | null, windows: number | null, actor: Actor): Promise<void>;
 
   audit(entry: Omit<AuditEntry, 'at'>): Promise<void>;
   /** Newest first. */

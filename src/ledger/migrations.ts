@@ -298,6 +298,16 @@ SELECT r.id, w.rows, d.deleted, d.differences
   ) d;
 `;
 
+const LIVE_LIMITS = `
+CREATE TABLE refill.live_limit (
+  -- '' is every cluster that has none of its own.
+  cluster text COLLATE "C" PRIMARY KEY,
+  windows integer NOT NULL CHECK (windows >= 0),
+  actor jsonb NOT NULL,
+  set_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -305,4 +315,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 3, name: 'proofs and audit', sql: PROOFS_AND_AUDIT },
   { number: 4, name: 'fleets', sql: FLEETS },
   { number: 5, name: 'tallies', sql: TALLIES },
+  { number: 6, name: 'live limits', sql: LIVE_LIMITS },
 ];

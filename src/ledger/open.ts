@@ -6,6 +6,7 @@ import * as deletes from './deletes.ts';
 import * as fleets from './fleets.ts';
 import { FLEET_LOCK, type Lockable, RUN_LOCK } from './holder.ts';
 import { newId } from './ids.ts';
+import * as liveLimits from './live-limits.ts';
 import type { Actor, Ledger, RunLock } from './ledger.ts';
 import { lock } from './lock.ts';
 import { migrate } from './migrate.ts';
@@ -97,6 +98,10 @@ function ledgerOn(db: Database): Ledger {
     fleetWanted: (id) => fleets.readFleetWanted(db, id),
     retryFleet: (id, actor) => db.transaction((sql) => fleets.retryFleet(sql, id, actor)),
     setMemberError: (fleet, order, error) => db.transaction((sql) => fleets.setMemberError(sql, fleet, order, error)),
+
+    liveLimits: () => liveLimits.readLiveLimits(db),
+    liveLimit: (cluster) => liveLimits.readLiveLimit(db, cluster),
+    setLiveLimit: (cluster, most, actor) => db.transaction((sql) => liveLimits.setLiveLimit(sql, cluster, most, actor)),
 
     windows: (run) => windows.readWindows(db, run),
     deletes: (run) => deletes.readDeletes(db, run),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { ClusterConfig, RefillConfig, TenantConfig } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
 import { BUILTINS, SCORECARDS } from './fixture.ts';
 
@@ -109,6 +110,9 @@ const config: fc.Arbitrary<RefillConfig> = fc.record({
   clusters,
   datasets: fc.constant([SCORECARDS]),
   limits,
+  health: fc
+    .record({ unknownLooks: fc.integer({ min: 1, max: 1000 }) }, { requiredKeys: [] })
+    .map((some) => ({ ...DEFAULT_HEALTH_LIMITS, ...some })),
 });
 
 const DEFAULTS: Readonly<Record<string, unknown>> = {

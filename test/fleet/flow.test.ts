@@ -31,7 +31,7 @@ async function run(
     },
     {
       tenants: (cluster) => pools.get(cluster) ?? createPool(1),
-      mayBegin: options.mayBegin ?? (() => true),
+      mayBegin: () => Promise.resolve(options.mayBegin?.() ?? true),
       failures: options.failures ?? 5,
     },
     tenants,

@@ -6,6 +6,7 @@ import type { RefillConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import { scorecards } from '../../src/dataset/scorecards.ts';
 import type { DatasetDefinition } from '../../src/dataset/definition.ts';
+import { DEFAULT_HEALTH_LIMITS, type HealthLimits } from '../../src/domain/indicators.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts';
 import { databaseName, type TenantName } from '../../src/domain/words.ts';
 import type { EmbeddedInfo } from '../../src/embedded/info.ts';
@@ -33,6 +34,7 @@ export interface TestTenantOptions {
   readonly profile?: string;
   readonly dataset?: DatasetDefinition;
   readonly limits?: Partial<Limits>;
+  readonly health?: Partial<HealthLimits>;
   /** Statements that make the source's tables; default the scorecards schema. */
   readonly sourceSchema?: string;
   /** Statements that make the target's tables, with the database's name in each. */
@@ -114,6 +116,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     },
     datasets: [options.dataset ?? scorecards],
     limits: { ...TEST_LIMITS, ...options.limits },
+    health: { ...DEFAULT_HEALTH_LIMITS, ...options.health },
   };
   const refill = createRefill(config);
   const end = async (passed: boolean) => {

@@ -23,7 +23,12 @@ export function downCommand(cli: Cli) {
     )
     .action(async (options) => {
       const { stopEmbedded } = await import('../../embedded/stack.ts');
+      const { hasFleet } = await import('../../embedded/fleet-state.ts');
       const dir = resolve(cli.cwd, options.dir);
+      if (hasFleet(dir)) {
+        await downFleet(cli, dir, options);
+        return;
+      }
       const { stopped } = await stopEmbedded(dir);
       if (options.json === true) {
         cli.json({ stopped });
@@ -36,4 +41,25 @@ export function downCommand(cli: Cli) {
           : `Stopped ${stopped.map((name) => names[name]).join(' and ')} in ${options.dir}.`,
       );
     });
+}
+
+async function downFleet(
+  cli: Cli,
+  dir: string,
+  options: { readonly dir: string; readonly json?: true | undefined },
+): Promise<void> {
+  const { stopFleet } = await import('../../embedded/fleet.ts');
+  const fleet = await stopFleet(dir);
+  const of = (server: 'postgres' | 'clickhouse') => fleet.filter(({ stopped }) => stopped.includes(server)).length;
+  const [postgres, clickhouse] = [of('postgres'), of('clickhouse')];
+  if (options.json === true) {
+    const stopped = [...(postgres > 0 ? ['postgres'] : []), ...(clickhouse > 0 ? ['clickhouse'] : [])];
+    cli.json({ stopped, fleet });
+    return;
+  }
+  cli.print(
+    fleet.length === 0
+      ? `No servers were running in ${options.dir}.`
+      : `Stopped the fleet in ${options.dir}: ${postgres} Postgres and ${clickhouse} ClickHouse.`,
+  );
 }

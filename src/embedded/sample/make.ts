@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 
-import { databaseName, type Range } from '../../domain/words.ts';
+import { databaseName, type Range, type TenantName } from '../../domain/words.ts';
 import type { SampleSpec } from './numbers.ts';
 import type { Derivation } from './old-code.ts';
 import type { PlantedLedger } from './planted.ts';
@@ -21,17 +21,28 @@ import {
 } from './source.ts';
 import { Target, type SampleTarget } from './target.ts';
 
-export interface SampleOptions {
-  readonly postgres: PostgresAddress;
-  readonly clickhouse: SampleTarget;
+export interface SampleOptions extends Omit<
+  TenantOptions,
+  'counts' | 'range' | 'mark' | 'customer' | 'profile' | 'seed'
+> {
   readonly size: SampleSize;
   /** The same seed gives the same bytes. Default 1. */
   readonly seed?: number;
   /** Default `acme-air` and `us-east`. */
   readonly customer?: string;
   readonly profile?: string;
+}
+
+export interface TenantOptions extends TenantName {
+  readonly postgres: PostgresAddress;
+  readonly clickhouse: SampleTarget;
+  readonly counts: SampleCounts;
+  readonly range: Range;
+  readonly seed: number;
+  /** Kept with the databases after the words that mark a sample. */
+  readonly mark: string;
   /**
-   * Whether `scorecard_score` is filled. Default: only for `small`. It repeats the largest table, so that `tenant` would
+   * Whether `scorecard_score` is filled. Default: only for the sample `small`. It repeats the largest table, so that `tenant` would
    * take a third longer and a third more disk, and some tenants have it empty: both cases should be met.
    */
   readonly denormalised?: boolean;
@@ -47,12 +58,12 @@ export interface SampleOptions {
   readonly onProgress?: (what: string) => void;
 }
 
-export interface Sample {
+/** A tenant that was made. */
+export interface SampleTenant {
   readonly customer: string;
   readonly profile: string;
   /** Its name on both sides. */
   readonly database: string;
-  readonly size: SampleSize;
   readonly seed: number;
   /** What a clean-up of everything would name. */
   readonly range: Range;
@@ -64,14 +75,31 @@ export interface Sample {
   readonly durationMs: number;
 }
 
-/** Makes one tenant on both sides: a source that is right, and a target as the old code left it. */
+export interface Sample extends SampleTenant {
+  readonly size: SampleSize;
+}
+
+/** Makes a sample of one tenant. */
 export async function makeSample(options: SampleOptions): Promise<Sample> {
+  const { size, seed = 1, customer = 'acme-air', profile = 'us-east', denormalised = size === 'small' } = options;
+  const tenant = await makeTenant({
+    ...options,
+    ...SAMPLE_SIZES[size],
+    customer,
+    profile,
+    seed,
+    denormalised,
+    mark: `${size}, seed ${seed}`,
+  });
+  return { ...tenant, size };
+}
+
+/** Makes one tenant on both sides: a source that is right, and a target as the old code left it. */
+export async function makeTenant(options: TenantOptions): Promise<SampleTenant> {
   const startedAt = Date.now();
-  const { size, seed = 1, customer = 'acme-air', profile = 'us-east', onProgress = () => undefined } = options;
-  const { counts, range } = SAMPLE_SIZES[size];
+  const { customer, profile, counts, range, seed, denormalised = false, onProgress = () => undefined } = options;
   const database = databaseName({ customer, profile });
-  const denormalised = options.denormalised ?? size === 'small';
-  const mark = `${SAMPLE_MARK}: ${size}, seed ${seed}`;
+  const mark = `${SAMPLE_MARK}: ${options.mark}`;
 
   const spec = { customer, profile, counts, range, seed };
   const target = new Target(options.clickhouse, database);
@@ -84,7 +112,7 @@ export async function makeSample(options: SampleOptions): Promise<Sample> {
     const planted = await target.planted(denormalised);
     if (options.merges !== 'stopped') await target.startMerges();
     const durationMs = Date.now() - startedAt;
-    return { customer, profile, database, size, seed, range, counts, denormalised, planted, durationMs };
+    return { customer, profile, database, seed, range, counts, denormalised, planted, durationMs };
   } finally {
     await target.dropStaging();
   }

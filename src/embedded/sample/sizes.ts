@@ -31,7 +31,7 @@ export interface SampleCounts {
 export type SampleSize = 'small' | 'tenant' | 'shells';
 
 /** The 51 days that were cleaned up. */
-const CAMPAIGN: Range = { from: '2026-01-01T00:00:00.000Z', to: '2026-02-21T00:00:00.000Z' };
+export const CAMPAIGN: Range = { from: '2026-01-01T00:00:00.000Z', to: '2026-02-21T00:00:00.000Z' };
 
 /** The small tenant of the campaign: these two pairs were counted there; the other kinds are of a plausible size. */
 const TENANT: SampleCounts = {
@@ -54,26 +54,45 @@ const TENANT: SampleCounts = {
   agents: 1500,
 };
 
-/** A tenth of everything, rounded down. */
-const SMALL: SampleCounts = {
-  kept: 29_879,
-  keptScores: 260_911,
-  process: 1195,
-  draftPercent: 3,
-  appeals: 3150,
-  appealScores: 27_218,
-  calibration: 90,
-  conversationNotFound: 60,
-  templateNotFound: 50,
-  shells: 400,
-  noScores: 70,
-  onlyChapters: 40,
-  orphanScores: 80,
-  before: 120,
-  after: 120,
-  idleChats: 600,
-  agents: 150,
-};
+/** As many scores as a scorecard has on average at most, so that the few of a small tenant find enough criteria. */
+const MOST_SCORES = 9;
+/** From so many kept scorecards on, a tenant has something of every kind. */
+const EVERY_KIND_FROM = 50;
+
+/** The campaign's small tenant at `part / whole` of its size: everything is rounded down. */
+function scaled(part: number, whole: number): SampleCounts {
+  const share = (count: number) => Math.floor((count * part) / whole);
+  const kept = share(TENANT.kept);
+  const some = (count: number) => Math.max(share(count), kept < EVERY_KIND_FROM ? 0 : 1);
+  const appeals = some(TENANT.appeals);
+  return {
+    kept,
+    keptScores: Math.min(share(TENANT.keptScores), kept * MOST_SCORES),
+    process: some(TENANT.process),
+    draftPercent: TENANT.draftPercent,
+    appeals,
+    appealScores: Math.min(share(TENANT.appealScores), appeals * MOST_SCORES),
+    calibration: some(TENANT.calibration),
+    conversationNotFound: some(TENANT.conversationNotFound),
+    templateNotFound: some(TENANT.templateNotFound),
+    shells: some(TENANT.shells),
+    noScores: some(TENANT.noScores),
+    onlyChapters: some(TENANT.onlyChapters),
+    orphanScores: some(TENANT.orphanScores),
+    before: some(TENANT.before),
+    after: some(TENANT.after),
+    idleChats: some(TENANT.idleChats),
+    agents: Math.max(1, share(TENANT.agents)),
+  };
+}
+
+/** A tenant of another size with the same mix: `kept` scorecards that belong into the target, and the other kinds by it. */
+export function tenantCounts(kept: number): SampleCounts {
+  return scaled(kept, TENANT.kept);
+}
+
+/** The smallest tenant that can be: 4 rows. A scorecard with a score, and an appeal with one, which is to go. */
+export const FOUR_ROWS: SampleCounts = { ...scaled(0, 1), kept: 1, keptScores: 1, appeals: 1, appealScores: 1 };
 
 /** The shape of the largest source: one scorecard in a thousand was ever submitted or scored. */
 const SHELLS: SampleCounts = {
@@ -98,7 +117,8 @@ const SHELLS: SampleCounts = {
 
 export const SAMPLE_SIZES: Readonly<Record<SampleSize, { readonly counts: SampleCounts; readonly range: Range }>> = {
   tenant: { counts: TENANT, range: CAMPAIGN },
-  small: { counts: SMALL, range: CAMPAIGN },
+  // A tenth of everything.
+  small: { counts: scaled(1, 10), range: CAMPAIGN },
   // A year: what a cleaning range selects is then a small part of the table, as it is there.
   shells: { counts: SHELLS, range: { from: '2025-02-21T00:00:00.000Z', to: '2026-02-21T00:00:00.000Z' } },
 };

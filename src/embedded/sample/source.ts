@@ -63,6 +63,17 @@ export async function createDatabase(
   });
 }
 
+/** Removes every database that bears a sample's mark. */
+export async function dropSampleDatabases(address: PostgresAddress): Promise<void> {
+  await withPostgres(address, 'postgres', async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT datname AS name FROM pg_database WHERE starts_with(shobj_description(oid, 'pg_database'), $1)`,
+      [SAMPLE_MARK],
+    );
+    for (const { name } of rows) await client.query(`DROP DATABASE ${escapeIdentifier(name)} WITH (FORCE)`);
+  });
+}
+
 /** Nothing that somebody else made is ever dropped. */
 export function refuseUnlessSample(what: string, mark: string, replace: boolean): void {
   if (replace && mark.startsWith(SAMPLE_MARK)) return;

@@ -6,7 +6,7 @@ import { clickhouse, type ClickHouseAddress } from './clickhouse-http.ts';
 import { clickhouseSchemaSql, quoteName, quoteText, type TargetTable } from './clickhouse-schema.ts';
 import { cardTable, joinedView, RAW_TABLES, wrongedTable, type Derivation } from './old-code.ts';
 import { PLANT_EFFECTS, type Planted, type PlantedLedger } from './planted.ts';
-import { refuseUnlessSample } from './source.ts';
+import { refuseUnlessSample, SAMPLE_MARK } from './source.ts';
 import { insertLayer, isPlantKind, plantedRows } from './target-rows.ts';
 import { sampleTemplates } from './templates.ts';
 
@@ -19,6 +19,17 @@ export interface SampleTarget extends ClickHouseAddress {
 
 const TABLES: readonly TargetTable[] = ['scorecard', 'score', 'scorecard_score'];
 const PlantedRow = z.object({ kind: z.string(), count: z.coerce.number(), keys: z.array(z.string()) });
+
+/** Removes every database that bears a sample's mark. */
+export async function dropSampleTargets(address: ClickHouseAddress): Promise<void> {
+  const names = await clickhouse(
+    address,
+    `SELECT name FROM system.databases WHERE startsWith(comment, ${quoteText(SAMPLE_MARK)}) FORMAT TabSeparatedRaw`,
+  );
+  for (const name of names.split('\n').filter((line) => line !== '')) {
+    await clickhouse(address, `DROP DATABASE ${quoteName(name)} SYNC`);
+  }
+}
 
 /** The ClickHouse side, with a staging database beside the tenant's. */
 export class Target {
@@ -51,7 +62,7 @@ export class Target {
 
   async startStaging(seed: number): Promise<void> {
     await this.dropStaging();
-    await this.#run(`CREATE DATABASE ${quoteName(this.#staging)}`);
+    await this.#run(`CREATE DATABASE ${quoteName(this.#staging)} COMMENT ${quoteText(`${SAMPLE_MARK}: staging`)}`);
     for (const [table, columns] of Object.entries(RAW_TABLES)) {
       await this.#run(`CREATE TABLE ${this.#staged(table)} (${columns}) ENGINE = MergeTree ORDER BY tuple()`);
     }

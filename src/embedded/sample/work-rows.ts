@@ -20,7 +20,8 @@ ${helpers(spec)} ${choices(spec)} ${contents()} ${slots(spec)}`;
 
 /** Functions, which Postgres inlines, and the hours of each period with their share of its rows. */
 function helpers(spec: SampleSpec): string {
-  const seed = `${spec.seed} * 1000`;
+  // Wider than the seed: a large one times a thousand is no int.
+  const seed = `${spec.seed}::bigint * 1000`;
   const cells = (
     [
       ['main', spec.range],

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { allowed, type Allowed } from '../domain/calendar.ts';
+import type { Calendar } from '../domain/calendar-rules.ts';
+import { type Health, judge, type Reading } from '../domain/health.ts';
+import type { HealthLimits } from '../domain/indicators.ts';
+import type { AdaptivePool } from '../domain/pool.ts';
+import type { Instant } from '../domain/words.ts';
+
+export interface GovernorOptions {
+  /** Looks at the servers; never throws. */
+  readonly look: () => Promise<readonly Reading[]>;
+  readonly health: HealthLimits;
+  /** Seconds between looks. */
+  readonly everySeconds: number;
+  /** Null: always open. */
+  readonly calendar: Calendar | null;
+  /** Windows at once that somebody has set while runs are at work (`refill limits`); null where nobody has. */
+  readonly setByHand: () => Promise<number | null>;
+  /** The run's own limit. */
+  readonly largest: number;
+  readonly windows: AdaptivePool;
+  /** Called when what it allows changes, and why; null: everything. */
+  readonly onChange: (reason: string | null) => void;
+}
+
+/**
+ * Slows or holds a run by the servers' health, the calendar and what somebody sets by hand. What is at work is never
+ * stopped: only what is new waits.
+ */
+export class Governor {
+  readonly #options: GovernorOptions;
+  #health: Health | null = null;
+  #calendar: Allowed | null = null;
+  #held = false;
+  #reason: string | null = null;
+  #waiting: (() => void)[] = [];
+  #left = false;
+
+  constructor(options: GovernorOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when something new may be begun, or when `leave` says that nothing will be. */
+  async pass(): Promise<void> {
+    while (this.#held && !this.#left) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Lets everybody through who waits: nothing new is begun any more. */
+  leave(): void {
+    this.#left = true;
+    this.#wake();
+  }
+
+  /** Looks until `signal`. Returns after the first look; what it goes on with never rejects. */
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#look();
+    void (async () => {
+      while (!signal.aborted) {
+        await sleep(this.#options.everySeconds * 1000, undefined, { signal }).catch(() => undefined);
+        if (!signal.aborted) await this.#look();
+      }
+    })();
+  }
+
+  async #look(): Promise<void> {
+    const { look, health, setByHand, windows, largest, onChange } = this.#options;
+    const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => null)]);
+    const before = this.#health?.state ?? 'go';
+    this.#health = judge(this.#health, readings, health);
+    const { state } = this.#health;
+    // Once for each change: it is no worse for a server to be slow for long. After a hold it begins with one.
+    if (state === 'slow' && before === 'go') windows.slower();
+    if (before === 'hold' && state !== 'hold') while (windows.size > 1) windows.slower();
+    const calendar = this.#open(new Date().toISOString());
+    const most = Math.min(largest, byHand ?? largest, calendar?.windows ?? largest);
+    windows.atMost(most);
+    this.#held = state === 'hold' || calendar?.open === false || most === 0;
+    const reason = this.#why(state !== 'go', calendar, byHand);
+    if (!this.#held) this.#wake();
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    onChange(reason);
+  }
+
+  /** What the calendar says, asked once until it changes. */
+  #open(now: Instant): Allowed | null {
+    if (!this.#options.calendar) return null;
+    if (this.#calendar && (this.#calendar.until === null || now < this.#calendar.until)) return this.#calendar;
+    this.#calendar = allowed(this.#options.calendar, now);
+    return this.#calendar;
+  }
+
+  #why(sick: boolean, calendar: Allowed | null, byHand: number | null): string | null {
+    const until = calendar?.until ? `, until ${calendar.until}` : '';
+    if (calendar?.open === false) return `held: ${calendar.reason}${until}`;
+    if (byHand === 0) return 'held: no windows are allowed, by `refill limits`';
+    if (sick) return `${this.#health?.state === 'hold' ? 'held' : 'slowed'}: ${this.#health?.reason ?? 'unknown'}`;
+    if (byHand !== null && byHand < this.#options.largest) return `at most ${byHand} windows, by \`refill limits\``;
+    if (calendar?.windows !== undefined && calendar.windows < this.#options.largest)
+      return `at most ${calendar.windows} windows: ${calendar.reason}${until}`;
+    return null;
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
