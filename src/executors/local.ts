@@ -126,7 +126,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   });
   let firstFailure: unknown;
   const context: FlowContext = {
-    windows: options.windows ? inBoth(windows, options.windows) : windows,
+    windows: options.windows ? inBoth(windows, passing(governor, options.windows)) : windows,
     deletes: createPool(2),
     mayBegin: async () => {
       await governor.pass();
@@ -173,6 +173,16 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     ...(result.error ? { error: result.error } : {}),
   });
   events.push(result);
+}
+
+/** Waits until the governor lets the run go on before it takes a place that other runs could use. */
+function passing(governor: Governor, shared: Pool): Pool {
+  return {
+    run: async (task) => {
+      await governor.pass();
+      return shared.run(task);
+    },
+  };
 }
 
 /** Asks until `signal` what somebody wants of the run. A ledger that is away is noticed by the lock, not here. */

@@ -49,13 +49,19 @@ export async function runFleetFlow(
 ): Promise<FleetOutcome> {
   let failed = 0;
   let stopped = false;
+  let broken = false;
   const run = async (tenant: FlowTenant, mayBegin: () => Promise<boolean>): Promise<TenantOutcome> => {
-    if (!(await mayBegin())) return 'left';
+    // Asked first: while it waits another one may break the fleet.
+    if (!(await mayBegin()) || broken) return 'left';
     if (failed >= context.failures) {
       stopped = true;
       return 'left';
     }
-    const outcome = await steps.runTenant(tenant.order);
+    // Known before the place in the pool is given to the next one.
+    const outcome = await steps.runTenant(tenant.order).catch((error: unknown) => {
+      broken = true;
+      throw error;
+    });
     if (outcome === 'failed') failed += 1;
     return outcome;
   };

@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { expectClean, RANGE } from '../support/cards.ts';
 import { createFleet, fleetEnded } from './support.ts';
 
+// Several tenants, and programs that are started several times.
+vi.setConfig({ testTimeout: 240_000 });
+
 test('five tenants on two clusters are planned, run and proven, small first', async () => {
-  const fleet = await createFleet({ cards: [120, 4, 60, 0, 30], west: 2, limits: { windowRows: 100, tenants: 1 } });
+  const fleet = await createFleet({ cards: [120, 20, 60, 0, 40], west: 2, limits: { windowRows: 100, tenants: 1 } });
   const plan = await fleet.refill.planFleet({ range: RANGE });
   expect(plan.members.map((m) => m.rowsToWrite)).toEqual(
     [...plan.members].map((m) => m.rowsToWrite).sort((a, b) => a - b),

@@ -27,7 +27,10 @@ export interface TestFleetOptions {
 export async function createFleet({ cards, west = 0, limits }: TestFleetOptions): Promise<TestFleet> {
   const tenants: TestTenant[] = [];
   for (const [n, number] of cards.entries()) {
-    const tenant = await createTenant({ customer: `fleet-${n}-${process.hrtime.bigint()}`, ...(limits ? { limits } : {}) });
+    const tenant = await createTenant({
+      customer: `fleet-${n}-${process.hrtime.bigint()}`,
+      ...(limits ? { limits } : {}),
+    });
     if (number > 0) await fillCards(tenant, { cards: number });
     tenants.push(tenant);
   }
@@ -43,7 +46,11 @@ export async function createFleet({ cards, west = 0, limits }: TestFleetOptions)
         ? {}
         : {
             // The same servers by another name.
-            west: { ...cluster, postgres: { ...cluster.postgres, host: 'localhost' }, tenants: list(tenants.slice(-west)) },
+            west: {
+              ...cluster,
+              postgres: { ...cluster.postgres, host: 'localhost' },
+              tenants: list(tenants.slice(-west)),
+            },
           }),
     },
   };
