@@ -11,7 +11,7 @@ import { formatTenant, type Instant, type Range, type Strategy, type Tenant, typ
  *   `paused` and `cancelled` on request, `failed` where a tenant failed or could not be planned, `differences` where
  *   rows differ and nothing failed, `succeeded` where every tenant is proven.
  */
-export const FLEET_STATES = [
+const FLEET_STATES = [
   'planned',
   'running',
   'paused',
