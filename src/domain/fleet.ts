@@ -11,15 +11,6 @@ import { formatTenant, type Instant, type Range, type Strategy, type Tenant, typ
  *   `paused` and `cancelled` on request, `failed` where a tenant failed or could not be planned, `differences` where
  *   rows differ and nothing failed, `succeeded` where every tenant is proven.
  */
-export const FLEET_STATES = [
-  'planned',
-  'running',
-  'paused',
-  'cancelled',
-  'failed',
-  'differences',
-  'succeeded',
-] as const;
 export type FleetState = 'planned' | RunState;
 
 /** What a fleet plan is asked for. */

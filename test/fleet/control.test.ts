@@ -22,7 +22,10 @@ const lines = (stdout: string) =>
   stdout
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as FleetEvent);
+    .map((line) => {
+      const event: FleetEvent = JSON.parse(line);
+      return event;
+    });
 
 /** Runs the command line until a debug point kills it. Where it is never passed, this fails. */
 async function killed(args: readonly string[], point: string): Promise<void> {
