@@ -11,14 +11,19 @@ vi.setConfig({ testTimeout: 240_000 });
 
 const DAYS = ['--from', '2026-01-29', '--to', '2026-02-04'];
 
-type Json = Record<string, unknown>;
+/** The last line of a command: whatever a test asks of it. */
+interface Json extends Record<string, unknown> {
+  readonly reach?: { readonly rowsToDelete: number };
+  readonly members?: readonly { readonly customer: string; readonly profile: string }[];
+}
 
 /** The last line of stdout as JSON, with the exit status. */
 async function ask(config: RefillConfig, ...words: readonly string[]): Promise<{ status: number | null; last: Json }> {
   const { status, stdout, stderr } = await program([...words, '--json', '--config', await configFile(config)]);
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';
   if (line === '') throw new Error(stderr);
-  return { status, last: JSON.parse(line) as Json };
+  const last: Json = JSON.parse(line);
+  return { status, last };
 }
 
 /** The same with a cluster whose servers are not there. */
@@ -74,7 +79,7 @@ test('more rows than the limit need their number, of a fleet and of one tenant',
   const [name = ''] = fleet.names;
   const plan = await ask(fleet.config, 'plan', '--all', ...DAYS);
   const id = String(plan.last['fleet']);
-  const rows = Number((plan.last['reach'] as Json)['rowsToDelete']);
+  const rows = plan.last.reach?.rowsToDelete ?? 0;
   expect(rows).toBeGreaterThan(10);
   const refused = await ask(fleet.config, 'run', id, '--execute');
   expect(refused).toMatchObject({ status: 3, last: { code: 'ROWS_NOT_CONFIRMED', details: { rowsToDelete: rows } } });
@@ -131,8 +136,7 @@ test('a tenant that appears after the plan is not touched, and that is said', as
 test('tenants, exclusions and priorities; a name that fits nobody is an error', async () => {
   const fleet = await createFleet({ cards: [20, 30, 40] });
   const [a = '', b = '', c = ''] = fleet.names;
-  const members = ({ last }: { readonly last: Json }) =>
-    (last['members'] as { customer: string; profile: string }[]).map((m) => `${m.customer}/${m.profile}`);
+  const members = ({ last }: { readonly last: Json }) => (last.members ?? []).map((m) => `${m.customer}/${m.profile}`);
   expect(members(await ask(fleet.config, 'plan', '--all', ...DAYS))).toEqual([a, b, c]);
   expect(members(await ask(fleet.config, 'plan', c, a, ...DAYS))).toEqual([a, c]);
   expect(

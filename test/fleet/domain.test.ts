@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { refuseBlast } from '../../src/domain/blast.ts';
 import { collisions, collisionWords, planOrder, type PlacedTenant, reachOf } from '../../src/domain/fleet.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createPool } from '../../src/domain/pool.ts';
 import { type FleetOutcome, type FlowTenant, runFleetFlow, type TenantOutcome } from '../../src/flow/fleet.ts';
