@@ -47,7 +47,7 @@ test('up prints one object with what a script needs, and has no tenants', async 
     dashboard: null,
   });
   const { status, last } = await ask(['survey'], String(up['config']), {});
-  expect([status, last]).toEqual([0, { tenants: [] }]);
+  expect([status, last]).toEqual([0, { tenants: [], unknown: [] }]);
 });
 
 test('a tenant made by SQL: survey, doctor, plan, run, verify, explain, status, report, runs', async () => {

@@ -67,7 +67,7 @@ test.each<[IndicatorKey, string, number, string]>([
     '1,234 parts above the baseline on score 202601 (stops at 100, goes on under 50)',
   ],
   ['replicaLag', 'ch-2', 3900, 'replica lag 1 h 5 min on ch-2 (stops at 1 h, goes on under 10 min)'],
-  ['diskFreeShare', 'ch-1', 0.041, 'free disk 4.1 % on ch-1 (stops at 5 %, goes on over 8 %)'],
+  ['diskFreeShare', 'ch-1', 0.011, 'free disk 1.1 % on ch-1 (stops at 2 %, goes on over 4 %)'],
   ['diskFreeBytes', 'ch-1', 0.5 * 1024 ** 3, 'free disk 512 MiB on ch-1 (stops at 1 GiB, goes on over 2 GiB)'],
   ['freeConnections', 'pg-1', 4, '4 free connections on pg-1 (stops at 5, goes on over 10)'],
 ])('%s names its value and limits', (key, subject, value, reason) => {

@@ -68,9 +68,8 @@ describe.skipIf(withoutCluster({ stops: true }))('two shards of two replicas', (
       const t = await filled({ replicaMinutes: 0.02 });
       const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
       await servers.node('s2r2').kill();
-      const { events, result } = await ended(t.refill.run(plan.id)).finally(async () => {
-        await servers.node('s2r2').start();
-      });
+      const { events, result } = await ended(t.refill.run(plan.id));
+      await servers.node('s2r2').start();
       expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
       expect(notices(events)).toContain(`:${at('s2r2').tcp}`);
       await expectClean(t);
