@@ -11,16 +11,14 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { loadConfig, scorecards } from '../dist/index.js';
-import { resolveSecret } from '../dist/config/secrets.js';
+import { loadConfig } from '../dist/index.js';
 import { cutDeletes, cutWindows, HOUR_MS } from '../dist/domain/windows.js';
 import { removeFleet, startFleet } from '../dist/embedded/fleet.js';
 import { makeFleetSample } from '../dist/embedded/sample/fleet.js';
 import { clustersOf, FLEET_SHAPES, fleetTenants } from '../dist/embedded/sample/fleet-shape.js';
+import { hourShares } from '../dist/embedded/sample/shape.js';
 import { makeTenant } from '../dist/embedded/sample/make.js';
-import { openCluster } from '../dist/steps/connect.js';
-import { survey } from '../dist/steps/survey.js';
-import { openWorkbench } from '../dist/steps/workbench.js';
+import { rowsIn } from '../dist/steps/survey.js';
 
 /** A tenant with nothing but 4 rows: it should not wait for the others. */
 const FOUR_ROWS_AIM_SECONDS = 10;
@@ -97,7 +95,7 @@ try {
       `  ${what.padEnd(54)} ${value.toFixed(1).padStart(8)} ${unit.padEnd(3)} aim: at most ${aim}${met ? '' : '   OVER'}`,
     );
   fact('survey of all tenants', surveyed.seconds, 's');
-  line('planning, from a finished survey', planning, 's', 2);
+  line('windows and deletes of all, from a finished survey', planning, 's', 2);
   fact('refill plan --all, survey and checks included', planned.seconds, 's');
   const ratio = whole.seconds / sum;
   // One of the two is enough.
@@ -139,29 +137,26 @@ function secondsAlone(measured, rows) {
   return below.seconds + part * (above.seconds - below.seconds);
 }
 
-/** Seconds to cut windows and deletes of all tenants, once both sides are counted. */
-async function planFromSurvey(fleet, { tenants, range }) {
+/** Seconds to cut windows and deletes of all tenants, from counts by hour as a survey has them. */
+async function planFromSurvey(fleet, { range, seed }) {
   const { config } = await loadConfig({ file: fleet.config });
   const { limits } = config;
-  const counted = [];
-  for (const [clusterName, clusterConfig] of Object.entries(config.clusters)) {
-    const cluster = await openCluster(clusterName, clusterConfig, resolveSecret);
-    for (const { customer, profile, database } of tenants.filter((tenant) => tenant.cluster === clusterName)) {
-      const place = { cluster: clusterName, customer, profile, sourceDatabase: database, targetDatabase: database };
-      counted.push(await survey(await openWorkbench(cluster, place, scorecards), range));
-    }
-    await cluster.close();
-  }
+  const hoursOf = (count, of) =>
+    new Map(
+      hourShares(range, of).map(({ startUs, from, to, total }) => [
+        startUs / 1000,
+        Math.round((count * (to - from)) / total),
+      ]),
+    );
+  const surveys = fleetTenants(shape, seed).map((tenant) => {
+    const cards = hoursOf(tenant.counts.kept, tenant.seed);
+    return { source: hoursOf(scoresOf(tenant), tenant.seed), targets: [cards, hoursOf(scoresOf(tenant), tenant.seed)] };
+  });
   const start = performance.now();
-  for (const { sourceHours, targetHours } of counted) {
-    const windows = cutWindows(range, sourceHours, limits.windowRows, 'month');
-    const rows = (hours, { from, to }) => {
-      let sum = 0;
-      for (let at = Date.parse(from); at < Date.parse(to); at += HOUR_MS) sum += hours.get(at) ?? 0;
-      return sum;
-    };
-    const largest = windows.map((window) =>
-      Math.max(0, ...[...targetHours.values()].map((hours) => rows(hours, window))),
+  for (const { source, targets } of surveys) {
+    const windows = cutWindows(range, source, limits.windowRows, 'month');
+    const largest = windows.map(({ from, to }) =>
+      Math.max(...targets.map((hours) => rowsIn(hours, Date.parse(from), Date.parse(to)))),
     );
     cutDeletes(windows, largest, limits.deleteRows, 'month');
   }

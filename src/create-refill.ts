@@ -12,7 +12,7 @@ import type { MutationFinding } from './domain/mutations.ts';
 import type { Plan } from './domain/plan.ts';
 import type { PlanRequest, Survey } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
-import { formatTenant } from './domain/words.ts';
+import { formatTenant, type Range } from './domain/words.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
 import { type LocalRun, runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
@@ -234,7 +234,20 @@ class LocalRefill implements Refill {
   }
 
   async survey(request: Parameters<Refill['survey']>[0]): Promise<Survey> {
-    const bench = await this.#workbench(request);
+    return this.#surveyOn(await this.#workbench(request), request);
+  }
+
+  async *surveys(request: Parameters<Refill['surveys']>[0]): AsyncGenerator<Survey> {
+    const dataset = await this.#dataset(request.dataset);
+    const clusters = await this.#allClusters();
+    for (const finding of request.tenants) {
+      const cluster = clusters.find((c) => c.name === finding.cluster);
+      if (!cluster) throw new RefillError('BUG', `no cluster ${finding.cluster}`);
+      yield await this.#surveyOn(await openWorkbench(cluster, tenantOf(finding), dataset), request);
+    }
+  }
+
+  async #surveyOn(bench: Workbench, request: { readonly range: Range; readonly untimed?: boolean }): Promise<Survey> {
     const { tables, days } = await survey(bench, request.range);
     const untimed =
       request.untimed === true
@@ -243,7 +256,7 @@ class LocalRefill implements Refill {
             (definition.untimed ?? []).map((u) => ({ table: definition.name, reason: u.reason, rows: null })),
           );
     return {
-      tenant: request.tenant,
+      tenant: { customer: bench.tenant.customer, profile: bench.tenant.profile },
       cluster: bench.tenant.cluster,
       dataset: bench.dataset.name,
       range: request.range,

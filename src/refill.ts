@@ -82,6 +82,13 @@ export interface Refill {
   /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */
   killMutations(run: string): Promise<readonly MutationFinding[]>;
   survey(request: TenantRequest & { readonly range: Range; readonly untimed?: boolean }): Promise<Survey>;
+  /** The same of tenants that `tenantsByCluster` has found, one after another; they are not looked for again. */
+  surveys(request: {
+    readonly tenants: readonly TenantFinding[];
+    readonly range: Range;
+    readonly untimed?: boolean;
+    readonly dataset?: string;
+  }): AsyncIterable<Survey>;
   plan(request: PlanRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */
   run(plan: string, options?: RunOptions): AsyncIterable<RunEvent>;

@@ -4,7 +4,6 @@ import type { Instant } from './words.ts';
 
 /** From Monday, as a working week is written. */
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
-export type Weekday = (typeof WEEKDAYS)[number];
 
 /** Hours in which others need the servers. */
 export interface QuietHours {

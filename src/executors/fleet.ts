@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
@@ -115,6 +116,8 @@ class Execution {
     this.#options = options;
     this.#events = events;
     this.#stop = stop;
+    // Every run at work listens to both.
+    setMaxListeners(0, stop.signal, this.#leave.signal);
     const { fleetWindows, clusterWindows, serverWindows, windows } = options.limits;
     this.#shares = createShares({
       total: fleetWindows,

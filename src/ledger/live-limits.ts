@@ -3,14 +3,14 @@ import type { Sql } from './connection.ts';
 import type { Actor, LiveLimit } from './ledger.ts';
 
 export async function readLiveLimits(sql: Sql): Promise<readonly LiveLimit[]> {
-  const rows = await sql.rows<{ cluster: string; windows: number; actor: Actor; at: Date }>(
+  const rows = await sql.rows<{ cluster: string; windows: number; actor: Actor; at: string }>(
     `SELECT cluster, windows, actor, set_at AS at FROM refill.live_limit ORDER BY cluster`,
   );
   return rows.map((r) => ({
     cluster: r.cluster === '' ? null : r.cluster,
     windows: r.windows,
     setBy: r.actor,
-    setAt: r.at.toISOString(),
+    setAt: r.at,
   }));
 }
 

@@ -77,12 +77,16 @@ export function surveyCommand(cli: Cli) {
           return;
         }
         const surveys: Survey[] = [];
-        for (const one of tenants) {
-          if (one.sourceDatabase === null || one.targetDatabase === null) {
+        const whole = tenants.filter((one) => one.sourceDatabase !== null && one.targetDatabase !== null);
+        for (const one of tenants)
+          if (!whole.includes(one))
             cli.note(`${one.customer}/${one.profile} is left out: it has a database on one side only.`);
-            continue;
-          }
-          const survey = await ask(one, { cluster: one.cluster });
+        for await (const survey of refill.surveys({
+          tenants: whole,
+          range,
+          untimed: options.untimed === true,
+          ...dataset,
+        })) {
           surveys.push(survey);
           if (options.json !== true) cli.print(`${surveyView(survey, cli.color)}\n`);
         }

@@ -1,0 +1,98 @@
+import { Client } from 'pg';
+import { expect, onTestFinished, test } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
+import type { RunEvent } from '../../src/domain/events.ts';
+import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
+import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
+import { createTenant } from '../support/tenant.ts';
+
+const QUICK = { windowRows: 150, healthSeconds: 0.1 };
+
+/** Follows a run; `held` is called once, when it says that it is held, and nothing may have been written by then. */
+async function followHeld(run: AsyncIterable<RunEvent>, held: (reason: string) => Promise<unknown>) {
+  let reason = '';
+  const { events, result } = await ended(run, async (event) => {
+    if (event.type === 'window' && reason === '') throw new Error('a window was written before it was held');
+    if (reason !== '' || event.type !== 'notice' || !event.message.startsWith('held')) return;
+    reason = event.message;
+    await held(reason);
+  });
+  return { reason, events, result };
+}
+
+test('sick Postgres: nothing is begun while sessions wait for locks, the reason says so, and it goes on by itself', async () => {
+  const t = await createTenant({
+    limits: QUICK,
+    health: { lockWaits: { slow: 1, stop: 1, resume: 1 } },
+  });
+  await fillCards(t);
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  const { host, port, user, password, database } = t.pg;
+  const other = new Client({ host, port, user, password: password ?? '', database: database ?? '' });
+  await other.connect();
+  onTestFinished(() => other.end());
+  await t.pg.query('CREATE TABLE contended (id int)');
+  await t.pg.query('BEGIN');
+  await t.pg.query('LOCK TABLE contended IN ACCESS EXCLUSIVE MODE');
+  const waits = other.query('SELECT count(*) FROM contended');
+  const { reason, result } = await followHeld(t.refill.run(plan.id), async () => {
+    await t.pg.query('COMMIT');
+    await waits;
+  });
+  expect(reason).toMatch(/^held: \d+ sessions waiting for a lock on Postgres .* \(stops at 1, goes on under 1\)$/u);
+  expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  await expectClean(t);
+});
+
+test('a frozen day: the run waits and says until when; a pause ends it at once, and it goes on when the calendar is open', async () => {
+  const t = await createTenant({ limits: QUICK });
+  await fillCards(t);
+  const [today] = new Date().toISOString().split('T');
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  const frozen = createRefill({
+    ...t.config,
+    calendar: { timeZone: 'UTC', freeze: [`${today}/${tomorrow}`] },
+  });
+  onTestFinished(() => frozen.close());
+  const plan = await frozen.plan({ tenant: t.name, range: RANGE });
+  const { reason, result } = await followHeld(frozen.run(plan.id), () => t.refill.pause());
+  expect(reason).toContain(`freeze ${today} to ${tomorrow}`);
+  expect(reason).toMatch(/until \d{4}-\d\d-\d\dT00:00:00/u);
+  expect(result).toMatchObject({ state: 'paused', rowsWritten: 0, rowsDeleted: 0 });
+  const again = await ended(t.refill.resume(result.run));
+  expect(again.result).toMatchObject({ state: 'succeeded', differences: 0 });
+});
+
+test('limits set by hand while it runs: 0 holds it, default lets it go on, and both are in the audit', async () => {
+  const t = await createTenant({ limits: QUICK });
+  await fillCards(t);
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  await t.refill.setLimit('test', 0);
+  expect(await t.refill.limits()).toMatchObject([{ cluster: 'test', windows: 0 }]);
+  const { reason, result } = await followHeld(t.refill.run(plan.id), () => t.refill.setLimit('test', null));
+  expect(reason).toBe('held: no windows are allowed, by `refill limits`');
+  expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  expect(await t.refill.limits()).toEqual([]);
+  const ledger = await t.refill.ledger();
+  const audit = await ledger.auditEntries({ subject: 'test', limit: 10 });
+  expect(audit.map((e) => [e.action, e.details])).toEqual([
+    ['limits', { windows: null }],
+    ['limits', { windows: 0 }],
+  ]);
+  await expect(t.refill.setLimit('nope', 1)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
+
+test('a wrong calendar and wrong health limits are refused, each with its place', async () => {
+  const t = await createTenant();
+  const wrong = createRefill({
+    ...t.config,
+    calendar: { timeZone: 'Mars/Olympus', quiet: [{ days: ['mon'], from: '7', to: '19:00' }] },
+    health: { ...DEFAULT_HEALTH_LIMITS, lockWaits: { slow: 1, stop: 1, resume: 5 } },
+  });
+  onTestFinished(() => wrong.close());
+  const error = await wrong.limits().catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+  const text = String(error);
+  for (const part of ['calendar', 'Mars/Olympus', 'lockWaits: stop (1) has to be worse than resume (5)'])
+    expect(text).toContain(part);
+});
