@@ -228,8 +228,8 @@ test('a run is found by a unique beginning of its id', async () => {
   const ids = ['r-aaa1', 'r-aaa2', 'r-aab1', 'r-aab1x'];
   for (const [index, id] of ids.entries()) {
     const run = await newRun(ledger, { days: [index + 1, index + 2] });
-    // No window or delete refers to the old id any more.
-    for (const table of ['run_window', 'run_delete']) {
+    // Nothing refers to the old id any more.
+    for (const table of ['run_window', 'run_delete', 'run_tally']) {
       await server.query(database, `DELETE FROM refill.${table} WHERE run = $1`, [run.id]);
     }
     await server.query(database, 'UPDATE refill.run SET id = $2 WHERE id = $1', [run.id, id]);
