@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { CLUSTERS } from './vitest.clusters.config.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Long suites of faults have a command of their own: npm run test:faults.
-    exclude: ['test/faults/**'],
+    // Long suites have commands of their own: npm run test:clusters, npm run test:faults.
+    exclude: ['test/faults/**', ...CLUSTERS],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LITERAL_IN_ADDRESS, LITERAL_PASSWORD, referenceProblem, safeKey } from './literals.ts';
 import { didYouMean } from './suggest.ts';
 
 /**
@@ -8,14 +9,6 @@ import { didYouMean } from './suggest.ts';
 
 /** A zod issue on its way to becoming a message. */
 type Issue = z.core.$ZodRawIssue;
-
-/** What is said of a password in clear, whatever form it has. Decides the error's code. */
-export const LITERAL_PASSWORD =
-  'a password must not stand here in clear (it is not repeated): write env:NAME, file:PATH or exec:COMMAND';
-/** The same for one inside an address. */
-export const LITERAL_IN_ADDRESS =
-  'an address must not hold a password (it is not repeated): write `user` and `password` beside it, the password as ' +
-  'env:NAME, file:PATH or exec:COMMAND';
 
 /** A value in words that give nothing of it away. */
 function kindOf(value: unknown): string {
@@ -36,12 +29,6 @@ export function expected(what: string): (issue: Issue) => string {
     if (typeof input === 'string' && code !== 'invalid_type') return `expected ${what}`;
     return `expected ${what}, got ${kindOf(input)}`;
   };
-}
-
-/** The part of an unknown key that is surely a name. `password:x` without a space is one key, and holds the secret. */
-export function safeKey(key: string): string {
-  const name = /^[\p{L}\p{N}_$.-]*/u.exec(key)?.[0] ?? '';
-  return name.length === key.length && key.length <= 64 && key !== '' ? key : `${name.slice(0, 64)}…`;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -128,18 +115,6 @@ function urlProblem(value: string): string | undefined {
   return /[?#]/u.test(value) ? 'expected an address without `?` and `#`' : undefined;
 }
 
-function secretProblem(value: string): string | undefined {
-  const [, scheme, rest] = /^(env|file|exec):(.*)$/su.exec(value) ?? [];
-  if (scheme === undefined || rest === undefined) return LITERAL_PASSWORD;
-  if (rest.trim() === '') return `nothing stands after \`${scheme}:\``;
-  if (scheme === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/u.test(rest)) {
-    return 'expected a variable’s name after `env:`: letters, digits and `_`, and no digit first';
-  }
-  // `exec:echo x` is a password in clear that the process list shows as well.
-  if (scheme === 'exec' && /^\s*(?:echo|printf)\b[^$`|;&<]*$/u.test(rest)) return LITERAL_PASSWORD;
-  return undefined;
-}
-
 function checked(schema: z.ZodString, problem: (value: string) => string | undefined): z.ZodString {
   return schema.superRefine((value, context) => {
     const message = value === '' ? undefined : problem(value);
@@ -167,12 +142,7 @@ export function reference(): z.ZodString {
     const literal = typeof input === 'number' || typeof input === 'boolean' || typeof input === 'bigint';
     return literal ? LITERAL_PASSWORD : `expected a text: env:NAME, file:PATH or exec:COMMAND, got ${kindOf(input)}`;
   };
-  return checked(z.string({ error }).min(1, { error }), secretProblem).meta({
+  return checked(z.string({ error }).min(1, { error }), referenceProblem).meta({
     pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|exec:.+)$',
   });
-}
-
-/** What is wrong with a reference to a secret; undefined where it is one. */
-export function referenceProblem(value: string): string | undefined {
-  return secretProblem(value);
 }

@@ -1,7 +1,7 @@
 import { isAbsolute, relative } from 'node:path';
 import type { z } from 'zod';
 import { RefillError } from '../domain/errors.ts';
-import { LITERAL_IN_ADDRESS, LITERAL_PASSWORD, safeKey } from './fields.ts';
+import { LITERAL_IN_ADDRESS, LITERAL_PASSWORD, safeKey } from './literals.ts';
 
 /** The way to a value: keys, and places in lists. */
 export type Path = readonly PropertyKey[];

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { RefillError } from '../domain/errors.ts';
 import type { SecretReference } from './config.ts';
-import { referenceProblem } from './fields.ts';
+import { referenceProblem } from './literals.ts';
 import { registerSecret } from './redact.ts';
 
 /** Seconds that an `exec:` command may take: a password store answers in one, and a hanging one would hang every command. */

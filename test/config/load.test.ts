@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
+import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
 import { BUILTINS, CONTRACT, directory, errorOf, load, loadYaml, ORDERS, SCORECARDS } from './fixture.ts';
 
@@ -31,6 +32,7 @@ describe('what is accepted', () => {
       },
       datasets: [SCORECARDS],
       limits: DEFAULT_LIMITS,
+      health: DEFAULT_HEALTH_LIMITS,
     });
   });
 
