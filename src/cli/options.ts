@@ -4,8 +4,8 @@ import { Option } from '@commander-js/extra-typings';
 export const jsonOption = () => new Option('--json', 'print JSON for programs');
 export const configOption = () =>
   new Option('--config <file>', 'configuration file (default: refill.config.* in . or .refill/)');
-export const clusterOption = () =>
-  new Option('--cluster <name>', 'cluster of the tenant, where several have one of this name');
+export const clusterOption = (what = 'cluster of the tenant, where several have one of this name') =>
+  new Option('--cluster <name>', what);
 /** Values of an option that can be repeated, and each time be a list with commas. */
 const listOf = (value: string, before: readonly string[] | undefined): readonly string[] => [
   ...(before ?? []),

@@ -23,7 +23,7 @@ import { verifyCommand } from './commands/verify.ts';
 
 /** Under a command's help, after its own examples. */
 const EXIT_STATUSES = `
-Exit status: 0 done, 1 done and differences were found, 2 wrong command line or configuration,
+Exit status: 0 done, 1 done and differences were found (of a fleet: a tenant is not proven), 2 wrong command line or configuration,
 3 refused as unsafe, 4 failed, 130 interrupted, paused or cancelled.
 
 Begin with \`refill demo\`, or with servers of your own: \`refill init\`.`;

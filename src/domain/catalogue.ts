@@ -265,8 +265,10 @@ export const CATALOGUE = {
     'A window failed more often than is tried.',
     '`refill status` shows the error; `refill retry` goes on.',
   ),
-  FLEET_FAILURES: failed(
+  FLEET_FAILURES: entry(
     'run',
+    'page',
+    EXIT.differences,
     'As many tenants of a fleet failed as may, so nothing new was begun.',
     '`refill status` names them; `refill retry` goes on with all that is not proven.',
   ),

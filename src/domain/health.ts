@@ -16,6 +16,8 @@ export interface Reading extends Thresholds, Pick<Indicator, 'name' | 'side' | '
   readonly value: number | null;
   /** What was looked at: a table, a partition, a node. */
   readonly subject: string;
+  /** What tells it from others of its name, where the subject is another one at every look. Default: the subject. */
+  readonly place?: string;
 }
 
 /** What an indicator led to at the last look. */
@@ -111,7 +113,8 @@ function judgeOne(last: JudgedReading | undefined, now: Reading, unknownLooks: n
   return { ...now, state, reason, unknown: 0, known: { state, value } };
 }
 
-const identity = ({ side, name, unit, subject }: Reading): string => JSON.stringify([side, name, unit, subject]);
+const identity = ({ side, name, unit, subject, place }: Reading): string =>
+  JSON.stringify([side, name, unit, place ?? subject]);
 
 /**
  * The next health from the last one and what a look told. An indicator that a look leaves out is no longer looked at (a

@@ -4,7 +4,7 @@
  * in registers. Rows are hashed where they lie in a buffer; nothing is allocated.
  *
  * References: the xxHash specification (XXH32) and MurmurHash3_x86_32, both with seed 0. Compared with ClickHouse's in
- * test/dataset/row-hash.test.ts.
+ * every proof of equal rows.
  */
 export interface RowHash {
   xx: number;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { allowed, type Allowed } from '../domain/calendar.ts';
+import { allowed, type Allowed, deadlineWarning } from '../domain/calendar.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import { type Health, judge, type Reading } from '../domain/health.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
@@ -19,9 +19,15 @@ export interface GovernorOptions {
   /** The run's own limit. */
   readonly largest: number;
   readonly windows: AdaptivePool;
+  /** Seconds of work left; null where that is not known. */
+  readonly secondsLeft: () => number | null;
+  /** Called when a deadline will not be kept, as far as is known. */
+  readonly onLate: (warning: string) => void;
   /** Called when what it allows changes, and why; null: everything. */
   readonly onChange: (reason: string | null) => void;
 }
+
+const windowsOf = (n: number) => `${n} ${n === 1 ? 'window' : 'windows'}`;
 
 /**
  * Slows or holds a run by the servers' health, the calendar and what somebody sets by hand. What is at work is never
@@ -35,6 +41,9 @@ export class Governor {
   #reason: string | null = null;
   #waiting: (() => void)[] = [];
   #left = false;
+  #warned = false;
+  /** What was last known to be set: a ledger that does not answer lifts no hold. */
+  #byHand: number | null = null;
 
   constructor(options: GovernorOptions) {
     this.#options = options;
@@ -64,7 +73,8 @@ export class Governor {
 
   async #look(): Promise<void> {
     const { look, health, setByHand, windows, largest, onChange } = this.#options;
-    const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => null)]);
+    const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => this.#byHand)]);
+    this.#byHand = byHand;
     const before = this.#health?.state ?? 'go';
     this.#health = judge(this.#health, readings, health);
     const { state } = this.#health;
@@ -75,11 +85,22 @@ export class Governor {
     const most = Math.min(largest, byHand ?? largest, calendar?.windows ?? largest);
     windows.atMost(most);
     this.#held = state === 'hold' || calendar?.open === false || most === 0;
+    this.#warn();
     const reason = this.#why(state !== 'go', calendar, byHand);
     if (!this.#held) this.#wake();
     if (reason === this.#reason) return;
     this.#reason = reason;
     onChange(reason);
+  }
+
+  /** Once a run: a deadline warns, and stops nothing. */
+  #warn(): void {
+    const { calendar, secondsLeft, onLate } = this.#options;
+    if (!calendar || this.#warned) return;
+    const warning = deadlineWarning(calendar, new Date().toISOString(), secondsLeft());
+    if (warning === null) return;
+    this.#warned = true;
+    onLate(warning);
   }
 
   /** What the calendar says, asked once until it changes. */
@@ -95,9 +116,9 @@ export class Governor {
     if (calendar?.open === false) return `held: ${calendar.reason}${until}`;
     if (byHand === 0) return 'held: no windows are allowed, by `refill limits`';
     if (sick) return `${this.#health?.state === 'hold' ? 'held' : 'slowed'}: ${this.#health?.reason ?? 'unknown'}`;
-    if (byHand !== null && byHand < this.#options.largest) return `at most ${byHand} windows, by \`refill limits\``;
+    if (byHand !== null && byHand < this.#options.largest) return `at most ${windowsOf(byHand)}, by \`refill limits\``;
     if (calendar?.windows !== undefined && calendar.windows < this.#options.largest)
-      return `at most ${calendar.windows} windows: ${calendar.reason}${until}`;
+      return `at most ${windowsOf(calendar.windows)}: ${calendar.reason}${until}`;
     return null;
   }
 

@@ -4,6 +4,7 @@ import type { RunEvent, RunResult } from '../domain/events.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Plan } from '../domain/plan.ts';
+import { within } from '../domain/within.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
 import { DRIFT_KINDS } from '../domain/words.ts';
@@ -18,7 +19,7 @@ import { createEventQueue, type EventQueue } from './events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import { Governor } from './governor.ts';
 import { ProgressTracker } from './progress.ts';
-import { withRetries } from './retry.ts';
+import { isOutage, withRetries } from './retry.ts';
 
 export interface LocalRun {
   readonly ledger: Ledger;
@@ -40,6 +41,8 @@ export interface LocalRun {
 /** How often the ledger is asked whether somebody wants the run to pause or end. */
 const CONTROL_MS = 1000;
 const PROGRESS_MS = 500;
+/** How long the first look at the servers may take before a run begins without it. */
+const FIRST_LOOK_MS = 30_000;
 
 /**
  * The local executor: runs the flow in this process, with the ledger as its checkpoint. Yields what happens; the last
@@ -108,8 +111,10 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     setByHand: () => ledger.liveLimit(plan.tenant.cluster),
     largest: plan.limits.windows,
     windows,
+    secondsLeft: () => tracker.snapshot().secondsLeft,
+    onLate: (message) => events.push({ type: 'notice', run: run.id, message }),
     onChange: (reason) => {
-      tracker.wait('health', reason);
+      tracker.governed(reason);
       if (reason !== null) events.push({ type: 'notice', run: run.id, message: reason });
     },
   });
@@ -140,7 +145,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   let outcome: FlowOutcome | undefined;
   let failure: unknown;
   try {
-    await governor.start(ended.signal);
+    await within(FIRST_LOOK_MS, governor.start(ended.signal), undefined);
     outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, windows), context);
   } catch (error) {
     failure = error;
@@ -344,7 +349,7 @@ function retriedSteps(
         limits: plan.limits,
         signal,
         onRetry: (error, seconds) => {
-          if (error.code !== 'PG_UNREACHABLE' && error.code !== 'CH_UNREACHABLE') windows.slower();
+          if (!isOutage(error)) windows.slower();
           tracker.wait(unit, `${error.source} (${error.code}), tried again in ${seconds} s`);
           events.push({
             type: 'notice',

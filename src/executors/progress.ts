@@ -16,6 +16,7 @@ export class ProgressTracker {
   /** Rows read so far of windows at work, by window and table. */
   readonly #active = new Map<number, Map<string, number>>();
   readonly #waits = new Map<string, string>();
+  #governed: string | null = null;
   /** The most that was told yet. A window that is begun again starts at 0; what is shown never goes back. */
   #rowsTold = 0;
   #samples: { at: number; rows: number }[] = [];
@@ -49,6 +50,11 @@ export class ProgressTracker {
   deleteProven(del: number, windows: readonly number[]): void {
     this.#deletes.set(del, true);
     for (const window of windows) this.#set(window, 'done');
+  }
+
+  /** What slows or holds the whole run; null when nothing does. */
+  governed(reason: string | null): void {
+    this.#governed = reason;
   }
 
   /** What a unit waits for; null when it goes on. */
@@ -97,6 +103,7 @@ export class ProgressTracker {
     const parts: string[] = [];
     if (this.#active.size > 0)
       parts.push(`re-indexing ${this.#active.size} ${this.#active.size === 1 ? 'window' : 'windows'}`);
+    if (this.#governed !== null) parts.push(this.#governed);
     for (const reason of new Set(this.#waits.values())) parts.push(`waiting for ${reason}`);
     return parts.length > 0 ? parts.join('; ') : 'working';
   }

@@ -74,7 +74,7 @@ export interface SourceSums {
   readonly table: string;
   readonly rows: number;
   readonly excluded: Excluded;
-  /** Rows and sum of hashes by bucket, as JSON; see src/steps/sums.ts. */
+  /** Rows and sum of hashes by bucket, as JSON; see src/steps/row-sums.ts. */
   readonly buckets: Readonly<Record<string, readonly [rows: number, sum: string]>>;
 }
 

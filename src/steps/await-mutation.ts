@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { versionLiteral } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
-import { RefillError } from '../domain/errors.ts';
+import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { MutationRecord } from '../ledger/ledger.ts';
 import {
@@ -129,10 +129,14 @@ export async function awaitMutation(bench: Workbench, mutation: MutationRecord, 
       failing += 1;
       if (failing >= FAILING_LOOKS) {
         // Left alone it would be tried for ever, and hold up every later mutation of the table, those of others too.
-        await killMutation(bench.reach, table.target, idsOf(look)).catch(() => undefined);
+        const kept = await killMutation(bench.reach, table.target, idsOf(look), mutation.nonce).then(
+          () => '',
+          (error: unknown) => `; it could not be taken back: ${asRefillError(error).message}`,
+        );
         throw new RefillError(
           'MUTATION_FAILED',
-          `the delete on ${mutation.table} fails${onShards(bench, [failed])}: ${failed.reason}`,
+          `the delete on ${mutation.table} fails${onShards(bench, [failed])}: ${failed.reason}${kept}`,
+          kept === '' ? {} : { hint: 'Take it back with `refill mutations RUN --execute`, or on the servers.' },
         );
       }
       options.onWait(`the delete on ${mutation.table}, which fails${onShards(bench, [failed])}: ${failed.reason}`);

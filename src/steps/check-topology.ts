@@ -44,6 +44,16 @@ function checkReach({ topology, reach, tenant }: Workbench, add: Add): void {
     subject,
     `${topology.shards.length} shards, ${replicas.length} replicas; ${topology.shards.length > 1 ? way : 'one address is enough'}`,
   );
+  const selves = replicas.flatMap((r) => (r.self === null ? [] : [r.self]));
+  const twice = selves.find((self, i) => selves.indexOf(self) !== i);
+  if (twice !== undefined)
+    add(
+      'error',
+      'topology',
+      subject,
+      `two servers of the cluster call themselves ${twice}, so that their answers cannot be told apart`,
+      'give each server a host name of its own',
+    );
   for (const shard of topology.shards) {
     const dead = shard.replicas.filter((r) => r.self === null);
     if (dead.length === shard.replicas.length)

@@ -4,7 +4,7 @@ import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
 import type { Ledger, MutationRecord } from '../ledger/ledger.ts';
 import { oldRows, type RunVersions, versionIn } from '../target/count.ts';
-import { deleteStatement, findMutation, isQueued } from '../target/mutations.ts';
+import { deleteStatement, findMutation, isBeingSent, isQueued } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
 import { alterEverywhere } from '../target/reach.ts';
 import { inRange } from '../target/tables.ts';
@@ -85,6 +85,7 @@ async function sendOnce(
   // on rows that were written since.
   if (bench.reach.direct === null && (ids.size > 0 || (await isQueued(bench.target, bench.topology, mutation.nonce))))
     return;
+  if (await isBeingSent(bench.target, bench.topology, mutation.nonce)) return;
   await alterEverywhere(bench.reach, target, mutation.statement, lacking);
 }
 
@@ -108,7 +109,8 @@ async function waitAssigned(
     const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
     const ids = idsOf(look);
     const lacking = [...look].filter(([shard]) => !ids.has(shard));
-    if (lacking.length === 0) return ids;
+    // One that is still being sent elsewhere would be done once more, on rows that were written since.
+    if (lacking.length === 0 && !(await isBeingSent(bench.target, bench.topology, mutation.nonce))) return ids;
     const dead = lacking.find(([, replicas]) => !replicas.some((r) => r.alive));
     if (dead)
       throw new RefillError('CH_SHARD_UNREACHABLE', `no replica of shard ${dead[0]} answers`, {

@@ -1,3 +1,4 @@
+import { RefillError } from '../domain/errors.ts';
 import { type MutationFinding, whatKeeps } from '../domain/mutations.ts';
 import { unfinishedMutations } from '../target/mutations.ts';
 import { killMutation } from '../target/reach.ts';
@@ -35,6 +36,12 @@ export async function listMutations(cluster: Cluster): Promise<readonly Mutation
 
 /** Takes a mutation back on its shard. What it has done stays done. */
 export async function takeBack(cluster: Cluster, mutation: MutationFinding): Promise<void> {
+  if (mutation.run === null) throw new RefillError('BUG', 'a mutation that is not ours is not taken back');
   const { topology, reach } = await cluster.layout();
-  await killMutation(reach, { ...mutation, name: mutation.table, topology }, new Map([[mutation.shard, mutation.id]]));
+  await killMutation(
+    reach,
+    { ...mutation, name: mutation.table, topology },
+    new Map([[mutation.shard, mutation.id]]),
+    `refill ${mutation.run} `,
+  );
 }

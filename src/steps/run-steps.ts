@@ -128,7 +128,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       const earlier = await ledger.attempts(run, id);
       await endQueries(
         bench,
-        earlier.filter((a) => a.state === 'started').flatMap((a) => Object.values(a.queries)),
+        earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),
         signal,
       );
       if (strategy === 'purge' && earlier.length > 0) {

@@ -1,5 +1,6 @@
 import { chLiteral } from '../dataset/sql.ts';
 import type { Target } from './clickhouse.ts';
+import { clickhouseError } from './errors.ts';
 import { localName, type TargetTable } from './tables.ts';
 import { ALL_REPLICAS, answering, everyReplica, type Replica, SELF, type Topology } from './topology.ts';
 
@@ -113,6 +114,17 @@ export async function isQueued(target: Target, topology: Topology, nonce: string
   return rows.length > 0;
 }
 
+/** Whether an ALTER with this text is still at work on some server: it may yet make its mutation. */
+export async function isBeingSent(target: Target, topology: Topology, nonce: string): Promise<boolean> {
+  const rows = await target.rows(
+    `SELECT 1 AS one FROM ${everyReplica(topology, 'system.processes')}
+     WHERE query ILIKE 'ALTER%' AND position(query, ${chLiteral(nonce)}) > 0 LIMIT 1`,
+    {},
+    ALL_REPLICAS,
+  );
+  return rows.length > 0;
+}
+
 /** Queries of ours that are still at work anywhere, by id. */
 export async function atWork(target: Target, topology: Topology, ids: readonly string[]): Promise<readonly string[]> {
   if (ids.length === 0) return [];
@@ -181,10 +193,7 @@ export async function unfinishedMutations(
   }));
 }
 
-/** A server's reason without what is of no use to a reader. */
+/** A server's reason without what could quote a row, and what is of no use to a reader. */
 export function shortReason(reason: string): string {
-  return reason
-    .replace(/\(version.*$/su, '')
-    .slice(0, 300)
-    .trim();
+  return reason === '' ? '' : clickhouseError(new Error(reason), 'the server').message.slice(0, 300);
 }

@@ -191,7 +191,6 @@ describe('without the right', () => {
     expect(await own.everything()).toEqual(before);
   });
 
-  // Fails: the preflight's CHECK GRANT is sent with a FORMAT that it does not take, and its error counts as «allowed».
   test('to delete, a run is refused before it writes', async () => {
     const own = await new UserTenant(stack, 'rights', 'writer').create(fewCards());
     const before = await own.everything();
@@ -271,7 +270,6 @@ describe('a read-only table', () => {
     expect(await own.everything()).toEqual(before);
   });
 
-  // Fails: ClickHouse's code 774 (TABLE_IS_PERMANENTLY_READ_ONLY) is not in the catalogue, so it is CH_QUERY.
   test('is named by its code', () => {
     expect(failed['error']).toMatchObject({ code: 'CH_READ_ONLY' });
   });

@@ -63,6 +63,19 @@ test('a frozen day: the run waits and says until when; a pause ends it at once, 
   expect(again.result).toMatchObject({ state: 'succeeded', differences: 0 });
 });
 
+test('a deadline that is over is warned about once, and stops nothing', async () => {
+  const t = await createTenant({ limits: QUICK });
+  await fillCards(t);
+  const late = createRefill({ ...t.config, calendar: { timeZone: 'UTC', deadline: '2026-01-01T00:00:00.000Z' } });
+  onTestFinished(() => late.close());
+  const plan = await late.plan({ tenant: t.name, range: RANGE });
+  const { events, result } = await ended(late.run(plan.id));
+  expect(result.state).toBe('succeeded');
+  const told = events.flatMap((e) => (e.type === 'notice' && e.message.includes('deadline') ? [e.message] : []));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toMatch(/^the deadline 2026-01-01T00:00:00.000Z is over by /u);
+});
+
 test('limits set by hand while it runs: 0 holds it, default lets it go on, and both are in the audit', async () => {
   const t = await createTenant({ limits: QUICK });
   await fillCards(t);

@@ -14,7 +14,7 @@ export function limitsCommand(cli: Cli) {
       'Shows or sets how many windows are written at once on a cluster, or on all of them. Runs at work follow within seconds; 0 holds them, `default` withdraws what was set. Every change is in the audit.',
     )
     .argument('[windows]', 'a number from 0 to 64, or `default`')
-    .addOption(option.clusterOption())
+    .addOption(option.clusterOption('this cluster only (default: all that have none of their own)'))
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(

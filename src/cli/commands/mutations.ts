@@ -15,7 +15,7 @@ export function mutationsCommand(cli: Cli) {
     )
     .argument('[run]', 'run whose mutations to list, or to take back')
     .option('--execute', 'take back the unfinished mutations of the run')
-    .addOption(option.clusterOption())
+    .addOption(option.clusterOption('this cluster only'))
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -29,6 +29,11 @@ export function mutationsCommand(cli: Cli) {
       if (options.execute === true && run === undefined) {
         throw new RefillError('USAGE', '--execute was given, and no run', {
           hint: 'Name the run whose mutations are to be taken back.',
+        });
+      }
+      if (options.execute === true && options.cluster !== undefined) {
+        throw new RefillError('USAGE', '--execute and --cluster were given', {
+          hint: 'A run is on one cluster: name the run alone.',
         });
       }
       return withRefill(cli, options, async (refill) => {

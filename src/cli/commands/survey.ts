@@ -22,7 +22,7 @@ export function surveyCommand(cli: Cli) {
     .option('--all', 'every tenant; with --from and --to the range of each')
     .option('--untimed', 'count source rows without a time, too, which no range holds')
     .addOption(option.datasetOption())
-    .addOption(option.clusterOption())
+    .addOption(option.clusterOption('this cluster only'))
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
