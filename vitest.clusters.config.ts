@@ -5,7 +5,6 @@ export const CLUSTERS = [
   'test/cluster/**/*.test.ts',
   'test/fleet/{command,control,first}.test.ts',
   'test/embedded/fleet.test.ts',
-  'test/faults/cluster.test.ts',
 ];
 
 export default defineConfig({

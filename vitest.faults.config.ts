@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/faults/**/*.test.ts'],
-    // With the other tests of clusters.
-    exclude: ['test/faults/cluster.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 240_000,
     hookTimeout: 120_000,

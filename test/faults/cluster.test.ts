@@ -190,8 +190,12 @@ describe.skipIf(withoutCluster({ stops: true }))('two shards of two replicas', (
       expect(unfinished).toHaveLength(1);
       await tell('s2r1', `KILL MUTATION WHERE database = '${t.database}' AND command LIKE '%foreign%' SYNC`);
     });
-    expect(named).toMatch(/on shard 2.*in front of it is mutation \d+ on .*, which is not ours and fails: .*ClickHouse says 395/u);
-    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(named).toMatch(
+      /on shard 2.*in front of it is mutation \d+ on .*, which is not ours and fails: .*ClickHouse says 395/u,
+    );
+    // Seen once in six runs to end with four differences, and not understood yet: this says which.
+    const drift = await (await t.refill.ledger()).drift(result.run, { limit: 20 });
+    expect({ state: result.state, drift }).toEqual({ state: 'succeeded', drift: [] });
     await expectClean(t);
   });
 
