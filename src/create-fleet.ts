@@ -21,7 +21,7 @@ import { withRetries } from './executors/retry.ts';
 import { newId } from './ledger/ids.ts';
 import type { Actor, FleetRecord, Ledger } from './ledger/ledger.ts';
 import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
-import type { Cluster } from './steps/connect.ts';
+import { type Cluster, clustersNamed } from './steps/connect.ts';
 import { findByCluster, refuseCollisions, selectTenants, sourceServer } from './steps/fleet.ts';
 import { tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
@@ -53,14 +53,7 @@ export class LocalFleets {
   }
 
   async #clustersNamed(names: readonly string[] | undefined): Promise<readonly Cluster[]> {
-    const all = await this.#host.clusters();
-    const unknown = names?.find((name) => !all.some((c) => c.name === name));
-    if (unknown !== undefined)
-      throw new RefillError(
-        'CONFIG_INVALID',
-        `no cluster ${unknown} in the configuration; it has ${all.map((c) => c.name).join(', ')}`,
-      );
-    return names === undefined ? all : all.filter((c) => names.includes(c.name));
+    return clustersNamed(await this.#host.clusters(), names);
   }
 
   async tenantsByCluster(options: {

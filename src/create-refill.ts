@@ -19,7 +19,7 @@ import { newId } from './ledger/ids.ts';
 import type { Actor, Ledger, LiveLimit, RunRecord } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
 import type { Refill, RunOptions, TenantRequest } from './refill.ts';
-import { type Cluster, openCluster } from './steps/connect.ts';
+import { type Cluster, clustersNamed, openCluster } from './steps/connect.ts';
 import { debugPoint } from './steps/debug-points.ts';
 import { explain } from './steps/explain.ts';
 import { listMutations, takeBack } from './steps/list-mutations.ts';
@@ -78,15 +78,7 @@ class LocalRefill implements Refill {
   }
 
   async #clustersNamed(name: string | undefined): Promise<readonly Cluster[]> {
-    const all = await this.#allClusters();
-    if (name === undefined) return all;
-    const found = all.filter((c) => c.name === name);
-    if (found.length === 0)
-      throw new RefillError(
-        'CONFIG_INVALID',
-        `no cluster ${name} in the configuration; it has ${all.map((c) => c.name).join(', ')}`,
-      );
-    return found;
+    return clustersNamed(await this.#allClusters(), name === undefined ? undefined : [name]);
   }
 
   async #dataset(name: string | undefined): Promise<DatasetDefinition> {

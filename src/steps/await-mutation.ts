@@ -51,6 +51,9 @@ type ShardState =
   /** Done where it can be seen; these replicas do not answer, or do not know it. */
   | { readonly is: 'absent'; readonly replicas: readonly string[] };
 
+const isState = <S extends ShardState['is']>(state: ShardState, is: S): state is Extract<ShardState, { is: S }> =>
+  state.is === is;
+
 /** What one look says of a shard. */
 export function stateOfShard(looks: readonly ReplicaLook[], table: BenchTable, statement: string): ShardState {
   const live = looks.filter((l) => l.alive);
@@ -75,7 +78,8 @@ export function stateOfShard(looks: readonly ReplicaLook[], table: BenchTable, s
 
 /**
  * Waits until a mutation is done on every replica that answers. One that does not is waited for as long as the limit
- * says, and named; it applies the mutation by itself when it is back, before it serves anything else.
+ * says, and named; it applies the mutation by itself when it is back. Until it has caught up, whoever reads from it sees
+ * the old rows; proofs wait for it (await-copies.ts).
  *
  * @throws RefillError `MUTATION_FAILED`, `MUTATION_VANISHED`, `CH_SHARD_UNREACHABLE`.
  */
@@ -95,10 +99,7 @@ export async function awaitMutation(bench: Workbench, mutation: MutationRecord, 
       state: stateOfShard(replicas, table, mutation.statement),
     }));
     const inState = <S extends ShardState['is']>(is: S) =>
-      states.flatMap(({ shard, state }) =>
-        // eslint-disable-next-line typescript/no-unsafe-type-assertion -- the comparison before says so
-        state.is === is ? [{ shard, ...(state as Extract<ShardState, { is: S }>) }] : [],
-      );
+      states.flatMap(({ shard, state }) => (isState(state, is) ? [{ shard, ...state }] : []));
 
     const [unreachable] = inState('unreachable');
     if (unreachable)
