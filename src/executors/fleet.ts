@@ -11,9 +11,10 @@ import type { Wanted } from '../domain/states.ts';
 import { formatTenant } from '../domain/words.ts';
 import { type FleetOutcome, runFleetFlow, type TenantOutcome } from '../flow/fleet.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../ledger/ledger.ts';
-import { createEventQueue, type EventQueue } from './events.ts';
+import type { EventQueue } from './events.ts';
 import { FleetTracker } from './fleet-progress.ts';
 import { withRetries } from './retry.ts';
+import { ledgerLost, underLock } from './under-lock.ts';
 
 /** What a tenant's run is given besides its plan or id. */
 export interface TenantRunOptions {
@@ -59,37 +60,16 @@ const UNPROVEN = 10_000;
 export async function* runFleet(options: FleetRun): AsyncGenerator<FleetEvent> {
   const { ledger, fleet, actor } = options;
   const lock = await ledger.lockFleet(fleet.id, actor);
-  const stop = new AbortController();
-  const events = createEventQueue<FleetEvent>();
-  void lock.lost.then((error) =>
-    stop.abort(
-      new RefillError('LEDGER_UNREACHABLE', 'the ledger was lost, and with it the lock on the fleet', { cause: error }),
-    ),
-  );
-  const force = () => stop.abort(new RefillError('INTERRUPTED', 'stopped at once'));
-  if (options.force?.aborted === true) force();
-  options.force?.addEventListener('abort', force, { once: true });
-  let work: Promise<void> | undefined;
-  try {
-    // Under the lock: of two programs at one fleet, only one gets as far as this.
-    if (options.how === 'retry') await ledger.retryFleet(fleet.id, actor);
-    else await ledger.setFleetState(fleet.id, 'running', actor);
-    work = new Execution(options, events, stop).run().then(
-      () => events.end(),
-      (error: unknown) => events.fail(ledgerLost(stop.signal) ?? error),
-    );
-    yield* events;
-  } finally {
-    // Whoever stops listening stops the fleet: it is not left to go on unseen.
-    stop.abort(new RefillError('INTERRUPTED', 'nobody listens to the fleet any more'));
-    await work;
-    options.force?.removeEventListener('abort', force);
-    await lock.release().catch(() => undefined);
-  }
-}
-
-function ledgerLost({ reason }: AbortSignal): RefillError | undefined {
-  return reason instanceof RefillError && reason.code === 'LEDGER_UNREACHABLE' ? reason : undefined;
+  yield* underLock<FleetEvent>(lock, {
+    name: 'fleet',
+    force: options.force,
+    work: async (events, stop) => {
+      // Under the lock: of two programs at one fleet, only one gets as far as this.
+      if (options.how === 'retry') await ledger.retryFleet(fleet.id, actor);
+      else await ledger.setFleetState(fleet.id, 'running', actor);
+      await new Execution(options, events, stop).run();
+    },
+  });
 }
 
 const OUTCOMES: Readonly<Record<RunResult['state'], TenantOutcome>> = {

@@ -15,11 +15,12 @@ import { debugPoint } from '../steps/debug-points.ts';
 import { createHealthLook } from '../steps/look-at-health.ts';
 import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
-import { createEventQueue, type EventQueue } from './events.ts';
+import type { EventQueue } from './events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import { Governor } from './governor.ts';
 import { ProgressTracker } from './progress.ts';
 import { isOutage, withRetries } from './retry.ts';
+import { ledgerLost, underLock } from './under-lock.ts';
 
 export interface LocalRun {
   readonly ledger: Ledger;
@@ -51,34 +52,11 @@ const FIRST_LOOK_MS = 30_000;
  */
 export async function* runLocal(options: LocalRun): AsyncGenerator<RunEvent> {
   const lock = await options.ledger.lockRun(options.run.id, options.actor);
-  const events = createEventQueue<RunEvent>();
-  const stop = new AbortController();
-  void lock.lost.then((error) =>
-    stop.abort(
-      new RefillError('LEDGER_UNREACHABLE', 'the ledger was lost, and with it the lock on the run', { cause: error }),
-    ),
-  );
-  const force = () => stop.abort(new RefillError('INTERRUPTED', 'stopped at once'));
-  if (options.force?.aborted === true) force();
-  options.force?.addEventListener('abort', force, { once: true });
-  const work = execute(options, events, stop).then(
-    () => events.end(),
-    (error: unknown) =>
-      events.fail(
-        stop.signal.reason instanceof RefillError && stop.signal.reason.code === 'LEDGER_UNREACHABLE'
-          ? stop.signal.reason
-          : error,
-      ),
-  );
-  try {
-    yield* events;
-  } finally {
-    // Whoever stops listening stops the run: it is not left to go on unseen.
-    stop.abort(new RefillError('INTERRUPTED', 'nobody listens to the run any more'));
-    await work;
-    options.force?.removeEventListener('abort', force);
-    await lock.release().catch(() => undefined);
-  }
+  yield* underLock<RunEvent>(lock, {
+    name: 'run',
+    force: options.force,
+    work: (events, stop) => execute(options, events, stop),
+  });
 }
 
 async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: AbortController): Promise<void> {
@@ -155,8 +133,8 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     for (const signal of [drain, stop.signal]) signal?.removeEventListener('abort', leave);
     await watch;
   }
-  if (stop.signal.reason instanceof RefillError && stop.signal.reason.code === 'LEDGER_UNREACHABLE')
-    throw stop.signal.reason;
+  const lost = ledgerLost(stop.signal);
+  if (lost) throw lost;
   if (failure !== undefined && !stop.signal.aborted)
     await ledger.audit({
       actor,

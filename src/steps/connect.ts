@@ -1,5 +1,4 @@
 import type { ClusterConfig } from '../config/config.ts';
-import { RefillError } from '../domain/errors.ts';
 import type { SourceAddress } from '../source/postgres.ts';
 import { openTarget, type Target } from '../target/clickhouse.ts';
 import { findReach, type Reach } from '../target/reach.ts';
@@ -24,21 +23,6 @@ export interface Cluster {
 export interface Layout {
   readonly topology: Topology;
   readonly reach: Reach;
-}
-
-/**
- * The clusters of these names; all where none are given.
- *
- * @throws RefillError `CONFIG_INVALID` for a name that no cluster has.
- */
-export function clustersNamed(all: readonly Cluster[], names: readonly string[] | undefined): readonly Cluster[] {
-  const unknown = names?.find((name) => !all.some((c) => c.name === name));
-  if (unknown !== undefined)
-    throw new RefillError(
-      'CONFIG_INVALID',
-      `no cluster ${unknown} in the configuration; it has ${all.map((c) => c.name).join(', ')}`,
-    );
-  return names === undefined ? all : all.filter((c) => names.includes(c.name));
 }
 
 export async function openCluster(name: string, config: ClusterConfig, resolve: ResolveSecret): Promise<Cluster> {

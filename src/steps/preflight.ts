@@ -218,3 +218,14 @@ async function hasRight(bench: Workbench, right: string, table: string): Promise
     throw error;
   }
 }
+
+/** Refuses a run where a check found an error. */
+export async function refuseErrors(bench: Workbench): Promise<void> {
+  const errors = (await preflight(bench)).filter((f) => f.level === 'error');
+  const [first] = errors;
+  if (!first) return;
+  throw new RefillError('PREFLIGHT_FAILED', errors.map((f) => `${f.subject}: ${f.message}`).join('; '), {
+    hint: first.remedy ?? 'See `refill doctor`.',
+    details: { findings: errors },
+  });
+}

@@ -1,8 +1,7 @@
-import type { RefillConfig } from './config/config.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
 import { refuseBlast } from './domain/blast.ts';
 import { asRefillError, RefillError } from './domain/errors.ts';
-import type { RunEvent, TenantFinding } from './domain/events.ts';
+import type { TenantFinding } from './domain/events.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import {
   type ClusterFindings,
@@ -12,62 +11,48 @@ import {
   planOrder,
   reachOf,
 } from './domain/fleet.ts';
-import type { Plan } from './domain/plan.ts';
 import { createPool } from './domain/pool.ts';
-import type { PlanRequest } from './domain/requests.ts';
 import { formatTenant } from './domain/words.ts';
-import { type FleetRun, runFleet, type TenantRunOptions } from './executors/fleet.ts';
+import type { Environment } from './environment.ts';
+import { type FleetRun, runFleet } from './executors/fleet.ts';
 import { withRetries } from './executors/retry.ts';
 import { newId } from './ledger/ids.ts';
-import type { Actor, FleetRecord, Ledger } from './ledger/ledger.ts';
+import type { FleetRecord } from './ledger/ledger.ts';
 import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
-import { type Cluster, clustersNamed } from './steps/connect.ts';
+import type { Runs } from './runs.ts';
+import type { Cluster } from './steps/connect.ts';
 import { findByCluster, refuseCollisions, selectTenants, sourceServer } from './steps/fleet.ts';
 import { tenantOf } from './steps/tenants.ts';
-import { openWorkbench, type Workbench } from './steps/workbench.ts';
-
-/** What the fleet's part needs of the rest: what is done for one tenant. */
-export interface FleetHost {
-  readonly actor: Actor;
-  config(): Promise<RefillConfig>;
-  ledger(): Promise<Ledger>;
-  clusters(): Promise<readonly Cluster[]>;
-  dataset(name: string | undefined): Promise<DatasetDefinition>;
-  /** Makes and saves a tenant's plan. */
-  planOn(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan>;
-  run(plan: string, options: TenantRunOptions & RunOptions): AsyncIterable<RunEvent>;
-  resume(run: string, options: TenantRunOptions): AsyncIterable<RunEvent>;
-  retry(run: string, options: TenantRunOptions): AsyncIterable<RunEvent>;
-  ask(run: string, wanted: 'pause' | 'cancel'): Promise<unknown>;
-}
+import { openWorkbench } from './steps/workbench.ts';
 
 /** How many tenants that are not proven a status names; the result of a run names all. */
 const STATUS_UNPROVEN = 1000;
 
 /** Fleets: what is done with many tenants, made of what is done with one. */
-export class LocalFleets {
-  readonly #host: FleetHost;
+export class Fleets {
+  readonly #environment: Environment;
+  readonly #runs: Runs;
 
-  constructor(host: FleetHost) {
-    this.#host = host;
-  }
-
-  async #clustersNamed(names: readonly string[] | undefined): Promise<readonly Cluster[]> {
-    return clustersNamed(await this.#host.clusters(), names);
+  constructor(environment: Environment, runs: Runs) {
+    this.#environment = environment;
+    this.#runs = runs;
   }
 
   async tenantsByCluster(options: {
     readonly dataset?: string;
     readonly clusters?: readonly string[];
   }): Promise<readonly ClusterFindings[]> {
-    return findByCluster(await this.#clustersNamed(options.clusters), await this.#host.dataset(options.dataset));
+    return findByCluster(
+      await this.#environment.clusters(options.clusters),
+      await this.#environment.dataset(options.dataset),
+    );
   }
 
   async plan(request: FleetRequest, options: PlanFleetOptions): Promise<FleetPlan> {
     const [clusters, dataset, ledger] = await Promise.all([
-      this.#clustersNamed(request.clusters),
-      this.#host.dataset(request.dataset),
-      this.#host.ledger(),
+      this.#environment.clusters(request.clusters),
+      this.#environment.dataset(request.dataset),
+      this.#environment.ledger(),
     ]);
     const found = await findByCluster(clusters, dataset);
     const unknown = found.flatMap(({ cluster, error }) => (error === null ? [] : [{ cluster, error }]));
@@ -83,14 +68,14 @@ export class LocalFleets {
     const plan: FleetPlan = {
       id: newId('f'),
       createdAt: new Date().toISOString(),
-      createdBy: `${this.#host.actor.user}@${this.#host.actor.host}`,
+      createdBy: `${this.#environment.actor.user}@${this.#environment.actor.host}`,
       request,
       dataset: dataset.name,
       members: planOrder(members),
       unknown,
       reach: reachOf(members),
     };
-    await ledger.saveFleet(plan, this.#host.actor);
+    await ledger.saveFleet(plan, this.#environment.actor);
     return plan;
   }
 
@@ -102,7 +87,7 @@ export class LocalFleets {
     request: FleetRequest,
     { onProgress }: PlanFleetOptions,
   ): Promise<Omit<FleetMember, 'order'>[]> {
-    const { limits } = await this.#host.config();
+    const { limits } = await this.#environment.config();
     const pools = new Map(clusters.map((cluster) => [cluster, createPool(limits.tenants)]));
     const { range, strategy, tables } = request;
     const wanted = { range, ...(strategy ? { strategy } : {}), ...(tables ? { tables } : {}) };
@@ -116,7 +101,7 @@ export class LocalFleets {
         if (!cluster) throw new RefillError('BUG', `no cluster ${name}`);
         const plan = await withRetries(
           { limits: { ...limits, outageMinutes: 0 }, signal: new AbortController().signal, onRetry: () => undefined },
-          async () => this.#host.planOn(await openWorkbench(cluster, tenantOf(finding), dataset, tables), wanted),
+          async () => this.#runs.plan(await openWorkbench(cluster, tenantOf(finding), dataset, tables), wanted),
         );
         const { rowsToDelete, rowsToWrite, rowsToRewrite } = plan.cost;
         const rowsBefore = plan.counts.reduce((n, table) => n + table.target, 0);
@@ -145,7 +130,7 @@ export class LocalFleets {
   }
 
   async *run(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
-    const [ledger, { limits }] = await Promise.all([this.#host.ledger(), this.#host.config()]);
+    const [ledger, { limits }] = await Promise.all([this.#environment.ledger(), this.#environment.config()]);
     const fleet = await ledger.fleet(id);
     if (fleet.state !== 'planned') {
       throw new RefillError('RUN_STATE', `fleet ${fleet.id} was begun before: it is ${fleet.state}`, {
@@ -157,7 +142,7 @@ export class LocalFleets {
   }
 
   async *resume(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
-    const fleet = await (await this.#host.ledger()).fleet(id);
+    const fleet = await (await this.#environment.ledger()).fleet(id);
     if (fleet.state !== 'running' && fleet.state !== 'paused') {
       const why = fleet.state === 'planned' ? 'was not begun' : `is ${fleet.state}`;
       throw new RefillError('RUN_STATE', `fleet ${fleet.id} ${why}, so there is nothing to resume`);
@@ -166,18 +151,17 @@ export class LocalFleets {
   }
 
   async *retry(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
-    const fleet = await (await this.#host.ledger()).fleet(id);
+    const fleet = await (await this.#environment.ledger()).fleet(id);
     yield* runFleet(await this.#fleetRun(fleet, 'retry', options));
   }
 
   async #fleetRun(fleet: FleetRecord, how: FleetRun['how'], options: RunOptions): Promise<FleetRun> {
-    const host = this.#host;
-    const config = await host.config();
+    const [runs, config] = [this.#runs, await this.#environment.config()];
     const { drain, force, recount } = options;
     return {
-      ledger: await host.ledger(),
+      ledger: await this.#environment.ledger(),
       fleet,
-      actor: host.actor,
+      actor: this.#environment.actor,
       limits: config.limits,
       how,
       serverOf: (name) => {
@@ -185,9 +169,9 @@ export class LocalFleets {
         return cluster ? sourceServer(cluster) : name;
       },
       begin: {
-        run: (plan, own) => host.run(plan, { ...own, ...(recount === undefined ? {} : { recount }) }),
-        resume: (run, own) => host.resume(run, own),
-        retry: (run, own) => host.retry(run, own),
+        run: (plan, own) => runs.runApproved(plan, { ...own, ...(recount === undefined ? {} : { recount }) }),
+        resume: (run, own) => runs.resume(run, own),
+        retry: (run, own) => runs.retry(run, own),
       },
       look: (onNotice) => this.#look(fleet, onNotice),
       ...(drain ? { drain } : {}),
@@ -200,7 +184,7 @@ export class LocalFleets {
     const { tenants, exclude = [], clusters } = fleet.request;
     if (tenants !== undefined) return;
     const found = await this.tenantsByCluster({ dataset: fleet.dataset, ...(clusters ? { clusters } : {}) });
-    const members = await (await this.#host.ledger()).members(fleet.id);
+    const members = await (await this.#environment.ledger()).members(fleet.id);
     const key = (t: { readonly cluster: string; readonly customer: string; readonly profile: string }) =>
       JSON.stringify([t.cluster, t.customer, t.profile]);
     const known = new Set(members.map(key));
@@ -220,8 +204,8 @@ export class LocalFleets {
   }
 
   async ask(id: string, wanted: 'pause' | 'cancel'): Promise<FleetRecord> {
-    const { actor } = this.#host;
-    const ledger = await this.#host.ledger();
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
     const fleet = await ledger.fleet(id);
     await ledger.requestFleet(fleet.id, wanted, actor);
     // Nobody is at work on it who could see what is wanted: then it is done here.
@@ -230,7 +214,7 @@ export class LocalFleets {
       try {
         for (const { run, runState } of await ledger.members(fleet.id)) {
           const open = runState === 'running' || (runState === 'paused' && wanted === 'cancel');
-          if (run !== null && open) await this.#host.ask(run, wanted);
+          if (run !== null && open) await this.#runs.ask(run, wanted);
         }
         if (wanted === 'cancel') await ledger.setFleetState(fleet.id, 'cancelled', actor);
         else if (fleet.state === 'running') await ledger.setFleetState(fleet.id, 'paused', actor);
@@ -242,7 +226,7 @@ export class LocalFleets {
   }
 
   async status(id: string): Promise<FleetStatus> {
-    const ledger = await this.#host.ledger();
+    const ledger = await this.#environment.ledger();
     const fleet = await ledger.fleet(id);
     const [clusters, unproven] = await Promise.all([
       ledger.fleetTally(fleet.id),
@@ -253,7 +237,7 @@ export class LocalFleets {
 
   async report(id: string): Promise<FleetReport> {
     const status = await this.status(id);
-    const ledger = await this.#host.ledger();
+    const ledger = await this.#environment.ledger();
     const [plan, members, audit] = await Promise.all([
       ledger.fleetPlan(status.fleet.id),
       ledger.members(status.fleet.id),

@@ -1,0 +1,118 @@
+import { hostname, userInfo } from 'node:os';
+import type { RefillConfig } from './config/config.ts';
+import type { ConfigInput } from './config/define.ts';
+import { completeConfig } from './config/load.ts';
+import { resolveSecret } from './config/secrets.ts';
+import type { DatasetDefinition } from './dataset/definition.ts';
+import { RefillError } from './domain/errors.ts';
+import type { Plan } from './domain/plan.ts';
+import type { LocalRun } from './executors/local.ts';
+import type { Actor, Ledger } from './ledger/ledger.ts';
+import { openLedger } from './ledger/open.ts';
+import type { TenantRequest } from './refill.ts';
+import { type Cluster, openCluster } from './steps/connect.ts';
+import { findTenant, tenantOf } from './steps/tenants.ts';
+import { openWorkbench, type Workbench } from './steps/workbench.ts';
+
+/** What a configuration names, each opened when it is first needed: the ledger, the clusters, a tenant's workbench. */
+export class Environment {
+  readonly actor: Actor = { user: userInfo().username, host: hostname(), pid: process.pid };
+  readonly #input: ConfigInput;
+  #completed: Promise<RefillConfig> | undefined;
+  #ledger: Promise<Ledger> | undefined;
+  readonly #clusters = new Map<string, Promise<Cluster>>();
+
+  constructor(input: ConfigInput) {
+    this.#input = input;
+  }
+
+  config(): Promise<RefillConfig> {
+    this.#completed ??= completeConfig(this.#input);
+    return this.#completed;
+  }
+
+  ledger(): Promise<Ledger> {
+    this.#ledger ??= (async () => {
+      const { ledger } = await this.config();
+      const { password } = ledger;
+      return openLedger(ledger, password === undefined ? undefined : await resolveSecret(password));
+    })().catch((error: unknown) => {
+      // A ledger that was away may be back at the next call.
+      this.#ledger = undefined;
+      throw error;
+    });
+    return this.#ledger;
+  }
+
+  /**
+   * The clusters of these names; all where none are given. Only theirs are the secrets that are looked up.
+   *
+   * @throws RefillError `CONFIG_INVALID` for a name that no cluster has.
+   */
+  async clusters(names?: readonly string[]): Promise<readonly Cluster[]> {
+    const { clusters } = await this.config();
+    const all = Object.keys(clusters);
+    const unknown = names?.find((name) => !all.includes(name));
+    if (unknown !== undefined)
+      throw new RefillError('CONFIG_INVALID', `no cluster ${unknown} in the configuration; it has ${all.join(', ')}`);
+    const wanted = names === undefined ? all : all.filter((name) => names.includes(name));
+    return Promise.all(wanted.map((name) => this.#open(name, clusters[name])));
+  }
+
+  async cluster(name: string): Promise<Cluster> {
+    const [cluster] = await this.clusters([name]);
+    if (!cluster) throw new RefillError('BUG', `no cluster ${name}`);
+    return cluster;
+  }
+
+  #open(name: string, config: RefillConfig['clusters'][string] | undefined): Promise<Cluster> {
+    if (!config) throw new RefillError('BUG', `no cluster ${name}`);
+    const opened =
+      this.#clusters.get(name) ??
+      openCluster(name, config, resolveSecret).catch((error: unknown) => {
+        // A secret that could not be read may be there at the next call.
+        this.#clusters.delete(name);
+        throw error;
+      });
+    this.#clusters.set(name, opened);
+    return opened;
+  }
+
+  /** The dataset of this name; the first one where none is given. */
+  async dataset(name: string | undefined): Promise<DatasetDefinition> {
+    const { datasets } = await this.config();
+    const found = name === undefined ? datasets[0] : datasets.find((d) => d.name === name);
+    if (!found)
+      throw new RefillError(
+        'DATASET_UNKNOWN',
+        `no dataset ${name ?? ''} in the configuration; it has ${datasets.map((d) => d.name).join(', ') || 'none'}`,
+      );
+    return found;
+  }
+
+  /** The workbench of a tenant, which is looked for on the cluster that is named, or on all. */
+  async workbench(request: TenantRequest & { readonly tables?: readonly string[] }): Promise<Workbench> {
+    const dataset = await this.dataset(request.dataset);
+    const clusters = await this.clusters(request.cluster === undefined ? undefined : [request.cluster]);
+    const { cluster, finding } = await findTenant(clusters, dataset, request.tenant);
+    return openWorkbench(cluster, tenantOf(finding), dataset, request.tables);
+  }
+
+  /** The workbench of a saved plan: its tenant as it was found then, and its tables. */
+  async workbenchOf(plan: Plan): Promise<Workbench> {
+    const [cluster, dataset] = await Promise.all([this.cluster(plan.tenant.cluster), this.dataset(plan.dataset)]);
+    return openWorkbench(cluster, plan.tenant, dataset, plan.tables);
+  }
+
+  /** What slows or holds a run: by today's configuration, whatever it was when the plan was made. */
+  async governed({ tenant }: Plan): Promise<LocalRun['governed']> {
+    const { health, calendar, clusters } = await this.config();
+    return { health, calendar: clusters[tenant.cluster]?.calendar ?? calendar ?? null };
+  }
+
+  async close(): Promise<void> {
+    const ledger = this.#ledger && (await this.#ledger.catch(() => undefined));
+    await ledger?.close();
+    for (const opening of this.#clusters.values()) await (await opening.catch(() => undefined))?.close();
+  }
+}

@@ -1,0 +1,155 @@
+import { refuseBlast } from './domain/blast.ts';
+import { RefillError } from './domain/errors.ts';
+import type { RunEvent } from './domain/events.ts';
+import type { Plan } from './domain/plan.ts';
+import type { PlanRequest } from './domain/requests.ts';
+import type { RunState } from './domain/states.ts';
+import type { Environment } from './environment.ts';
+import type { TenantRunOptions } from './executors/fleet.ts';
+import { type LocalRun, runLocal } from './executors/local.ts';
+import { newId } from './ledger/ids.ts';
+import type { Ledger, RunRecord } from './ledger/ledger.ts';
+import type { RunDetails, RunOptions } from './refill.ts';
+import { debugPoint } from './steps/debug-points.ts';
+import { checkPlan, makePlan } from './steps/plan.ts';
+import { preflight, refuseErrors } from './steps/preflight.ts';
+import type { Workbench } from './steps/workbench.ts';
+
+type Options = RunOptions & Partial<TenantRunOptions>;
+
+/** Plans and runs of one tenant, from their beginning to their end. */
+export class Runs {
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** Makes and saves a tenant's plan. */
+  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const plan = await makePlan(bench, {
+      id: newId('p'),
+      createdBy: `${actor.user}@${actor.host}`,
+      range: request.range,
+      strategy: request.strategy,
+      limits: (await this.#environment.config()).limits,
+      rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
+      findings: await preflight(bench),
+    });
+    await ledger.savePlan(plan, actor);
+    return plan;
+  }
+
+  /** Executes a saved plan, refused where it deletes more than may be deleted unasked. */
+  async *run(id: string, options: Options = {}): AsyncGenerator<RunEvent> {
+    const [ledger, { limits }] = await Promise.all([this.#environment.ledger(), this.#environment.config()]);
+    const plan = await ledger.plan(id);
+    refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, options.confirmRows);
+    yield* this.#begin(plan, options);
+  }
+
+  /** The same of a plan whose reach was approved already, as that of a fleet's tenant is with the fleet. */
+  async *runApproved(id: string, options: Options): AsyncGenerator<RunEvent> {
+    const ledger = await this.#environment.ledger();
+    yield* this.#begin(await ledger.plan(id), options);
+  }
+
+  async *#begin(plan: Plan, options: Options): AsyncGenerator<RunEvent> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const bench = await this.#environment.workbenchOf(plan);
+    await refuseErrors(bench);
+    await checkPlan(bench, plan, options.recount !== false);
+    const run = await ledger.createRun(plan, actor);
+    await debugPoint('run-created');
+    const governed = await this.#environment.governed(plan);
+    yield* runLocal({ ledger, bench, plan, run, actor, resumed: false, governed, ...options });
+  }
+
+  async *resume(id?: string, options: Options = {}): AsyncGenerator<RunEvent> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const run = await this.#choose(id, ['running', 'paused'], 'to resume');
+    if (run.state !== 'running' && run.state !== 'paused') {
+      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state}, so there is nothing to resume`);
+    }
+    const prepared = await this.#prepare(ledger, run);
+    if (run.holder === null) {
+      if (run.state === 'paused') await ledger.setRunState(run.id, 'running', actor);
+      await ledger.request(run.id, 'run', actor);
+    }
+    yield* runLocal({ ledger, ...prepared, run, actor, resumed: true, ...options });
+  }
+
+  async *retry(id?: string, options: Options = {}): AsyncGenerator<RunEvent> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const run = await this.#choose(id, ['failed', 'cancelled', 'differences'], 'to retry');
+    // Checked before the run is made running again: a refusal leaves it as it was.
+    const prepared = await this.#prepare(ledger, run);
+    await ledger.retry(run.id, actor);
+    const again = await ledger.run(run.id);
+    yield* runLocal({ ledger, ...prepared, run: again, actor, resumed: true, ...options });
+  }
+
+  /** What a run goes on with, checked as at its beginning, but for the counts: it has changed those itself. */
+  async #prepare(ledger: Ledger, run: RunRecord): Promise<Pick<LocalRun, 'plan' | 'bench' | 'governed'>> {
+    const plan = await ledger.plan(run.plan);
+    const bench = await this.#environment.workbenchOf(plan);
+    await refuseErrors(bench);
+    await checkPlan(bench, plan, false);
+    return { plan, bench, governed: await this.#environment.governed(plan) };
+  }
+
+  /** Asks a run to pause or to end; where nobody is at work on it who could see that, it is done here. */
+  async ask(id: string | undefined, wanted: 'pause' | 'cancel'): Promise<RunRecord> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const run = await this.#choose(id, ['running', 'paused'], `to ${wanted}`);
+    if (run.state !== 'running' && run.state !== 'paused')
+      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state} already`);
+    await ledger.request(run.id, wanted, actor);
+    if (run.holder === null) {
+      const lock = await ledger.lockRun(run.id, actor);
+      try {
+        if (wanted === 'cancel') await ledger.setRunState(run.id, 'cancelled', actor);
+        else if (run.state === 'running') await ledger.setRunState(run.id, 'paused', actor);
+      } finally {
+        await lock.release();
+      }
+    }
+    return ledger.run(run.id);
+  }
+
+  /** A run by its id; without one the only run in some states. */
+  async #choose(id: string | undefined, states: readonly RunState[], what: string): Promise<RunRecord> {
+    const ledger = await this.#environment.ledger();
+    if (id !== undefined) return ledger.run(id);
+    const found = await ledger.runs({ states, limit: 2 });
+    const [run, another] = found;
+    if (!run) throw new RefillError('RUN_UNKNOWN', `there is no run ${what}`);
+    if (another)
+      throw new RefillError('RUN_UNKNOWN', `there are several runs ${what}: ${found.map((r) => r.id).join(', ')}, …`, {
+        hint: 'Name one of them.',
+      });
+    return run;
+  }
+
+  /** Everything about a run; the newest one when not named. */
+  async status(id?: string): Promise<RunDetails> {
+    const ledger = await this.#environment.ledger();
+    const run = id === undefined ? (await ledger.runs({ limit: 1 }))[0] : await ledger.run(id);
+    if (!run) throw new RefillError('RUN_UNKNOWN', 'there is no run yet');
+    const [plan, windows, deletes, proofs, drift, audit] = await Promise.all([
+      ledger.plan(run.plan),
+      ledger.windows(run.id),
+      ledger.deletes(run.id),
+      ledger.proofs(run.id),
+      ledger.drift(run.id, { limit: 1000 }),
+      ledger.auditEntries({ subject: run.id, limit: 100 }),
+    ]);
+    return { run, plan, windows, deletes, proofs, drift, audit };
+  }
+}
