@@ -24,6 +24,7 @@ export interface TenantRequest {
   readonly dataset?: string;
 }
 
+/** How a saved plan is executed, or a run gone on with. */
 export interface RunOptions {
   /** Whether counts are compared with the plan's before it is run. Default true; false right after planning. */
   readonly recount?: boolean;
@@ -35,6 +36,7 @@ export interface RunOptions {
   readonly confirmRows?: number;
 }
 
+/** What a caller hears while many tenants are planned. */
 export interface PlanFleetOptions {
   /** Called after each tenant that was planned. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -70,8 +72,11 @@ export interface RunDetails {
 
 /** What the command line does, for programs. Made by `createRefill`; opens connections when first needed. */
 export interface Refill {
+  /** The record of plans, runs and proofs, opened and migrated when first asked for. */
   readonly ledger: () => Promise<Ledger>;
+  /** Every tenant found on any side of any cluster, with what is unclear of it. Throws where a cluster does not answer. */
   tenants(options?: { readonly dataset?: string }): Promise<readonly TenantFinding[]>;
+  /** Looks at everything that a run needs and changes nothing; what is wrong is a finding, not an exception. */
   doctor(): Promise<readonly Finding[]>;
   /** Windows at once that were set by hand, for a cluster or (null) for all that have none of their own. */
   limits(): Promise<readonly LiveLimit[]>;
@@ -81,6 +86,11 @@ export interface Refill {
   mutations(options?: { readonly cluster?: string }): Promise<readonly MutationFinding[]>;
   /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */
   killMutations(run: string): Promise<readonly MutationFinding[]>;
+  /**
+   * Counts a tenant's rows on both sides, by table and by day.
+   *
+   * @param request `untimed` also counts source rows without a time, which reads whole tables. Default false.
+   */
   survey(request: TenantRequest & { readonly range: Range; readonly untimed?: boolean }): Promise<Survey>;
   /** The same of tenants that `tenantsByCluster` has found, one after another; they are not looked for again. */
   surveys(request: {
@@ -89,17 +99,23 @@ export interface Refill {
     readonly untimed?: boolean;
     readonly dataset?: string;
   }): AsyncIterable<Survey>;
+  /** Plans a tenant's range and saves the plan; deletes and writes nothing. Throws `TENANT_UNKNOWN`, `PREFLIGHT_FAILED`. */
   plan(request: PlanRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */
   run(plan: string, options?: RunOptions): AsyncIterable<RunEvent>;
+  /** Goes on with a run that was interrupted or paused; the only one, when not named. Throws `RUN_STATE`, `RUN_BUSY`. */
   resume(run?: string, options?: RunOptions): AsyncIterable<RunEvent>;
+  /** Begins again what failed, was cancelled or shows differences; what is proven stays. Throws `RUN_STATE`. */
   retry(run?: string, options?: RunOptions): AsyncIterable<RunEvent>;
   /** Asks a run to pause or to end, whichever program is at work on it. */
   pause(run?: string): Promise<RunRecord>;
+  /** The same, to end it: statements at work are stopped, mutations that were sent end by themselves. */
   cancel(run?: string): Promise<RunRecord>;
+  /** Newest first; 20 where no limit is given. */
   runs(options?: { readonly limit?: number }): Promise<readonly RunRecord[]>;
   /** Newest run when not named. */
   status(run?: string): Promise<RunDetails>;
+  /** Compares both sides of a range, row by row, and writes nothing but the proofs. Differences are a result. */
   verify(
     request: TenantRequest & {
       readonly range: Range;
@@ -107,6 +123,7 @@ export interface Refill {
       readonly onProgress?: (done: number, total: number) => void;
     },
   ): Promise<VerifyResult>;
+  /** Of one row's key: where it is, where it should be, and why. One entry a table that knows it. */
   explain(request: TenantRequest & { readonly id: string }): Promise<readonly Explanation[]>;
   /** The tenants of clusters. One that cannot be asked is unknown, with its reason, and hides none of the others. */
   tenantsByCluster(options?: {
@@ -130,9 +147,14 @@ export interface Refill {
   retryFleet(fleet: string, options?: RunOptions): AsyncIterable<FleetEvent>;
   /** Asks a fleet to pause or to end, whichever program is at work on it. */
   pauseFleet(fleet: string): Promise<FleetRecord>;
+  /** The same, to end it with the runs of its tenants. */
   cancelFleet(fleet: string): Promise<FleetRecord>;
+  /** Newest first; 20 where no limit is given. */
   fleets(options?: { readonly limit?: number }): Promise<readonly FleetRecord[]>;
+  /** How a fleet stands, however many windows it has. Throws `FLEET_UNKNOWN`. */
   fleetStatus(fleet: string): Promise<FleetStatus>;
+  /** The same with its plan and every tenant. */
   fleetReport(fleet: string): Promise<FleetReport>;
+  /** Ends what is at work and all connections. A second call does nothing. */
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import type { Limits } from '../domain/limits.ts';
  */
 export type SecretReference = string;
 
+/** A Postgres server; on a cluster's there is a database for each tenant. */
 export interface PostgresConfig {
   /** Name or address, or the directory of a Unix socket. */
   readonly host: string;
@@ -23,11 +24,13 @@ export interface PostgresConfig {
   readonly tls: 'disable' | 'require' | 'verify-full';
 }
 
+/** Where the record is kept: a schema `refill` in a Postgres database. */
 export interface LedgerConfig extends PostgresConfig {
   /** No default: the ledger in a wrong database would look like a ledger without runs. */
   readonly database: string;
 }
 
+/** A ClickHouse server, or a cluster of them. */
 export interface ClickHouseConfig {
   /** HTTP addresses, without path, user and password; with several, each is a way to the same cluster. */
   readonly urls: readonly string[];
@@ -51,6 +54,7 @@ export interface TenantConfig {
   readonly targetDatabase?: string;
 }
 
+/** A ClickHouse cluster with the Postgres server that its tenants' databases are on. */
 export interface ClusterConfig {
   readonly postgres: PostgresConfig;
   readonly clickhouse: ClickHouseConfig;

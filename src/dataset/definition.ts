@@ -6,6 +6,7 @@
 /** How a source value becomes a target value. Which precision and width it has is read from the target's column. */
 export type ColumnKind = 'text' | 'int' | 'float' | 'decimal' | 'bool' | 'timestamp' | 'date' | 'uuid';
 
+/** A target column and the source value that it is derived from. Made by `text`, `int` and the others below. */
 export interface ColumnDefinition {
   readonly kind: ColumnKind;
   /** The Postgres expression, in the terms of the table's `from`. */
@@ -72,6 +73,7 @@ export interface TableDefinition {
   readonly columns: Readonly<Record<string, ColumnDefinition>>;
 }
 
+/** A dataset: what `defineDataset` checks, and every step reads. */
 export interface DatasetDefinition {
   readonly name: string;
   /**

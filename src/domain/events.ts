@@ -63,6 +63,7 @@ export type RunEvent =
   | Progress
   | RunResult;
 
+/** How a run ended. `differences` counts rows; `rowsDeleted` and `rowsWritten` count over all tries of the run. */
 export interface RunResult {
   readonly type: 'result';
   readonly run: string;
@@ -94,6 +95,7 @@ export interface VerifiedTable {
   readonly keys: Readonly<Record<DriftKind, readonly string[]>>;
 }
 
+/** What a verification found: `ok` where no row differs and none is unsettled. */
 export interface VerifyResult {
   readonly verification: string;
   readonly ok: boolean;

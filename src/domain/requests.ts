@@ -15,6 +15,7 @@ export interface PlanRequest {
   readonly tables?: readonly string[];
 }
 
+/** What both sides hold of a tenant's range, by table and by day. */
 export interface Survey {
   readonly tenant: TenantName;
   readonly cluster: string;

@@ -4,12 +4,12 @@ import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
-
 import type { Actor, Holder, RunLock } from './holder.ts';
 
 export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
 export type { Actor, RunLock } from './holder.ts';
 
+/** A run as the ledger has it now: its request, its state, and what it has done so far. */
 export interface RunRecord {
   readonly id: string;
   readonly plan: string;
@@ -36,6 +36,7 @@ export interface RunRecord {
   readonly holder: Holder | null;
 }
 
+/** A window of a run and how it stands. Ids count from 1 in the order of time. */
 export interface WindowRecord extends Range {
   readonly id: number;
   readonly delete: number;
@@ -51,6 +52,7 @@ export interface WindowRecord extends Range {
   readonly error: ErrorRecord | null;
 }
 
+/** A delete of a run: a part of its range, on all tables of the plan. */
 export interface DeleteRecord extends Range {
   readonly id: number;
   readonly state: DeleteState;
@@ -92,6 +94,7 @@ export interface MutationRecord {
   readonly state: 'planned' | 'assigned' | 'finished';
 }
 
+/** Who did what, when, from where. Never changed and never removed. */
 export interface AuditEntry {
   readonly at: Instant;
   readonly actor: Actor;
@@ -100,6 +103,7 @@ export interface AuditEntry {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** A comparison of both sides: `refill verify`, or that of a run. `ok` is null until it has ended. */
 export interface Verification {
   readonly id: string;
   readonly at: Instant;
@@ -117,11 +121,21 @@ export type PlanSummary = Pick<
   'id' | 'createdAt' | 'createdBy' | 'tenant' | 'dataset' | 'strategy' | 'range' | 'cost'
 >;
 
+/** Which drift, and how much of it at once: a run can have millions of rows of it. */
 export interface DriftFilter {
   readonly table?: string;
   readonly limit: number;
   /** The last row of the page before: only what follows it is returned. */
   readonly after?: Drift;
+}
+
+/** Windows at once that somebody has set for a cluster, or for all of them, while runs are at work. */
+export interface LiveLimit {
+  /** Null: every cluster that has none of its own. */
+  readonly cluster: string | null;
+  readonly windows: number;
+  readonly setBy: Actor;
+  readonly setAt: Instant;
 }
 
 /**
@@ -135,15 +149,6 @@ export interface DriftFilter {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
-/** Windows at once that somebody has set for a cluster, or for all of them, while runs are at work. */
-export interface LiveLimit {
-  /** Null: every cluster that has none of its own. */
-  readonly cluster: string | null;
-  readonly windows: number;
-  readonly setBy: Actor;
-  readonly setAt: Instant;
-}
-
 export interface Ledger extends FleetLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
