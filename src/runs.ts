@@ -73,7 +73,12 @@ export class Runs {
     const ledger = await this.#environment.ledger();
     const run = await this.#choose(id, ['running', 'paused'], 'to resume');
     if (run.state !== 'running' && run.state !== 'paused') {
-      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state}, so there is nothing to resume`);
+      throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state}, so there is nothing to resume`, {
+        hint:
+          run.state === 'succeeded'
+            ? 'It is done.'
+            : `\`refill retry ${run.id}\` begins again what is not proven; what is proven stays.`,
+      });
     }
     const prepared = await this.#prepare(ledger, run);
     if (run.holder === null) {

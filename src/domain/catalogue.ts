@@ -128,7 +128,7 @@ export const CATALOGUE = {
   PG_UNREACHABLE: retried(
     'postgres',
     'Postgres does not answer.',
-    'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill resume`.',
+    'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry`.',
   ),
   PG_AUTH: failed(
     'postgres',
@@ -164,17 +164,17 @@ export const CATALOGUE = {
   CH_UNREACHABLE: retried(
     'clickhouse',
     'ClickHouse does not answer.',
-    'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill resume`.',
+    'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry`.',
   ),
   CH_SHARD_UNREACHABLE: retried(
     'clickhouse',
     'No replica of a shard answers: what it holds is unknown, and nothing can be deleted or proven there.',
-    'Bring one of its replicas back; a run that it stopped goes on with `refill resume`.',
+    'Bring one of its replicas back; a run that it stopped goes on with `refill retry`.',
   ),
   CH_KEEPER_UNREACHABLE: retried(
     'clickhouse',
     'ClickHouse has lost its Keeper (or ZooKeeper): its replicated tables are read-only meanwhile.',
-    'Bring the Keeper back; a run that it stopped goes on with `refill resume`.',
+    'Bring the Keeper back; a run that it stopped goes on with `refill retry`.',
   ),
   CH_REPLICA_BEHIND: retried(
     'clickhouse',
@@ -203,7 +203,7 @@ export const CATALOGUE = {
   CH_READ_ONLY: failed(
     'clickhouse',
     'The target table or server is read-only.',
-    'Make it writable, then run `refill resume`.',
+    'Make it writable, then run `refill retry`.',
   ),
   CH_VALUE: failed(
     'clickhouse',
@@ -220,7 +220,7 @@ export const CATALOGUE = {
     'ClickHouse is overloaded, out of memory, or slow.',
     'It is tried again by itself; if it stays, lower `limits.windows`.',
   ),
-  CH_DISK_FULL: failed('clickhouse', 'ClickHouse has no disk left.', 'Make room, then run `refill resume`.'),
+  CH_DISK_FULL: failed('clickhouse', 'ClickHouse has no disk left.', 'Make room, then run `refill retry`.'),
   CH_QUERY: failed(
     'clickhouse',
     'ClickHouse refuses a statement of ours.',
