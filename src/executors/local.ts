@@ -246,7 +246,7 @@ async function keepFailure(
   const error = asRefillError(thrown);
   const record = error.toJSON();
   if ('window' in unit) {
-    const window = (await ledger.windows(run.id)).find((w) => w.id === unit.window);
+    const [window] = await ledger.windows(run.id, { window: unit.window });
     await kept(ledger.failWindow(run.id, unit.window, record));
     if (window)
       events.push({
@@ -262,7 +262,7 @@ async function keepFailure(
       });
     return;
   }
-  const del = (await ledger.deletes(run.id)).find((d) => d.id === unit.delete);
+  const [del] = await ledger.deletes(run.id, unit.delete);
   // Nothing of a delete was sent when its proof failed before it: its windows say why, and `retry` writes them again.
   if (error.code !== 'PROOF_FAILED') await kept(ledger.failDelete(run.id, unit.delete, record));
   if (del)

@@ -1,7 +1,7 @@
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { Sql } from './connection.ts';
 import { json } from './json.ts';
-import type { AttemptRecord, SourceSums } from './ledger.ts';
+import type { AttemptRecord, SourceSums, UnitsOf } from './ledger.ts';
 import { moveWindows } from './windows.ts';
 
 type AttemptState = AttemptRecord['state'];
@@ -106,16 +106,14 @@ async function lockWindow(sql: Sql, run: string, window: number): Promise<void> 
   await sql.rows('SELECT FROM refill.run_window WHERE run = $1 AND id = $2 FOR UPDATE', [run, window]);
 }
 
-export async function readAttempts(
-  sql: Sql,
-  run: string,
-  window: number | undefined,
-): Promise<readonly AttemptRecord[]> {
+export async function readAttempts(sql: Sql, run: string, of: UnitsOf = {}): Promise<readonly AttemptRecord[]> {
   return await sql.rows<AttemptRecord>(
     `SELECT window_id AS "window", attempt, state, version, queries FROM refill.attempt
       WHERE run = $1 AND ($2::integer IS NULL OR window_id = $2)
+        AND ($3::integer IS NULL
+             OR window_id IN (SELECT id FROM refill.run_window w WHERE w.run = $1 AND w.delete_id = $3))
       ORDER BY window_id, attempt`,
-    [run, window ?? null],
+    [run, of.window ?? null, of.delete ?? null],
   );
 }
 

@@ -52,6 +52,12 @@ export interface WindowRecord extends Range {
   readonly error: ErrorRecord | null;
 }
 
+/** Which of a run's windows: a run may have very many, and a step needs a few of them. */
+export interface UnitsOf {
+  readonly window?: number;
+  readonly delete?: number;
+}
+
 /** A delete of a run: a part of its range, on all tables of the plan. */
 export interface DeleteRecord extends Range {
   readonly id: number;
@@ -200,9 +206,10 @@ export interface Ledger extends FleetLedger {
    */
   retry(run: string, actor: Actor): Promise<number>;
 
-  /** In the order of their ids, as `deletes`. */
-  windows(run: string): Promise<readonly WindowRecord[]>;
-  deletes(run: string): Promise<readonly DeleteRecord[]>;
+  /** In the order of their ids: all, one, or those of a delete. */
+  windows(run: string, of?: UnitsOf): Promise<readonly WindowRecord[]>;
+  /** In the order of their ids: all, or one. */
+  deletes(run: string, id?: number): Promise<readonly DeleteRecord[]>;
   /** The window becomes `writing`, its earlier `started` attempts `abandoned`, and the next attempt is kept. */
   startAttempt(
     run: string,
@@ -224,8 +231,8 @@ export interface Ledger extends FleetLedger {
   failAttempt(run: string, window: number, attempt: number, error: ErrorRecord, final: boolean): Promise<void>;
   /** A window that is not `done` fails, with the attempt that is at work on it. */
   failWindow(run: string, window: number, error: ErrorRecord): Promise<void>;
-  /** All attempts of a run, or of one window. */
-  attempts(run: string, window?: number): Promise<readonly AttemptRecord[]>;
+  /** All attempts of a run, of one window, or of the windows of a delete. */
+  attempts(run: string, of?: UnitsOf): Promise<readonly AttemptRecord[]>;
   /** Of the window's last attempt that is done; `snapshot` is its version. A `BUG` where there is none. */
   sums(run: string, window: number): Promise<{ readonly snapshot: string; readonly tables: readonly SourceSums[] }>;
 

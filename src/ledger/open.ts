@@ -103,8 +103,8 @@ function ledgerOn(db: Database): Ledger {
     liveLimit: (cluster) => liveLimits.readLiveLimit(db, cluster),
     setLiveLimit: (cluster, most, actor) => db.transaction((sql) => liveLimits.setLiveLimit(sql, cluster, most, actor)),
 
-    windows: (run) => windows.readWindows(db, run),
-    deletes: (run) => deletes.readDeletes(db, run),
+    windows: (run, of) => windows.readWindows(db, run, of),
+    deletes: (run, id) => deletes.readDeletes(db, run, id),
     startAttempt: (run, window, version, queries) =>
       db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
     finishAttempt: (run, window, attempt, result) =>
@@ -112,7 +112,7 @@ function ledgerOn(db: Database): Ledger {
     failAttempt: (run, window, attempt, error, final) =>
       db.transaction((sql) => attempts.failAttempt(sql, run, window, attempt, error, final)),
     failWindow: (run, window, error) => db.transaction((sql) => windows.failWindow(sql, run, window, error)),
-    attempts: (run, window) => attempts.readAttempts(db, run, window),
+    attempts: (run, of) => attempts.readAttempts(db, run, of),
     sums: (run, window) => db.transaction((sql) => attempts.readSums(sql, run, window)),
 
     planMutations: (run, del, mutations) => db.transaction((sql) => deletes.planMutations(sql, run, del, mutations)),

@@ -2,7 +2,7 @@ import { RefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { WindowState } from '../domain/states.ts';
 import type { Sql } from './connection.ts';
 import { json } from './json.ts';
-import type { WindowRecord } from './ledger.ts';
+import type { UnitsOf, WindowRecord } from './ledger.ts';
 import { checkMove, WINDOW_MOVES, WINDOW_RETRY_MOVES } from './moves.ts';
 
 /**
@@ -48,12 +48,13 @@ export async function failWindow(sql: Sql, run: string, window: number, error: E
   );
 }
 
-export async function readWindows(sql: Sql, run: string): Promise<readonly WindowRecord[]> {
+export async function readWindows(sql: Sql, run: string, of: UnitsOf = {}): Promise<readonly WindowRecord[]> {
   return await sql.rows<WindowRecord>(
     `SELECT id, delete_id AS "delete", range_from AS "from", range_to AS "to", source_rows AS "sourceRows", state,
             attempts, attempts - attempts_before_retry AS "attemptsSinceRetry",
             started_at AS "startedAt", finished_at AS "finishedAt", error
-       FROM refill.run_window WHERE run = $1 ORDER BY id`,
-    [run],
+       FROM refill.run_window
+      WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::integer IS NULL OR delete_id = $3) ORDER BY id`,
+    [run, of.window ?? null, of.delete ?? null],
   );
 }

@@ -42,10 +42,8 @@ export interface RunStepsOptions {
 export function createRunSteps({ bench, ledger, run, plan, signal, reports }: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
 
-  const windowsOf = async (del: number) => (await ledger.windows(run)).filter((w) => w.delete === del);
-
   const deleteOf = async (id: number) => {
-    const found = (await ledger.deletes(run)).find((d) => d.id === id);
+    const [found] = await ledger.deletes(run, id);
     if (!found) throw new RefillError('BUG', `run ${run} has no delete ${id}`);
     return found;
   };
@@ -70,8 +68,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
   /** Which rows in a delete's range are the run's own. */
   async function versionsOf(del: number): Promise<RunVersions | undefined> {
     if (strategy !== 'replace') return undefined;
-    const ids = new Set((await windowsOf(del)).map((w) => w.id));
-    const attempts = (await ledger.attempts(run)).filter((a) => ids.has(a.window));
+    const attempts = await ledger.attempts(run, { delete: del });
     const newest = newestDone(attempts);
     const current = [...newest.values()];
     return {
@@ -82,7 +79,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
   }
 
   async function proofWindows(del: number): Promise<ProofWindow[]> {
-    const windows = await windowsOf(del);
+    const windows = await ledger.windows(run, { delete: del });
     return Promise.all(
       windows.map(async (w): Promise<ProofWindow> => {
         const { snapshot, tables } = await ledger.sums(run, w.id);
@@ -118,14 +115,14 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     },
 
     async writeWindow(id) {
-      const window = (await ledger.windows(run)).find((w) => w.id === id);
+      const [window] = await ledger.windows(run, { window: id });
       if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
         return;
       }
-      const earlier = await ledger.attempts(run, id);
+      const earlier = await ledger.attempts(run, { window: id });
       await endQueries(
         bench,
         earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),

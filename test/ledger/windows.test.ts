@@ -37,12 +37,12 @@ test('an attempt that was killed is abandoned by the next, and can no longer be 
   await expect(ledger.failAttempt(run, 1, 1, FAILURE, true)).rejects.toMatchObject({ code: 'RUN_STATE' });
   expect((await ledger.windows(run))[0]).toMatchObject({ state: 'writing', attempts: 2, error: null });
   await ledger.finishAttempt(run, 1, 2, { rows: 70, sums: [] });
-  expect(await ledger.attempts(run, 1)).toMatchObject([
+  expect(await ledger.attempts(run, { window: 1 })).toMatchObject([
     { attempt: 1, state: 'abandoned', version: VERSION },
     { attempt: 2, state: 'done', version: '2026-01-15 07:00:00.000001' },
   ]);
   expect((await ledger.sums(run, 1)).snapshot).toBe('2026-01-15 07:00:00.000001');
-  expect(await ledger.attempts(run, 2)).toEqual([]);
+  expect(await ledger.attempts(run, { window: 2 })).toEqual([]);
 });
 
 test('an attempt that fails leaves the window pending, and the last one leaves it failed', async () => {

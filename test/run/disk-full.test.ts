@@ -9,7 +9,9 @@ test.each(['purge', 'replace'] as const)(
     await fillCards(t);
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
     // A table may have a threshold of its own under which ClickHouse refuses an insert as it does on a full disk.
-    await t.ch.command({ query: `ALTER TABLE score MODIFY SETTING min_free_disk_bytes_to_perform_insert = ${1e18}` });
+    await t.ch.command({
+      query: 'ALTER TABLE score MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000000',
+    });
     const { result } = await ended(t.refill.run(plan.id));
     expect(result).toMatchObject({ state: 'failed', error: { code: 'CH_DISK_FULL' } });
     expect(result.error?.hint).toContain('refill retry');
