@@ -96,8 +96,8 @@ class Execution {
     this.#options = options;
     this.#events = events;
     this.#stop = stop;
-    // Every run at work listens to both.
-    setMaxListeners(0, stop.signal, this.#leave.signal);
+    // Every run at work listens to it.
+    setMaxListeners(0, this.#leave.signal);
     const { fleetWindows, clusterWindows, serverWindows, windows } = options.limits;
     this.#shares = createShares({
       total: fleetWindows,

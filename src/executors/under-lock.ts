@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { RefillError } from '../domain/errors.ts';
 import type { RunLock } from '../ledger/ledger.ts';
 import { createEventQueue, type EventQueue } from './events.ts';
@@ -18,6 +19,8 @@ export interface LockedWork<T> {
  */
 export async function* underLock<T>(lock: RunLock, { name, force, work }: LockedWork<T>): AsyncGenerator<T> {
   const stop = new AbortController();
+  // Whatever is at work listens to it, and there is no telling how much that is.
+  setMaxListeners(0, stop.signal);
   const events = createEventQueue<T>();
   void lock.lost.then((error) =>
     stop.abort(

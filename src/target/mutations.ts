@@ -1,12 +1,13 @@
 import { chLiteral } from '../dataset/sql.ts';
 import type { Target } from './clickhouse.ts';
 import { clickhouseError } from './errors.ts';
-import { localName, type TargetTable } from './tables.ts';
+import { isReplicated, localName, type TargetTable } from './tables.ts';
 import { ALL_REPLICAS, answering, everyReplica, type Replica, SELF, type Topology } from './topology.ts';
 
 /** What `system.mutations` of one server says of a mutation of ours. */
 export interface MutationStatus {
   readonly id: string;
+  /** Whether it is done, by the server's word and by its parts. */
   readonly done: boolean;
   readonly killed: boolean;
   /** Names of the parts that it has not passed. */
@@ -58,7 +59,7 @@ export function conditionOf(statement: string): string {
 export async function findMutation(
   target: Target,
   topology: Topology,
-  table: Pick<TargetTable, 'database' | 'name'>,
+  table: Pick<TargetTable, 'database' | 'name' | 'engine'>,
   nonce: string,
 ): Promise<MutationLook> {
   const alive = await answering(target, topology);
@@ -70,9 +71,12 @@ export async function findMutation(
     parts: string[];
     fail: string;
     part: string;
+    partitions: string[];
+    numbers: string[];
   }>(
     `SELECT ${SELF} AS self, mutation_id AS id, is_done AS done, is_killed AS killed, parts_to_do_names AS parts,
-       latest_fail_reason AS fail, latest_failed_part AS part
+       latest_fail_reason AS fail, latest_failed_part AS part,
+       block_numbers.partition_id AS partitions, arrayMap(n -> toString(n), block_numbers.number) AS numbers
      FROM ${everyReplica(topology, 'system.mutations')}
      WHERE database = {database:String} AND table = {table:String} AND position(command, {nonce:String}) > 0
      ORDER BY create_time`,
@@ -80,14 +84,17 @@ export async function findMutation(
     ALL_REPLICAS,
   );
   // The last one counts, where there are several.
+  const last = new Map(rows.map((row) => [row.self, row]));
+  const done = [...last.values()].filter((row) => row.done === 1);
+  const before = isReplicated(table) ? await partsBefore(target, topology, table, done) : new Map<string, string[]>();
   const statuses = new Map(
-    rows.map((row): [string, MutationStatus] => [
+    [...last.values()].map((row): [string, MutationStatus] => [
       row.self,
       {
         id: row.id,
-        done: row.done === 1,
+        done: row.done === 1 && !before.has(row.self),
         killed: row.killed === 1,
-        partsLeft: row.parts,
+        partsLeft: before.get(row.self) ?? row.parts,
         failReason: row.fail,
         failedPart: row.part,
       },
@@ -102,6 +109,49 @@ export async function findMutation(
       }),
     ]),
   );
+}
+
+/** Of a mutation on a server: its number in each partition that it is about. */
+interface Numbered {
+  readonly self: string;
+  readonly partitions: readonly string[];
+  readonly numbers: readonly string[];
+}
+
+/**
+ * Active parts that a mutation has not passed, by server. A replica calls a mutation done while some of its parts are
+ * still waiting to be replaced, where an earlier mutation was taken back just then: what such a part holds is read, and
+ * would be taken for rows that the delete has left. A part's version is the number of the last mutation that it has
+ * passed, or of the insert that made it, whichever is later.
+ */
+async function partsBefore(
+  target: Target,
+  topology: Topology,
+  table: Pick<TargetTable, 'database' | 'name'>,
+  mutations: readonly Numbered[],
+): Promise<Map<string, string[]>> {
+  const numberOf = new Map(
+    mutations.map(({ self, partitions, numbers }) => [
+      self,
+      new Map(partitions.map((partition, index) => [partition, BigInt(numbers[index] ?? 0)])),
+    ]),
+  );
+  // Partitions count by themselves: the largest number only keeps what is newer than all of them on the servers.
+  const largest = mutations.flatMap(({ numbers }) => numbers.map(BigInt)).reduce((a, b) => (a > b ? a : b), 0n);
+  const found = new Map<string, string[]>();
+  if (largest === 0n) return found;
+  const parts = await target.rows<{ self: string; partition: string; name: string; version: string }>(
+    `SELECT ${SELF} AS self, partition_id AS partition, name, toString(data_version) AS version
+     FROM ${everyReplica(topology, 'system.parts')}
+     WHERE database = {database:String} AND table = {table:String} AND active AND data_version < ${largest}`,
+    { database: table.database, table: table.name },
+    ALL_REPLICAS,
+  );
+  for (const { self, partition, name, version } of parts) {
+    const number = numberOf.get(self)?.get(partition);
+    if (number !== undefined && BigInt(version) < number) found.set(self, [...(found.get(self) ?? []), name]);
+  }
+  return found;
 }
 
 /** Whether a statement with this text waits in the cluster's queue, or has been there not long ago. */
