@@ -85,12 +85,12 @@ function versionPrecision(definition: TableDefinition, target: TargetColumns): n
   return precision >= 3 ? precision : null;
 }
 
-/** Which source rows a statement is about: those of a range, or those of some keys. */
+/** Which source rows a statement is about: those of a range, those of some keys, or of some keys in a range. */
 export type Scope = Parameters &
   ({ readonly range: NonNullable<Parameters['range']> } | { readonly keys: readonly string[] });
 
 function fromClause(table: TableDefinition, scope: Scope): string {
-  const rows = scope.keys ? table.source.rowsByKey : table.source.rowsInRange;
+  const rows = scope.range ? table.source.rowsInRange : table.source.rowsByKey;
   return `FROM ${table.source.from.replace(/(?<![:\w]):rows\b/u, () => `(${rows})`)}`;
 }
 
@@ -115,19 +115,19 @@ function targetLine(table: CompiledTable): string {
 }
 
 /**
- * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `xx`, `murmur`
- * and `bucket` of a SELECT or a WITH.
+ * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `refill_xx`,
+ * `refill_murmur` and `refill_bucket` of a SELECT or a WITH: a column of the table's own may be called anything.
  *
  * @param misplaced A condition for rows that are not where they should be: their hash is another one, so that they
  * count as different wherever hashes are compared.
  */
 export function targetHash(table: CompiledTable, misplaced = ''): string {
-  const own = misplaced === '' ? 'xxHash32(line)' : `bitXor(xxHash32(line), toUInt32(${misplaced}))`;
-  return `${targetLine(table)} AS line, ${own} AS xx, murmurHash3_32(line) AS murmur, bitAnd(xx, ${BUCKETS - 1}) AS bucket`;
+  const own = misplaced === '' ? 'xxHash32(refill_line)' : `bitXor(xxHash32(refill_line), toUInt32(${misplaced}))`;
+  return `${targetLine(table)} AS refill_line, ${own} AS refill_xx, murmurHash3_32(refill_line) AS refill_murmur, bitAnd(refill_xx, ${BUCKETS - 1}) AS refill_bucket`;
 }
 
 /** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
-export const HASH_TEXT = `lower(concat(leftPad(hex(xx), 8, '0'), leftPad(hex(murmur), 8, '0')))`;
+export const HASH_TEXT = `lower(concat(leftPad(hex(refill_xx), 8, '0'), leftPad(hex(refill_murmur), 8, '0')))`;
 
 /** Postgres: the expression of one of a table's columns. */
 function expression(table: CompiledTable, name: string): string {

@@ -59,6 +59,10 @@ export const CATALOGUE = {
     'Several clusters or databases hold a tenant of this name.',
     'Name the cluster with --cluster, or list the tenant with its database in the configuration.',
   ),
+  DATASET_DISAGREES: config(
+    "A dataset's rowsInRange and rowsByKey do not find the same rows, so that nothing can be proven.",
+    'Correct one of the two: a row whose time lies in a range is to be found by that range as well as by its key.',
+  ),
   DATASET_UNKNOWN: config('No such dataset in the configuration.', 'Name one that is listed under `datasets`.'),
   DATASET_INVALID: config(
     'The dataset does not fit the databases: a column or table is missing, or types do not fit.',

@@ -45,6 +45,7 @@ export interface PlannedTableDelete {
 export interface Warning {
   readonly code:
     | 'SOURCE_SCAN'
+    | 'SOURCE_SMALLER'
     | 'NO_VERSION_COLUMN'
     | 'OWNER_UNCLEAR'
     | 'VERSION_IN_FUTURE'

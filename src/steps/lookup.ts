@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { HASH_TEXT, readStatement } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
 import type { SourceRow, TargetRow } from '../domain/classify.ts';
@@ -41,27 +42,31 @@ async function lookupSource(
   table: BenchTable,
   keys: readonly string[],
 ): Promise<Map<string, SourceRow>> {
+  return withSource(bench.source, async (source) => {
+    const possible = await possibleKeys(bench, table, source, keys);
+    if (possible.length === 0) return new Map();
+    return readRows(table, source.copy(readStatement(table, { tenant: bench.tenant, keys: possible })));
+  });
+}
+
+/** The rows of a `readStatement`, by key. */
+export async function readRows(table: BenchTable, copy: Readable): Promise<Map<string, SourceRow>> {
   const names = [...table.columns.keys()];
   const [keyField, timeField] = [1 + names.indexOf(table.definition.key), 1 + names.indexOf(table.definition.time)];
   const hash = { xx: 0, murmur: 0 };
   const found = new Map<string, SourceRow>();
-  await withSource(bench.source, async (source) => {
-    const possible = await possibleKeys(bench, table, source, keys);
-    if (possible.length === 0) return;
-    const copy = source.copy(readStatement(table, { tenant: bench.tenant, keys: possible }));
-    try {
-      await readLines(copy, (bytes, start, end) => {
-        const fields = fieldStarts(bytes, start, end);
-        const text = (field: number) =>
-          unescapeField(bytes.toString('utf8', fields[field], (fields[field + 1] ?? 1) - 1));
-        hashRow(bytes, fields[1] ?? 0, end, hash);
-        const time = instant(Math.floor(Number(text(timeField)) * table.timeTickMs));
-        found.set(text(keyField), { excluded: text(0) || null, time, hash: hashText(hash) });
-      });
-    } catch (error) {
-      throw postgresError(error, `looking up rows of ${table.definition.name}`);
-    }
-  });
+  try {
+    await readLines(copy, (bytes, start, end) => {
+      const fields = fieldStarts(bytes, start, end);
+      const text = (field: number) =>
+        unescapeField(bytes.toString('utf8', fields[field], (fields[field + 1] ?? 1) - 1));
+      hashRow(bytes, fields[1] ?? 0, end, hash);
+      const time = instant(Math.floor(Number(text(timeField)) * table.timeTickMs));
+      found.set(text(keyField), { excluded: text(0) || null, time, hash: hashText(hash) });
+    });
+  } catch (error) {
+    throw postgresError(error, `looking up rows of ${table.definition.name}`);
+  }
   return found;
 }
 
@@ -69,7 +74,7 @@ async function lookupSource(
  * The keys that the source's type can hold: a target's row, or what a person asks for, may have one that is no number or
  * no UUID. Postgres says so when it plans the statement, whatever rows there are.
  */
-async function possibleKeys(
+export async function possibleKeys(
   bench: Workbench,
   table: BenchTable,
   source: Source,
@@ -100,7 +105,9 @@ async function lookupTarget(
   const key = `toString(${identifier(definition.key)})`;
   const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
   const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null; m: number }>(
-    `SELECT k, ${HASH_TEXT} AS h, t, v, m FROM (SELECT ${key} AS k, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS m, toString(${timeMs(definition)}) AS t, ${version} AS v
+    `SELECT refill_key AS k, ${HASH_TEXT} AS h, refill_time AS t, refill_version AS v, refill_misplaced AS m
+     FROM (SELECT ${key} AS refill_key, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS refill_misplaced,
+       toString(${timeMs(definition)}) AS refill_time, ${version} AS refill_version
      ${from(table.target, true)}
      WHERE ${inRangeFinal(table.target, definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
     {},

@@ -11,10 +11,11 @@ import { rowsToRewrite } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
+import { refuseSampledDisagreement } from './agreement.ts';
 import { deleteCondition } from './delete.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { rowsIn, type SurveyCounts, survey } from './survey.ts';
-import { fingerprint, type Workbench } from './workbench.ts';
+import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
   readonly id: string;
@@ -160,8 +161,11 @@ async function warningsOf(
   windows: readonly CutWindow[],
   aim: number,
 ): Promise<Warning[]> {
+  const largest = largestOf(windows, options.range);
+  await refuseSampledDisagreement(bench, largest);
   const warnings: Warning[] = [
-    ...(await checkSourceQueries(bench, largestOf(windows, options.range))),
+    ...(await checkSourceQueries(bench, largest)),
+    ...emptiedSource(counts),
     ...(await ownerWarnings(bench, counts)),
     ...(await futureVersions(bench, strategy, options.range)),
   ];
@@ -199,24 +203,47 @@ async function warningsOf(
   return warnings;
 }
 
-async function ownerWarnings(bench: Workbench, counts: readonly TableCount[]): Promise<Warning[]> {
-  const table = bench.tables[0];
-  const owner = table?.definition.owner;
-  if (!table || !owner) return [];
+/** Under this share of the target's rows in the source, the source is rather at fault than the target. */
+const EMPTIED_SHARE = 0.5;
+
+/** A wrong server, half a restore and an emptied table look like a target in which everything is too much. */
+function emptiedSource(counts: readonly TableCount[]): Warning[] {
+  return counts
+    .filter((c) => c.source < c.targetKeys * EMPTIED_SHARE)
+    .map((c) => ({
+      code: 'SOURCE_SMALLER',
+      table: c.table,
+      message: `the source has ${c.source.toLocaleString('en')} rows for ${c.table} and the target ${c.targetKeys.toLocaleString('en')}: the others would be deleted and not written again; is it the right source, and whole?`,
+    }));
+}
+
+/** The owners of a table's rows other than the tenant; ten at most. */
+async function otherOwners(bench: Workbench, table: BenchTable): Promise<readonly string[]> {
+  const { owner } = table.definition;
+  if (!owner) return [];
   const [customer, profile] = [identifier(owner.customer), identifier(owner.profile)];
-  const owners = await bench.target.rows<{ customer: string; profile: string }>(
-    `SELECT DISTINCT ${customer} AS customer, ${profile} AS profile ${from(table.target, false)}
+  const owners = await bench.target.rows<{ refill_customer: string; refill_profile: string }>(
+    `SELECT DISTINCT ${customer} AS refill_customer, ${profile} AS refill_profile ${from(table.target, false)}
      WHERE NOT (${ofTenant(table.definition, bench.tenant).join(' AND ')}) LIMIT 10`,
   );
-  if (owners.length === 0) return [];
-  const names = owners.map(formatTenant).join(', ');
+  return owners.map((o) => formatTenant({ customer: o.refill_customer, profile: o.refill_profile }));
+}
+
+async function hasOwnRows(bench: Workbench, table: BenchTable): Promise<boolean> {
+  if (!table.definition.owner) return false;
+  const rows = await bench.target.rows(
+    `SELECT 1 AS refill_one ${from(table.target, false)} WHERE ${ofTenant(table.definition, bench.tenant).join(' AND ')} LIMIT 1`,
+  );
+  return rows.length > 0;
+}
+
+async function ownerWarnings(bench: Workbench, counts: readonly TableCount[]): Promise<Warning[]> {
+  const owners = new Set((await Promise.all(bench.tables.map((table) => otherOwners(bench, table)))).flat());
+  if (owners.size === 0) return [];
+  const names = [...owners].join(', ');
   const own =
     counts.some((c) => c.target > 0) ||
-    (
-      await bench.target.rows(
-        `SELECT 1 AS one ${from(table.target, false)} WHERE ${ofTenant(table.definition, bench.tenant).join(' AND ')} LIMIT 1`,
-      )
-    ).length > 0;
+    (await Promise.all(bench.tables.map((table) => hasOwnRows(bench, table)))).includes(true);
   if (!own)
     throw new RefillError(
       'OWNER_UNCLEAR',
@@ -234,15 +261,16 @@ async function futureVersions(bench: Workbench, strategy: Strategy, range: Range
   if (strategy !== 'replace') return [];
   const warnings: Warning[] = [];
   for (const { definition, target } of bench.tables) {
-    const [row] = await bench.target.rows<{ rows: string }>(
-      `SELECT toString(count()) AS rows ${from(target, false)}
+    const [row] = await bench.target.rows<{ refill_rows: string }>(
+      `SELECT toString(count()) AS refill_rows ${from(target, false)}
        WHERE ${inRange(definition, bench.tenant, range)} AND ${identifier(definition.version ?? '')} > now64(6, 'UTC') + INTERVAL 1 MINUTE`,
     );
-    if (Number(row?.rows ?? 0) === 0) continue;
+    const rows = Number(row?.refill_rows ?? 0);
+    if (rows === 0) continue;
     warnings.push({
       code: 'VERSION_IN_FUTURE',
       table: definition.name,
-      message: `${Number(row?.rows).toLocaleString('en')} rows of ${definition.name} carry a version in the future: replace can neither beat nor delete them, purge can`,
+      message: `${rows.toLocaleString('en')} rows of ${definition.name} carry a version in the future: replace can neither beat nor delete them, purge can`,
     });
   }
   return warnings;

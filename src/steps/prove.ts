@@ -5,6 +5,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { DriftKind, Instant, Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { type Buckets, type RunVersions, targetSums } from '../target/count.ts';
+import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
 import { type KeyFacts, lookup, LOOKUP_BATCH } from './lookup.ts';
 import { findSuspects, type Suspects, unequalBuckets } from './suspects.ts';
@@ -60,6 +61,7 @@ export async function prove(bench: Workbench, windows: readonly ProofWindow[], o
     for (const key of suspects.keys())
       if (options.known?.has(driftId({ table: table.definition.name, key }))) suspects.delete(key);
     const settled = await settle(bench, table, suspects, options.range ?? wholeOf(windows), options);
+    if (settled.doubtful.length > 0) await refuseDisagreement(bench, table, windows, settled.doubtful);
     drift.push(...settled.drift);
     const shares = byWindow(windows, settled);
     proofs.push(...sides.map((side, index) => proofOf(table, side, shares[index] ?? NOTHING)));
@@ -98,10 +100,10 @@ interface Settled {
   readonly unsettled: readonly { readonly key: string; readonly time: Instant | null }[];
 }
 
-/** The source row's hash where it should be in the range, else null: what has to stay for a difference to count. */
-function sourceState(facts: KeyFacts, range: Range): string | null {
-  const { source } = facts;
-  return source && source.excluded === null && source.time >= range.from && source.time < range.to ? source.hash : null;
+/** What became of suspects. */
+interface Looked extends Settled {
+  /** Keys that are right by themselves, and of which their window said something else: it changed, or it is not asked alike. */
+  readonly doubtful: readonly string[];
 }
 
 /**
@@ -114,8 +116,9 @@ async function settle(
   suspects: Suspects,
   range: Range,
   options: ProveOptions,
-): Promise<Settled> {
+): Promise<Looked> {
   const drift: Drift[] = [];
+  const doubtful: string[] = [];
   let pending = suspects;
   let facts = new Map<string, KeyFacts>();
   for (let look = 1; pending.size > 0 && look <= options.limits.looks; look += 1) {
@@ -126,8 +129,12 @@ async function settle(
     for (const keys of batches([...pending.keys()], LOOKUP_BATCH)) {
       for (const [key, found] of await lookup(bench, table, keys, range, options.since)) {
         const verdict = classify(found.source, found.targets, range);
-        if (verdict.verdict === 'present' || verdict.verdict === 'excluded') continue;
-        const state = sourceState(found, range);
+        // What has to stay for a difference to count.
+        const state = stateIn(found.source, range);
+        if (verdict.verdict === 'present' || verdict.verdict === 'excluded') {
+          if (suspects.get(key) !== state) doubtful.push(key);
+          continue;
+        }
         if (pending.get(key) === state) {
           const time = state === null ? (found.targets[0]?.time ?? null) : (found.source?.time ?? null);
           drift.push({ table: table.definition.name, key, kind: verdict.verdict, reason: verdict.reason, time });
@@ -140,7 +147,7 @@ async function settle(
     pending = next;
   }
   const unsettled = [...pending.keys()].map((key) => ({ key, time: facts.get(key)?.source?.time ?? null }));
-  return { drift, unsettled };
+  return { drift, unsettled, doubtful };
 }
 
 const NOTHING: Settled = { drift: [], unsettled: [] };

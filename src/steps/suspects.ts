@@ -66,11 +66,11 @@ function targetKeys(
   buckets: readonly number[],
   since: RunVersions | undefined,
 ): string {
-  const some = buckets.length < BUCKETS ? `WHERE bucket IN (${buckets.join(', ')})` : '';
-  return `SELECT key, ${HASH_TEXT} FROM (
-      SELECT toString(${identifier(table.definition.key)}) AS key, ${rowHash(table)}
+  const some = buckets.length < BUCKETS ? `WHERE refill_bucket IN (${buckets.join(', ')})` : '';
+  return `SELECT refill_key, ${HASH_TEXT} FROM (
+      SELECT toString(${identifier(table.definition.key)}) AS refill_key, ${rowHash(table)}
       ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, bench.tenant, range)} AND ${newRows(table, since)})
-    ${some} ORDER BY key`;
+    ${some} ORDER BY refill_key`;
 }
 
 /** Calls back for each key that is not exactly once on both sides with the same hash. */

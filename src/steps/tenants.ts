@@ -81,12 +81,15 @@ async function owners(
   columns: { customer: string; profile: string } | undefined,
 ): Promise<Owners> {
   const [customer, profile] = columns ? [identifier(columns.customer), identifier(columns.profile)] : [`''`, `''`];
-  const rows = await cluster.target.rows<{ customer: string; profile: string; rows: string }>(
-    `SELECT ${customer} AS customer, ${profile} AS profile, toString(count()) AS rows
+  const rows = await cluster.target.rows<{ refill_customer: string; refill_profile: string; refill_rows: string }>(
+    `SELECT ${customer} AS refill_customer, ${profile} AS refill_profile, toString(count()) AS refill_rows
      FROM ${placeOf(table)} GROUP BY 1, 2`,
   );
   return new Map(
-    rows.map((r) => [formatTenant(r), { owner: { customer: r.customer, profile: r.profile }, rows: Number(r.rows) }]),
+    rows.map((r) => {
+      const owner = { customer: r.refill_customer, profile: r.refill_profile };
+      return [formatTenant(owner), { owner, rows: Number(r.refill_rows) }];
+    }),
   );
 }
 

@@ -19,11 +19,11 @@ export async function countByHour(
   tenant: TenantName,
   range: Range,
 ): Promise<HourCount[]> {
-  const rows = await target.rows<{ hour: string; rows: string }>(
-    `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS hour, toString(count()) AS rows
+  const rows = await target.rows<{ refill_hour: string; refill_rows: string }>(
+    `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS refill_hour, toString(count()) AS refill_rows
      ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1`,
   );
-  return rows.map((r) => ({ hour: Number(r.hour) * HOUR_MS, rows: Number(r.rows) }));
+  return rows.map((r) => ({ hour: Number(r.refill_hour) * HOUR_MS, rows: Number(r.refill_rows) }));
 }
 
 /** Distinct keys by UTC day (in days since the epoch), and of the whole range under the key `null`. */
@@ -34,12 +34,27 @@ export async function countKeys(
   range: Range,
 ): Promise<Map<number | null, number>> {
   const rows = await target.rows<{ day: string; keys: string; whole: number }>(
-    `SELECT toString(day) AS day, toString(uniqExact(key)) AS keys, toUInt8(grouping(day) = 1) AS whole
-     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS day, ${identifier(table.definition.key)} AS key
+    `SELECT toString(refill_day) AS day, toString(uniqExact(refill_key)) AS keys, toUInt8(grouping(refill_day) = 1) AS whole
+     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS refill_day, ${identifier(table.definition.key)} AS refill_key
            ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})
-     GROUP BY GROUPING SETS ((day), ())`,
+     GROUP BY GROUPING SETS ((refill_day), ())`,
   );
   return new Map(rows.map((r) => [r.whole === 1 ? null : Number(r.day), Number(r.keys)]));
+}
+
+/** Some keys of a range, always the same ones of the same rows. */
+export async function sampleKeys(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  range: Range,
+  most: number,
+): Promise<readonly string[]> {
+  const rows = await target.rows<{ refill_key: string }>(
+    `SELECT toString(${identifier(table.definition.key)}) AS refill_key ${from(table.target, false)}
+     WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1 ORDER BY cityHash64(refill_key) LIMIT ${most}`,
+  );
+  return rows.map((row) => row.refill_key);
 }
 
 /** Rows of the partitions that have rows in the range: what a delete rewrites. */
@@ -105,18 +120,24 @@ export async function targetSums(
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
   const starts = windows.map((w) => ms(w.from));
-  const rows = await target.rows<{ start: string; bucket: number; rows: string; sum_xx: string; sum_murmur: string }>(
+  const rows = await target.rows<{
+    refill_start: string;
+    refill_bucket: number;
+    refill_rows: string;
+    refill_sums: string;
+  }>(
     // Flat, so that every shard sums its own rows and sends nothing but sums.
     `WITH ${rowHash(table)}
-     SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS start,
-       bucket, toString(count()) AS rows, toString(sum(xx)) AS sum_xx, toString(sum(murmur)) AS sum_murmur
+     SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS refill_start,
+       refill_bucket, toString(count()) AS refill_rows,
+       concat(toString(sum(refill_xx)), '.', toString(sum(refill_murmur))) AS refill_sums
      ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)}
-     GROUP BY start, bucket`,
+     GROUP BY refill_start, refill_bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));
   for (const r of rows) {
-    const buckets = byStart.get(Number(r.start));
-    if (buckets) buckets[String(r.bucket)] = [Number(r.rows), `${r.sum_xx}.${r.sum_murmur}`];
+    const buckets = byStart.get(Number(r.refill_start));
+    if (buckets) buckets[String(r.refill_bucket)] = [Number(r.refill_rows), r.refill_sums];
   }
   return starts.map((s) => byStart.get(s) ?? {});
 }

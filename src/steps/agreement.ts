@@ -1,0 +1,80 @@
+import { readStatement } from '../dataset/compile.ts';
+import type { SourceRow } from '../domain/classify.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Range } from '../domain/words.ts';
+import { withSnapshot, withSource } from '../source/postgres.ts';
+import { sampleKeys } from '../target/count.ts';
+import { LOOKUP_BATCH, possibleKeys, readRows } from './lookup.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** Keys named in an error. */
+const NAMED = 5;
+
+/** The row's hash where it should be in the target with a time in the range, else null. */
+export function stateIn(row: SourceRow | undefined | null, range: Range): string | null {
+  return row && row.excluded === null && row.time >= range.from && row.time < range.to ? row.hash : null;
+}
+
+/**
+ * Asks in one snapshot whether a dataset's `rowsInRange` and `rowsByKey` say the same of some keys. What is written and
+ * counted is found by range, what looks wrong is looked up by key: where the two disagree nothing is proven, and a row
+ * that is right would be deleted without being written again.
+ *
+ * @param windows In time order, without gaps; each is asked by itself, as it was when it was read.
+ * @throws RefillError `DATASET_DISAGREES`
+ */
+export async function refuseDisagreement(
+  bench: Workbench,
+  table: BenchTable,
+  windows: readonly Range[],
+  keys: readonly string[],
+): Promise<void> {
+  const { tenant } = bench;
+  for (let at = 0; at < keys.length; at += LOOKUP_BATCH) {
+    const some = keys.slice(at, at + LOOKUP_BATCH);
+    const batch = await withSource(bench.source, (source) => possibleKeys(bench, table, source, some));
+    if (batch.length === 0) continue;
+    const wrong = await withSnapshot(bench.source, async (snapshot) => {
+      const byKey = await readRows(table, snapshot.copy(readStatement(table, { tenant, keys: batch })));
+      const found: string[] = [];
+      for (const { range, own } of byWindow(windows, batch, byKey)) {
+        const byRange = await readRows(table, snapshot.copy(readStatement(table, { tenant, range, keys: own })));
+        found.push(...own.filter((key) => stateIn(byKey.get(key), range) !== stateIn(byRange.get(key), range)));
+      }
+      return found;
+    });
+    if (wrong.length > 0)
+      throw new RefillError(
+        'DATASET_DISAGREES',
+        `rowsInRange and rowsByKey of ${table.definition.name} do not say the same of ${wrong.length} rows, of key ${wrong.slice(0, NAMED).join(', ')}`,
+        { details: { table: table.definition.name, keys: wrong.slice(0, 100) } },
+      );
+  }
+}
+
+/** Target rows of a window that a plan asks about: enough to meet what is wrong with a query, at the cost of a moment. */
+const SAMPLE = 1000;
+
+/** The same for a sample of the target's rows in a window: those that a run would delete. */
+export async function refuseSampledDisagreement(bench: Workbench, window: Range): Promise<void> {
+  for (const table of bench.tables)
+    await refuseDisagreement(
+      bench,
+      table,
+      [window],
+      await sampleKeys(bench.target, table, bench.tenant, window, SAMPLE),
+    );
+}
+
+/** Keys by the window in which their time lies; those of no window, which a window may yet return, for each of them. */
+function byWindow(
+  windows: readonly Range[],
+  keys: readonly string[],
+  byKey: ReadonlyMap<string, SourceRow>,
+): { readonly range: Range; readonly own: readonly string[] }[] {
+  const nowhere = keys.filter((key) => windows.every((range) => stateIn(byKey.get(key), range) === null));
+  return windows.flatMap((range) => {
+    const own = [...keys.filter((key) => stateIn(byKey.get(key), range) !== null), ...nowhere];
+    return own.length > 0 ? [{ range, own }] : [];
+  });
+}
