@@ -15,17 +15,30 @@ function version(): string {
   return typeof found === 'string' ? found : 'unknown';
 }
 
+/** Why something that was printed did not go out, where its reader did not just go away. */
+let lost: Error | undefined;
+
 /** Aborts when stdout's reader goes away (`| head`): what is written then is dropped, and no stack is printed. */
 function watchReader(): AbortSignal {
   const gone = new AbortController();
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE') lost ??= error;
     gone.abort();
   });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // There is nowhere left to say so.
+  process.stderr.on('error', () => undefined);
   return gone.signal;
+}
+
+/** Waits until what was printed has gone out. Where it could not (a full disk), that is said, and the status is a failure. */
+async function flushed(cli: Cli, status: number): Promise<number> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) =>
+    process.stdout.write('', (thrown) => resolve(thrown)),
+  );
+  if (error && error.code !== 'EPIPE') lost ??= error;
+  if (!lost) return status;
+  const exit = printFailure(cli, new RefillError('OUTPUT_LOST', lost.message, { cause: lost }), false);
+  return status === EXIT.done || status === EXIT.differences ? exit : status;
 }
 
 /** `refill plan` for a command line that begins with plan, `refill` for one that begins with nothing we know. */
@@ -43,6 +56,10 @@ function wantsJson(args: readonly string[]): boolean {
 export async function main(args: readonly string[]): Promise<number> {
   const { stdout, stderr, env } = process;
   const cli = new Cli({ stdout, stderr, env, cwd: process.cwd(), readerGone: watchReader() });
+  return flushed(cli, await command(cli, args));
+}
+
+async function command(cli: Cli, args: readonly string[]): Promise<number> {
   const program = buildProgram(cli, version());
   // What does not drain by itself just ends, with the status that says so.
   const interrupted = (signal: NodeJS.Signals) => {

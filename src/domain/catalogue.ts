@@ -277,6 +277,11 @@ export const CATALOGUE = {
     '`refill status` names them; `refill retry` goes on with all that is not proven.',
   ),
   INTERRUPTED: entry('run', 'retry', EXIT.interrupted, 'Stopped before the end.', '`refill resume` goes on.'),
+  OUTPUT_LOST: failed(
+    'refill',
+    'What was printed could not be written.',
+    'Make room where the output goes, and ask again: what was done is in the ledger.',
+  ),
   BUG: entry(
     'refill',
     'bug',

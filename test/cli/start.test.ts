@@ -177,6 +177,15 @@ describe('a reader that goes away', () => {
     );
     expect(stderr).toBe('');
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'is told from a disk that is full: the status says that output was lost',
+    async () => {
+      const { stdout, stderr } = await bash('$REFILL completion zsh >/dev/full; echo $?');
+      expect(stdout).toBe('4\n');
+      expect(stderr).toMatch(/error OUTPUT_LOST: .*ENOSPC/u);
+    },
+  );
 });
 
 describe('completion', () => {
