@@ -1,5 +1,3 @@
-import type { HealthState } from './indicators.ts';
-
 /*
  * The control law is that of GitLab's batched background migrations: an exponential moving average over the last 20,
  * factor 0.4, held between 90 and 95 % of the aim, at most 1.2 times up and proportional down. Two things differ:
@@ -64,54 +62,4 @@ export function nextRows(rows: number, samples: readonly WindowSample[], limits:
   const share = (rows * secondsPerRow) / limits.aimSeconds;
   if (share >= TARGET_LOW && share <= TARGET_HIGH) return clamp(rows);
   return clamp(rows * Math.min(TARGET_HIGH / share, LARGEST_STEP_UP));
-}
-
-/**
- * How many windows run at once, as data: an overloaded server halves it at once, and it grows by one when as many went
- * well as run side by side. Halving and adding one is what lets several runs on one server settle at equal parts.
- */
-export interface AtOnce {
-  readonly size: number;
-  /** Windows that went well since the last change. */
-  readonly well: number;
-}
-
-/** A run begins with what its limits allow. */
-export const atOnce = (largest: number): AtOnce => ({ size: Math.max(1, largest), well: 0 });
-
-/** A server said that it is overloaded, or an indicator slowed or held the run. */
-export const fewer = ({ size }: AtOnce): AtOnce => ({ size: Math.max(1, Math.floor(size / 2)), well: 0 });
-
-/**
- * A window went well.
- *
- * @param health More come only where it is `go`: what goes well on a slowed server does so because it was slowed.
- */
-export function wentWell(now: AtOnce, largest: number, health: HealthState = 'go'): AtOnce {
-  if (health !== 'go') return { ...now, well: 0 };
-  if (now.well + 1 < now.size || now.size >= largest) return { ...now, well: now.well + 1 };
-  return { size: now.size + 1, well: 0 };
-}
-
-/** What health leads to, once for each change: it is no worse for a server to be slow for long. */
-export function healthChanged(now: AtOnce, from: HealthState, to: HealthState): AtOnce {
-  switch (to) {
-    case 'go':
-      // After a hold one begins: all that waited would otherwise come back at once to what made the server sick.
-      return from === 'hold' ? { size: 1, well: 0 } : now;
-    case 'slow':
-      return from === 'hold' ? { size: 1, well: 0 } : from === 'go' ? fewer(now) : now;
-    case 'hold':
-      return now;
-  }
-}
-
-/**
- * How many windows may run at once just now: the least of what was learnt, what somebody set and what the calendar
- * allows; none while health holds.
- *
- * @param calendar Null where it sets no limit.
- */
-export function windowsNow(now: AtOnce, health: HealthState, largest: number, calendar: number | null = null): number {
-  return health === 'hold' ? 0 : Math.max(0, Math.min(now.size, largest, calendar ?? Number.POSITIVE_INFINITY));
 }

@@ -1,18 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HEALTH_STATES } from '../../src/domain/indicators.ts';
-import {
-  type AtOnce,
-  atOnce,
-  DEFAULT_PACE,
-  fewer,
-  healthChanged,
-  nextRows,
-  smoothed,
-  wentWell,
-  type WindowSample,
-  windowsNow,
-} from '../../src/domain/pace.ts';
+import { DEFAULT_PACE, nextRows, smoothed, type WindowSample } from '../../src/domain/pace.ts';
 
 const limits = { ...DEFAULT_PACE, aimSeconds: 100 };
 const taking = (seconds: number, rows = 100_000, times = 3): WindowSample[] =>
@@ -76,53 +64,4 @@ test('a server that becomes ten times slower is followed within three windows', 
     rows = nextRows(rows, samples, limits);
   }
   expect(rows).toBeLessThan(15_000);
-});
-
-test('an overload halves, and as many as run side by side have to go well for one more', () => {
-  let now = fewer(atOnce(8));
-  expect(now).toEqual({ size: 4, well: 0 });
-  for (let n = 0; n < 3; n++) now = wentWell(now, 8);
-  expect(now).toEqual({ size: 4, well: 3 });
-  expect(wentWell(now, 8)).toEqual({ size: 5, well: 0 });
-  expect(wentWell(now, 8, 'slow')).toEqual({ size: 4, well: 0 });
-  expect(fewer(fewer(fewer(fewer(now)))).size).toBe(1);
-});
-
-test('slow halves once, a hold begins again with one', () => {
-  const eight = atOnce(8);
-  expect(healthChanged(eight, 'go', 'slow').size).toBe(4);
-  expect(healthChanged(eight, 'slow', 'slow').size).toBe(8);
-  expect(healthChanged(eight, 'slow', 'go').size).toBe(8);
-  expect(healthChanged(eight, 'go', 'hold').size).toBe(8);
-  expect(healthChanged(eight, 'hold', 'go').size).toBe(1);
-  expect(healthChanged(eight, 'hold', 'slow').size).toBe(1);
-});
-
-test('the least of what was learnt, set and allowed; none while health holds', () => {
-  const eight = atOnce(8);
-  expect(windowsNow(eight, 'go', 20)).toBe(8);
-  expect(windowsNow(eight, 'slow', 3)).toBe(3);
-  expect(windowsNow(eight, 'go', 20, 1)).toBe(1);
-  expect(windowsNow(eight, 'go', 20, 0)).toBe(0);
-  expect(windowsNow(eight, 'hold', 20, 5)).toBe(0);
-});
-
-test('whatever happens, at least one and never more than the largest is learnt', () => {
-  const event = fc.oneof(
-    fc.constantFrom('well', 'overload'),
-    fc.tuple(fc.constantFrom(...HEALTH_STATES), fc.constantFrom(...HEALTH_STATES)),
-  );
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 30 }), fc.array(event, { maxLength: 100 }), (largest, events) => {
-      let now: AtOnce = atOnce(largest);
-      for (const one of events) {
-        const before = now.size;
-        if (one === 'well') now = wentWell(now, largest);
-        else if (one === 'overload') now = fewer(now);
-        else if (typeof one !== 'string') now = healthChanged(now, one[0], one[1]);
-        expect(now.size).toBeGreaterThanOrEqual(1);
-        expect(now.size).toBeLessThanOrEqual(Math.min(largest, before + 1));
-      }
-    }),
-  );
 });
