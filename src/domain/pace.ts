@@ -1,21 +1,20 @@
 /*
- * The control law is that of GitLab's batched background migrations: an exponential moving average over the last 20,
- * factor 0.4, held between 90 and 95 % of the aim, at most 1.2 times up and proportional down. Two things differ:
+ * The control law of GitLab's batched background migrations, as far as a plan leaves room for it: an exponential moving
+ * average over the last 20 windows, factor 0.4, and proportional down to 95 % of the aim. Three things differ:
  *
- * - GitLab averages the efficiency (time taken by time aimed at), whose old values belong to old sizes: the size runs
- *   past its aim after each change. Here the seconds per row are averaged, which is the same while the size stays.
+ * - GitLab averages the efficiency (time taken by time aimed at), whose old values belong to old sizes. Here the seconds
+ *   per row are averaged, which is the same while the size stays.
  * - GitLab changes nothing before 20 successes. A window of ours takes minutes, so that three have to do.
+ * - Nothing grows. A plan's windows are what was approved; the run cuts them finer where they would take too long. One
+ *   that is too small costs its fixed costs only, and the next plan is cut by the rate that was measured.
  */
 
 /** How many of the last windows are looked at. */
-const SMOOTHED_OVER = 20;
+export const SMOOTHED_OVER = 20;
 /** What the newest window counts for; each older one for 0.6 of the next. */
 const SMOOTHING = 0.4;
-/** Shares of the aim between which the size stays as it is: otherwise every window would have another size. */
-const TARGET_LOW = 0.9;
-const TARGET_HIGH = 0.95;
-/** Up by small steps, as a window that is too large is noticed only when it has hurt; down at once. */
-const LARGEST_STEP_UP = 1.2;
+/** Share of the aim that a window is meant to take. */
+const TARGET = 0.95;
 const SAMPLES_NEEDED = 3;
 /** A window of less than this share of the size (the rest of a partition) tells of fixed costs and of nothing else. */
 const SMALLEST_SHARE = 0.1;
@@ -31,11 +30,9 @@ export interface PaceLimits {
   readonly aimSeconds: number;
   /** Rows that a window has at least. Default 1,000, as with GitLab: below, fixed costs are all there is. */
   readonly smallestRows: number;
-  /** Rows that a window has at most, however fast it goes: what is lost when it is interrupted. Default 50 million. */
-  readonly largestRows: number;
 }
 
-export const DEFAULT_PACE: PaceLimits = { aimSeconds: 120, smallestRows: 1000, largestRows: 50_000_000 };
+export const DEFAULT_PACE: PaceLimits = { aimSeconds: 120, smallestRows: 1000 };
 
 /** The exponential moving average over the last 20; null of nothing. The newest is last. */
 export function smoothed(values: readonly number[]): number | null {
@@ -49,17 +46,15 @@ export function smoothed(values: readonly number[]): number | null {
 }
 
 /**
- * How many rows the next window aims at.
+ * Whether a window takes at least twice as long as is aimed at, by what the last ones took: then half of it is enough.
  *
- * @param rows What the last one aimed at.
+ * @param rows What the window has.
  * @param samples Windows that went well, the newest last. One that failed has no time that it took.
  */
-export function nextRows(rows: number, samples: readonly WindowSample[], limits: PaceLimits = DEFAULT_PACE): number {
-  const clamp = (n: number) => Math.max(limits.smallestRows, Math.min(limits.largestRows, Math.round(n)));
+export function isTooSlow(rows: number, samples: readonly WindowSample[], limits: PaceLimits = DEFAULT_PACE): boolean {
   const telling = samples.filter((s) => s.seconds > 0 && s.rows > 0 && s.rows >= rows * SMALLEST_SHARE);
   const secondsPerRow = smoothed(telling.map((s) => s.seconds / s.rows));
-  if (secondsPerRow === null || telling.length < SAMPLES_NEEDED) return clamp(rows);
-  const share = (rows * secondsPerRow) / limits.aimSeconds;
-  if (share >= TARGET_LOW && share <= TARGET_HIGH) return clamp(rows);
-  return clamp(rows * Math.min(TARGET_HIGH / share, LARGEST_STEP_UP));
+  if (secondsPerRow === null || telling.length < SAMPLES_NEEDED) return false;
+  const meant = Math.max(limits.smallestRows, (TARGET * limits.aimSeconds) / secondsPerRow);
+  return rows >= 2 * meant;
 }

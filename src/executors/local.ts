@@ -326,11 +326,9 @@ function retriedSteps(
           seconds,
         });
       },
+      onCut: (window, parts) => tracker.windowCut(window.id, parts),
       onDelete: (del, state, rows) => {
-        if (state === 'proven') {
-          const covered = plan.windows.filter((w) => w.delete === del.id).map((w) => w.id);
-          tracker.deleteProven(del.id, covered);
-        }
+        if (state === 'proven') tracker.deleteProven(del.id);
         events.push({ type: 'delete', run: run.id, delete: del.id, from: del.from, to: del.to, state, rows });
       },
       onWait: (unit, reason) => tracker.wait(unit, reason),
@@ -360,15 +358,16 @@ function retriedSteps(
   return {
     begin: () => retried('begin', () => steps.begin()),
     async writeWindow(window) {
-      await retried(`window ${window}`, async () => {
+      const parts = await retried(`window ${window}`, async () => {
         begun.set(window, Date.now());
         tracker.windowBegins(window);
-        await steps.writeWindow(window).catch((error: unknown) => {
+        return steps.writeWindow(window).catch((error: unknown) => {
           tracker.windowEnds(window, 'failed', 0);
           throw error;
         });
       });
-      atOnce.wentWell();
+      if (parts.length === 0) atOnce.wentWell();
+      return parts;
     },
     submitDelete: (del) => retried(`delete ${del}`, () => steps.submitDelete(del)),
     awaitDelete: (del) => retried(`delete ${del}`, () => steps.awaitDelete(del)),
