@@ -202,7 +202,8 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       const del = await deleteOf(id);
       const versions = await versionsOf(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      await submitDelete(bench, ledger, run, del, versions, signal);
+      await submitDelete(bench, ledger, run, del, versions, waiting(`delete ${id}`));
+      reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
 
