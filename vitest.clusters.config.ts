@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Clusters of several servers and fleets of many tenants: on servers of their own, slower than `npm test`. */
 export const CLUSTERS = [
   'test/cluster/**/*.test.ts',
-  'test/fleet/{command,control,first}.test.ts',
+  'test/fleet/{command,control,first,governor}.test.ts',
   'test/embedded/fleet.test.ts',
 ];
 

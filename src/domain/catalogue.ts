@@ -131,7 +131,7 @@ export const CATALOGUE = {
   // Servers.
   PG_UNREACHABLE: retried(
     'postgres',
-    'Postgres does not answer.',
+    'Postgres does not answer, or has no connection left.',
     'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry`.',
   ),
   PG_AUTH: failed(
@@ -156,7 +156,7 @@ export const CATALOGUE = {
   ),
   PG_RESOURCES: retried(
     'postgres',
-    'Postgres is out of connections, memory or disk.',
+    'Postgres is out of memory or disk.',
     'Lower `limits.windows`, or make room on the server.',
   ),
   PG_VALUE: failed(

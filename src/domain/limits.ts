@@ -20,7 +20,10 @@ export interface Limits {
    * table, and one of 232.9 million rows did so for everybody.
    */
   readonly deleteRows: number;
-  /** Tries of a window or a delete before it counts as failed. Default 3, as batched migrations elsewhere do. */
+  /**
+   * Tries of a window or a delete before it counts as failed. Default 3, as batched migrations elsewhere do. With three or
+   * more, a window that failed three times of too much work is halved instead, and its halves are tried anew.
+   */
   readonly attempts: number;
   /**
    * Minutes that a server which does not answer is waited for, before the window or delete fails. Default 10: a restart

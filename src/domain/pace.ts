@@ -1,23 +1,20 @@
-import type { HealthState } from './indicators.ts';
-
 /*
- * The control law is that of GitLab's batched background migrations: an exponential moving average over the last 20,
- * factor 0.4, held between 90 and 95 % of the aim, at most 1.2 times up and proportional down. Two things differ:
+ * The control law of GitLab's batched background migrations, as far as a plan leaves room for it: an exponential moving
+ * average over the last 20 windows, factor 0.4, and proportional down to 95 % of the aim. Three things differ:
  *
- * - GitLab averages the efficiency (time taken by time aimed at), whose old values belong to old sizes: the size runs
- *   past its aim after each change. Here the seconds per row are averaged, which is the same while the size stays.
+ * - GitLab averages the efficiency (time taken by time aimed at), whose old values belong to old sizes. Here the seconds
+ *   per row are averaged, which is the same while the size stays.
  * - GitLab changes nothing before 20 successes. A window of ours takes minutes, so that three have to do.
+ * - Nothing grows. A plan's windows are what was approved; the run cuts them finer where they would take too long. One
+ *   that is too small costs its fixed costs only, and the next plan is cut by the rate that was measured.
  */
 
 /** How many of the last windows are looked at. */
-const SMOOTHED_OVER = 20;
+export const SMOOTHED_OVER = 20;
 /** What the newest window counts for; each older one for 0.6 of the next. */
 const SMOOTHING = 0.4;
-/** Shares of the aim between which the size stays as it is: otherwise every window would have another size. */
-const TARGET_LOW = 0.9;
-const TARGET_HIGH = 0.95;
-/** Up by small steps, as a window that is too large is noticed only when it has hurt; down at once. */
-const LARGEST_STEP_UP = 1.2;
+/** Share of the aim that a window is meant to take. */
+const TARGET = 0.95;
 const SAMPLES_NEEDED = 3;
 /** A window of less than this share of the size (the rest of a partition) tells of fixed costs and of nothing else. */
 const SMALLEST_SHARE = 0.1;
@@ -33,11 +30,9 @@ export interface PaceLimits {
   readonly aimSeconds: number;
   /** Rows that a window has at least. Default 1,000, as with GitLab: below, fixed costs are all there is. */
   readonly smallestRows: number;
-  /** Rows that a window has at most, however fast it goes: what is lost when it is interrupted. Default 50 million. */
-  readonly largestRows: number;
 }
 
-export const DEFAULT_PACE: PaceLimits = { aimSeconds: 120, smallestRows: 1000, largestRows: 50_000_000 };
+export const DEFAULT_PACE: PaceLimits = { aimSeconds: 120, smallestRows: 1000 };
 
 /** The exponential moving average over the last 20; null of nothing. The newest is last. */
 export function smoothed(values: readonly number[]): number | null {
@@ -51,67 +46,15 @@ export function smoothed(values: readonly number[]): number | null {
 }
 
 /**
- * How many rows the next window aims at.
+ * Whether a window takes at least twice as long as is aimed at, by what the last ones took: then half of it is enough.
  *
- * @param rows What the last one aimed at.
+ * @param rows What the window has.
  * @param samples Windows that went well, the newest last. One that failed has no time that it took.
  */
-export function nextRows(rows: number, samples: readonly WindowSample[], limits: PaceLimits = DEFAULT_PACE): number {
-  const clamp = (n: number) => Math.max(limits.smallestRows, Math.min(limits.largestRows, Math.round(n)));
+export function isTooSlow(rows: number, samples: readonly WindowSample[], limits: PaceLimits = DEFAULT_PACE): boolean {
   const telling = samples.filter((s) => s.seconds > 0 && s.rows > 0 && s.rows >= rows * SMALLEST_SHARE);
   const secondsPerRow = smoothed(telling.map((s) => s.seconds / s.rows));
-  if (secondsPerRow === null || telling.length < SAMPLES_NEEDED) return clamp(rows);
-  const share = (rows * secondsPerRow) / limits.aimSeconds;
-  if (share >= TARGET_LOW && share <= TARGET_HIGH) return clamp(rows);
-  return clamp(rows * Math.min(TARGET_HIGH / share, LARGEST_STEP_UP));
-}
-
-/**
- * How many windows run at once, as data: an overloaded server halves it at once, and it grows by one when as many went
- * well as run side by side. Halving and adding one is what lets several runs on one server settle at equal parts.
- */
-export interface AtOnce {
-  readonly size: number;
-  /** Windows that went well since the last change. */
-  readonly well: number;
-}
-
-/** A run begins with what its limits allow. */
-export const atOnce = (largest: number): AtOnce => ({ size: Math.max(1, largest), well: 0 });
-
-/** A server said that it is overloaded, or an indicator slowed or held the run. */
-export const fewer = ({ size }: AtOnce): AtOnce => ({ size: Math.max(1, Math.floor(size / 2)), well: 0 });
-
-/**
- * A window went well.
- *
- * @param health More come only where it is `go`: what goes well on a slowed server does so because it was slowed.
- */
-export function wentWell(now: AtOnce, largest: number, health: HealthState = 'go'): AtOnce {
-  if (health !== 'go') return { ...now, well: 0 };
-  if (now.well + 1 < now.size || now.size >= largest) return { ...now, well: now.well + 1 };
-  return { size: now.size + 1, well: 0 };
-}
-
-/** What health leads to, once for each change: it is no worse for a server to be slow for long. */
-export function healthChanged(now: AtOnce, from: HealthState, to: HealthState): AtOnce {
-  switch (to) {
-    case 'go':
-      // After a hold one begins: all that waited would otherwise come back at once to what made the server sick.
-      return from === 'hold' ? { size: 1, well: 0 } : now;
-    case 'slow':
-      return from === 'hold' ? { size: 1, well: 0 } : from === 'go' ? fewer(now) : now;
-    case 'hold':
-      return now;
-  }
-}
-
-/**
- * How many windows may run at once just now: the least of what was learnt, what somebody set and what the calendar
- * allows; none while health holds.
- *
- * @param calendar Null where it sets no limit.
- */
-export function windowsNow(now: AtOnce, health: HealthState, largest: number, calendar: number | null = null): number {
-  return health === 'hold' ? 0 : Math.max(0, Math.min(now.size, largest, calendar ?? Number.POSITIVE_INFINITY));
+  if (secondsPerRow === null || telling.length < SAMPLES_NEEDED) return false;
+  const meant = Math.max(limits.smallestRows, (TARGET * limits.aimSeconds) / secondsPerRow);
+  return rows >= 2 * meant;
 }

@@ -3,26 +3,19 @@ export interface Pool {
   run<T>(task: () => Promise<T>): Promise<T>;
 }
 
-/** A pool whose size follows what the servers bear. */
-export interface AdaptivePool extends Pool {
-  readonly size: number;
-  /** A server said that it is overloaded: half as many from now on, at least one. */
-  slower(): void;
-  /** At most so many at once, whatever went well; at least one. */
-  atMost(windows: number): void;
-  /** A task went well: after as many as run side by side, one more, up to the largest size. */
-  wentWell(): void;
+/** A pool whose size can be changed while it is at work. */
+export interface ResizablePool extends Pool {
+  /** So many at once from now on. What is at work is never taken away. */
+  resize(size: number): void;
 }
 
-/** Runs at most `largest` tasks at once, in the order in which they come. */
-export function createPool(largest: number): AdaptivePool {
-  let size = largest;
+/** Runs at most `size` tasks at once, in the order in which they come. */
+export function createPool(initial: number): ResizablePool {
+  let size = initial;
   let active = 0;
-  let well = 0;
-  let most = largest;
   const waiting: (() => void)[] = [];
   const admit = () => {
-    while (active < Math.min(size, most)) {
+    while (active < size) {
       const next = waiting.shift();
       if (!next) return;
       active += 1;
@@ -30,22 +23,8 @@ export function createPool(largest: number): AdaptivePool {
     }
   };
   return {
-    get size() {
-      return size;
-    },
-    slower() {
-      size = Math.max(1, Math.floor(size / 2));
-      well = 0;
-    },
-    atMost(windows) {
-      most = Math.max(1, windows);
-      admit();
-    },
-    wentWell() {
-      well += 1;
-      if (well < size || size >= largest) return;
-      size += 1;
-      well = 0;
+    resize(to) {
+      size = to;
       admit();
     },
     async run(task) {

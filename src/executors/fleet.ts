@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
 import type { FleetEvent, FleetResult } from '../domain/fleet-events.ts';
 import type { ClusterTally, MemberState } from '../domain/fleet.ts';
 import type { Limits } from '../domain/limits.ts';
-import { createPool, type Pool } from '../domain/pool.ts';
+import { createPool } from '../domain/pool.ts';
 import { createShares, type Shares } from '../domain/share.ts';
 import type { Wanted } from '../domain/states.ts';
 import { formatTenant } from '../domain/words.ts';
@@ -13,12 +14,13 @@ import { type FleetOutcome, runFleetFlow, type TenantOutcome } from '../flow/fle
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../ledger/ledger.ts';
 import type { EventQueue } from './events.ts';
 import { FleetTracker } from './fleet-progress.ts';
+import type { SharedWindows } from './local.ts';
 import { withRetries } from './retry.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
 
 /** What a tenant's run is given besides its plan or id. */
 export interface TenantRunOptions {
-  readonly windows: Pool;
+  readonly shared: SharedWindows;
   readonly drain: AbortSignal;
   readonly force: AbortSignal;
 }
@@ -87,6 +89,8 @@ class Execution {
   /** Aborted when nothing new may be begun, for whatever reason. */
   readonly #leave = new AbortController();
   readonly #shares: Shares;
+  /** By cluster, how many windows of all its tenants are written at once. */
+  readonly #atOnce = new Map<string, WindowsAtOnce>();
   /** Runs at work, by the tenant's number. */
   readonly #runs = new Map<number, string>();
   #tracker: FleetTracker;
@@ -209,7 +213,10 @@ class Execution {
     const tenant = { customer, profile };
     const request = { cluster, server: this.#options.serverOf(cluster), tenant: formatTenant(tenant) };
     const options: TenantRunOptions = {
-      windows: this.#shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),
+      shared: {
+        pool: this.#shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),
+        atOnce: this.#atOnceOn(cluster),
+      },
       drain: this.#leave.signal,
       force: this.#stop.signal,
     };
@@ -225,6 +232,16 @@ class Execution {
       if (event.type !== 'progress') this.#events.push({ ...event, fleet: fleet.id, cluster, tenant });
     }
     return outcome;
+  }
+
+  #atOnceOn(cluster: string): WindowsAtOnce {
+    const known = this.#atOnce.get(cluster);
+    if (known) return known;
+    const made = new WindowsAtOnce(this.#options.limits.clusterWindows, (windows) =>
+      this.#shares.set({ clusters: { ...this.#shares.limits.clusters, [cluster]: windows } }),
+    );
+    this.#atOnce.set(cluster, made);
+    return made;
   }
 
   /** Asks until `signal` what somebody wants of the fleet, and passes it on to the runs at work. */

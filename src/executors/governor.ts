@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { allowed, type Allowed, deadlineWarning } from '../domain/calendar.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import { type Health, judge, type Reading } from '../domain/health.ts';
-import type { HealthLimits } from '../domain/indicators.ts';
-import type { AdaptivePool } from '../domain/pool.ts';
+import type { HealthLimits, HealthState } from '../domain/indicators.ts';
 import type { Instant } from '../domain/words.ts';
 
 export interface GovernorOptions {
@@ -16,9 +15,10 @@ export interface GovernorOptions {
   readonly calendar: Calendar | null;
   /** Windows at once that somebody has set while runs are at work (`refill limits`); null where nobody has. */
   readonly setByHand: () => Promise<number | null>;
-  /** The run's own limit. */
+  /** Windows at once without any of this: of the run, or in a fleet of its cluster. */
   readonly largest: number;
-  readonly windows: AdaptivePool;
+  /** Called after each look with the health, and with the windows that a person and the calendar allow at most. */
+  readonly onLook: (health: HealthState, most: number) => void;
   /** Seconds of work left; null where that is not known. */
   readonly secondsLeft: () => number | null;
   /** Called when a deadline will not be kept, as far as is known. */
@@ -49,9 +49,14 @@ export class Governor {
     this.#options = options;
   }
 
+  /** Whether whoever comes now has to wait. */
+  get holds(): boolean {
+    return this.#held && !this.#left;
+  }
+
   /** Resolves when something new may be begun, or when `leave` says that nothing will be. */
   async pass(): Promise<void> {
-    while (this.#held && !this.#left) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.holds) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Lets everybody through who waits: nothing new is begun any more. */
@@ -72,18 +77,14 @@ export class Governor {
   }
 
   async #look(): Promise<void> {
-    const { look, health, setByHand, windows, largest, onChange } = this.#options;
+    const { look, health, setByHand, largest, onLook, onChange } = this.#options;
     const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => this.#byHand)]);
     this.#byHand = byHand;
-    const before = this.#health?.state ?? 'go';
     this.#health = judge(this.#health, readings, health);
     const { state } = this.#health;
-    // Once for each change: it is no worse for a server to be slow for long. After a hold it begins with one.
-    if (state === 'slow' && before === 'go') windows.slower();
-    if (before === 'hold' && state !== 'hold') while (windows.size > 1) windows.slower();
     const calendar = this.#open(new Date().toISOString());
     const most = Math.min(largest, byHand ?? largest, calendar?.windows ?? largest);
-    windows.atMost(most);
+    onLook(state, most);
     this.#held = state === 'hold' || calendar?.open === false || most === 0;
     this.#warn();
     const reason = this.#why(state !== 'go', calendar, byHand);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
@@ -33,10 +34,18 @@ export interface LocalRun {
   readonly drain?: AbortSignal;
   /** Aborting stops at once. */
   readonly force?: AbortSignal;
-  /** Where windows are written besides the run's own limit: what it shares with other runs. */
-  readonly windows?: Pool;
+  /** What it shares with other runs of its cluster. */
+  readonly shared?: SharedWindows;
   /** What slows or holds the run. */
   readonly governed: { readonly health: HealthLimits; readonly calendar: Calendar | null };
+}
+
+/** The windows of a cluster, for a run that is not alone there. */
+export interface SharedWindows {
+  /** Where windows are written besides the run's own limit. */
+  readonly pool: Pool;
+  /** How many of all runs are written at once. */
+  readonly atOnce: WindowsAtOnce;
 }
 
 /** How often the ledger is asked whether somebody wants the run to pause or end. */
@@ -81,14 +90,15 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
 
   const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
   const windows = createPool(plan.limits.windows);
+  const atOnce = options.shared?.atOnce ?? new WindowsAtOnce(plan.limits.windows, (n) => windows.resize(n));
   const look = createHealthLook(options.bench, options.governed.health);
   const governor = new Governor({
     look: () => look.look(),
     ...options.governed,
     everySeconds: plan.limits.healthSeconds,
     setByHand: () => ledger.liveLimit(plan.tenant.cluster),
-    largest: plan.limits.windows,
-    windows,
+    largest: atOnce.largest,
+    onLook: (health, most) => atOnce.told(run.id, health, most),
     secondsLeft: () => tracker.snapshot().secondsLeft,
     onLate: (message) => events.push({ type: 'notice', run: run.id, message }),
     onChange: (reason) => {
@@ -109,7 +119,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   });
   let firstFailure: unknown;
   const context: FlowContext = {
-    windows: options.windows ? inBoth(windows, passing(governor, options.windows)) : windows,
+    windows: options.shared ? inBoth(windows, passing(governor, options.shared.pool)) : windows,
     deletes: createPool(2),
     mayBegin: async () => {
       await governor.pass();
@@ -124,7 +134,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   let failure: unknown;
   try {
     await within(FIRST_LOOK_MS, governor.start(ended.signal), undefined);
-    outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, windows), context);
+    outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, atOnce), context);
   } catch (error) {
     failure = error;
   } finally {
@@ -158,12 +168,18 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   events.push(result);
 }
 
-/** Waits until the governor lets the run go on before it takes a place that other runs could use. */
+/**
+ * Waits until the governor lets the run go on before it takes a place that other runs could use. Where the run is held
+ * by the time that it has the place, it gives the place back and waits again.
+ */
 function passing(governor: Governor, shared: Pool): Pool {
   return {
     run: async (task) => {
-      await governor.pass();
-      return shared.run(task);
+      for (;;) {
+        await governor.pass();
+        const done = await shared.run(async () => (governor.holds ? null : { result: await task() }));
+        if (done) return done.result;
+      }
     },
   };
 }
@@ -284,7 +300,7 @@ function retriedSteps(
   events: EventQueue<RunEvent>,
   tracker: ProgressTracker,
   signal: AbortSignal,
-  windows: ReturnType<typeof createPool>,
+  atOnce: WindowsAtOnce,
 ): Steps {
   const { bench, ledger, plan, run } = options;
   const begun = new Map<number, number>();
@@ -310,11 +326,9 @@ function retriedSteps(
           seconds,
         });
       },
+      onCut: (window, parts) => tracker.windowCut(window.id, parts),
       onDelete: (del, state, rows) => {
-        if (state === 'proven') {
-          const covered = plan.windows.filter((w) => w.delete === del.id).map((w) => w.id);
-          tracker.deleteProven(del.id, covered);
-        }
+        if (state === 'proven') tracker.deleteProven(del.id);
         events.push({ type: 'delete', run: run.id, delete: del.id, from: del.from, to: del.to, state, rows });
       },
       onWait: (unit, reason) => tracker.wait(unit, reason),
@@ -327,7 +341,7 @@ function retriedSteps(
         limits: plan.limits,
         signal,
         onRetry: (error, seconds) => {
-          if (!isOutage(error)) windows.slower();
+          if (!isOutage(error)) atOnce.overloaded();
           tracker.wait(unit, `${error.source} (${error.code}), tried again in ${seconds} s`);
           events.push({
             type: 'notice',
@@ -344,15 +358,16 @@ function retriedSteps(
   return {
     begin: () => retried('begin', () => steps.begin()),
     async writeWindow(window) {
-      await retried(`window ${window}`, async () => {
+      const parts = await retried(`window ${window}`, async () => {
         begun.set(window, Date.now());
         tracker.windowBegins(window);
-        await steps.writeWindow(window).catch((error: unknown) => {
+        return steps.writeWindow(window).catch((error: unknown) => {
           tracker.windowEnds(window, 'failed', 0);
           throw error;
         });
       });
-      windows.wentWell();
+      if (parts.length === 0) atOnce.wentWell();
+      return parts;
     },
     submitDelete: (del) => retried(`delete ${del}`, () => steps.submitDelete(del)),
     awaitDelete: (del) => retried(`delete ${del}`, () => steps.awaitDelete(del)),

@@ -11,7 +11,7 @@ export class ProgressTracker {
   readonly #run: string;
   readonly #rowsTotal: number;
   /** Rows that are written of each; of windows from before this program those that the plan expects. */
-  readonly #windows: Map<number, { rows: number; state: WindowRecord['state'] }>;
+  readonly #windows: Map<number, { rows: number; state: WindowRecord['state']; readonly delete: number }>;
   readonly #deletes: Map<number, boolean>;
   /** Rows read so far of windows at work, by window and table. */
   readonly #active = new Map<number, Map<string, number>>();
@@ -27,7 +27,7 @@ export class ProgressTracker {
     this.#windows = new Map(
       windows.map((w) => {
         const written = w.state === 'written' || w.state === 'done';
-        return [w.id, { rows: written ? w.sourceRows : 0, state: w.state }];
+        return [w.id, { rows: written ? w.sourceRows : 0, state: w.state, delete: w.delete }];
       }),
     );
     this.#deletes = new Map(deletes.map((d) => [d.id, d.state === 'proven']));
@@ -47,9 +47,15 @@ export class ProgressTracker {
     this.#set(window, state, rows);
   }
 
-  deleteProven(del: number, windows: readonly number[]): void {
+  /** A window is replaced by what it was cut into, one of which has its id. */
+  windowCut(window: number, parts: readonly WindowRecord[]): void {
+    this.#active.delete(window);
+    for (const { id, state, delete: del } of parts) this.#windows.set(id, { rows: 0, state, delete: del });
+  }
+
+  deleteProven(del: number): void {
     this.#deletes.set(del, true);
-    for (const window of windows) this.#set(window, 'done');
+    for (const window of this.#windows.values()) if (window.delete === del) window.state = 'done';
   }
 
   /** What slows or holds the whole run; null when nothing does. */

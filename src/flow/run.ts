@@ -85,18 +85,28 @@ async function writeWindows(
     context,
     windows
       .filter((w) => w.state !== 'written' && w.state !== 'done')
-      .map((window) => (own) => own.windows.run(() => writeWindow(steps, own, window))),
+      .map((window) => (own) => writeOrCut(steps, own, window)),
   );
   if (outcomes.includes('failed')) return 'failed';
   return outcomes.includes('left') ? 'left' : 'proven';
 }
 
-async function writeWindow(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
+/** What a window was cut into is written when its own place in the pool is free again: each part asks for one. */
+async function writeOrCut(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
+  const outcome = await context.windows.run(() => writeWindow(steps, context, window));
+  return typeof outcome === 'string' ? outcome : writeWindows(steps, context, outcome);
+}
+
+async function writeWindow(
+  steps: Steps,
+  context: FlowContext,
+  window: FlowWindow,
+): Promise<DeleteOutcome | readonly FlowWindow[]> {
   if (window.state === 'failed') return 'failed';
   if (!(await context.mayBegin())) return 'left';
   try {
-    await steps.writeWindow(window.id);
-    return 'proven';
+    const parts = await steps.writeWindow(window.id);
+    return parts.length === 0 ? 'proven' : parts;
   } catch (error) {
     await context.onFailure({ window: window.id }, error);
     return 'failed';

@@ -29,8 +29,11 @@ export interface Work {
 export interface Steps {
   /** Fixes the epoch and waits until the first snapshot may be taken. */
   begin(): Promise<Work>;
-  /** Writes a window and keeps the source's sums: the window is `written`. */
-  writeWindow(window: number): Promise<void>;
+  /**
+   * Writes a window and keeps the source's sums: the window is `written`. One that turns out too large is cut instead:
+   * then the windows that it was cut into are returned, and nothing of them is written yet.
+   */
+  writeWindow(window: number): Promise<readonly FlowWindow[]>;
   /** Sends a delete and returns when every mutation is `assigned`: rows written from now on are safe from it. */
   submitDelete(del: number): Promise<void>;
   /** Waits until a delete is `finished` on every replica. */

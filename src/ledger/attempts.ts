@@ -1,4 +1,5 @@
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
+import { SMOOTHED_OVER, type WindowSample } from '../domain/pace.ts';
 import type { Sql } from './connection.ts';
 import { json } from './json.ts';
 import type { AttemptRecord, SourceSums, UnitsOf } from './ledger.ts';
@@ -30,6 +31,7 @@ export async function startAttempt(
     state: 'started',
     version,
     queries: queries(row.attempt),
+    failure: null,
   };
   await sql.rows(
     `INSERT INTO refill.attempt (run, window_id, attempt, state, version, queries) VALUES ($1, $2, $3, $4, $5, $6)`,
@@ -108,11 +110,11 @@ async function lockWindow(sql: Sql, run: string, window: number): Promise<void> 
 
 export async function readAttempts(sql: Sql, run: string, of: UnitsOf = {}): Promise<readonly AttemptRecord[]> {
   return await sql.rows<AttemptRecord>(
-    `SELECT window_id AS "window", attempt, state, version, queries FROM refill.attempt
-      WHERE run = $1 AND ($2::integer IS NULL OR window_id = $2)
-        AND ($3::integer IS NULL
-             OR window_id IN (SELECT id FROM refill.run_window w WHERE w.run = $1 AND w.delete_id = $3))
-      ORDER BY window_id, attempt`,
+    `SELECT a.window_id AS "window", a.attempt, a.state, a.version, a.queries,
+            CASE WHEN a.attempt > w.attempts_before_retry THEN a.error->>'code' END AS failure
+       FROM refill.attempt a JOIN refill.run_window w ON w.run = a.run AND w.id = a.window_id
+      WHERE a.run = $1 AND ($2::integer IS NULL OR a.window_id = $2) AND ($3::integer IS NULL OR w.delete_id = $3)
+      ORDER BY a.window_id, a.attempt`,
     [run, of.window ?? null, of.delete ?? null],
   );
 }
@@ -134,4 +136,16 @@ export async function readSums(
     [run, window, last.attempt],
   );
   return { snapshot: last.version, tables };
+}
+
+/** What the last windows of a run took, the newest last: as many as a pace is made of. */
+export async function readPaces(sql: Sql, run: string): Promise<readonly WindowSample[]> {
+  const rows = await sql.rows<WindowSample>(
+    // The bound is for the index, which is of all runs: a run without a window of today has nothing to tell.
+    `SELECT rows, extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM refill.attempt
+      WHERE run = $1 AND state = 'done' AND finished_at > clock_timestamp() - interval '1 day'
+      ORDER BY finished_at DESC LIMIT $2`,
+    [run, SMOOTHED_OVER],
+  );
+  return rows.toReversed();
 }

@@ -1,5 +1,7 @@
 import type { Drift, TableProof } from '../domain/drift.ts';
+import type { ErrorCode } from '../domain/catalogue.ts';
 import type { ErrorRecord } from '../domain/errors.ts';
+import type { WindowSample } from '../domain/pace.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
@@ -75,6 +77,8 @@ export interface AttemptRecord {
   readonly version: string;
   /** Query ids of its inserts, by table: chosen before they are sent. */
   readonly queries: Readonly<Record<string, string>>;
+  /** Why it failed, since the window's last `retry` or cut; null where it did not, or where its program was killed. */
+  readonly failure: ErrorCode | null;
 }
 
 /** The source's side of a window's proof: counted in the very snapshot that was written. */
@@ -206,9 +210,9 @@ export interface Ledger extends FleetLedger {
    */
   retry(run: string, actor: Actor): Promise<number>;
 
-  /** In the order of their ids: all, one, or those of a delete. */
+  /** In time order: all, one, or those of a delete. */
   windows(run: string, of?: UnitsOf): Promise<readonly WindowRecord[]>;
-  /** In the order of their ids: all, or one. */
+  /** In time order: all, or one. */
   deletes(run: string, id?: number): Promise<readonly DeleteRecord[]>;
   /** The window becomes `writing`, its earlier `started` attempts `abandoned`, and the next attempt is kept. */
   startAttempt(
@@ -229,10 +233,17 @@ export interface Ledger extends FleetLedger {
   ): Promise<void>;
   /** The attempt is `abandoned`; the window `pending`, or `failed` where `final`. Throws as `finishAttempt` does. */
   failAttempt(run: string, window: number, attempt: number, error: ErrorRecord, final: boolean): Promise<void>;
+  /**
+   * Cuts a window that is not written in two: it keeps its id, its attempts and what lies before the instant; a new one
+   * takes the rest. Both are `pending`, and failures before count no longer. The plan stays as it is.
+   */
+  cutWindow(run: string, window: number, at: Instant): Promise<void>;
   /** A window that is not `done` fails, with the attempt that is at work on it. */
   failWindow(run: string, window: number, error: ErrorRecord): Promise<void>;
   /** All attempts of a run, of one window, or of the windows of a delete. */
   attempts(run: string, of?: UnitsOf): Promise<readonly AttemptRecord[]>;
+  /** Rows and seconds of the attempts of a run that were done last, within a day; the newest last. */
+  paces(run: string): Promise<readonly WindowSample[]>;
   /** Of the window's last attempt that is done; `snapshot` is its version. A `BUG` where there is none. */
   sums(run: string, window: number): Promise<{ readonly snapshot: string; readonly tables: readonly SourceSums[] }>;
 

@@ -38,9 +38,12 @@ export const FLEET_RETRY_MOVES: Moves<FleetState> = {
   running: ['paused', 'cancelled', 'failed', 'differences'],
 };
 
-/** Moves of a window. `writing` from `writing` follows an attempt that was killed. */
+/**
+ * Moves of a window. `writing` from `writing` follows an attempt that was killed; `pending` from `pending` is a window
+ * that is cut before anything of it was written, or after all of that was abandoned.
+ */
 export const WINDOW_MOVES: Moves<WindowState> = {
-  pending: ['writing'],
+  pending: ['pending', 'writing'],
   writing: ['pending', 'writing'],
   written: ['writing'],
   done: ['written'],

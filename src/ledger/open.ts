@@ -111,8 +111,10 @@ function ledgerOn(db: Database): Ledger {
       db.transaction((sql) => attempts.finishAttempt(sql, run, window, attempt, result)),
     failAttempt: (run, window, attempt, error, final) =>
       db.transaction((sql) => attempts.failAttempt(sql, run, window, attempt, error, final)),
+    cutWindow: (run, window, at) => db.transaction((sql) => windows.cutWindow(sql, run, window, at)),
     failWindow: (run, window, error) => db.transaction((sql) => windows.failWindow(sql, run, window, error)),
     attempts: (run, of) => attempts.readAttempts(db, run, of),
+    paces: (run) => attempts.readPaces(db, run),
     sums: (run, window) => db.transaction((sql) => attempts.readSums(sql, run, window)),
 
     planMutations: (run, del, mutations) => db.transaction((sql) => deletes.planMutations(sql, run, del, mutations)),

@@ -1,5 +1,6 @@
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { WindowState } from '../domain/states.ts';
+import type { Instant } from '../domain/words.ts';
 import type { Sql } from './connection.ts';
 import { json } from './json.ts';
 import type { UnitsOf, WindowRecord } from './ledger.ts';
@@ -48,13 +49,40 @@ export async function failWindow(sql: Sql, run: string, window: number, error: E
   );
 }
 
+/**
+ * Cuts a window at an instant: it keeps its id, its attempts and what lies before, a new one takes the rest. The source's
+ * rows are shared out by time. Failures before count no longer.
+ */
+export async function cutWindow(sql: Sql, run: string, window: number, at: Instant): Promise<void> {
+  // Of two that are cut at once the second one has to see the id of the first.
+  await sql.rows('SELECT pg_advisory_xact_lock(hashtextextended($1, 3))', [run]);
+  await moveWindows(sql, run, [window], 'pending');
+  const made = await sql.rows(
+    `WITH whole AS (
+       SELECT *, round(source_rows * extract(epoch FROM range_to - $3::timestamptz)
+                       / extract(epoch FROM range_to - range_from))::bigint AS rest
+         FROM refill.run_window WHERE run = $1 AND id = $2 AND range_from < $3 AND range_to > $3
+     ), first AS (
+       UPDATE refill.run_window w
+          SET range_to = $3, source_rows = w.source_rows - whole.rest, attempts_before_retry = w.attempts
+         FROM whole WHERE w.run = whole.run AND w.id = whole.id
+     )
+     INSERT INTO refill.run_window (run, id, delete_id, range_from, range_to, source_rows, state)
+     SELECT run, (SELECT max(id) + 1 FROM refill.run_window WHERE run = $1), delete_id, $3, range_to, rest, 'pending'
+       FROM whole RETURNING id`,
+    [run, window, at],
+  );
+  if (made.length !== 1) throw new RefillError('BUG', `Window ${window} of run ${run} cannot be cut at ${at}.`);
+}
+
 export async function readWindows(sql: Sql, run: string, of: UnitsOf = {}): Promise<readonly WindowRecord[]> {
   return await sql.rows<WindowRecord>(
     `SELECT id, delete_id AS "delete", range_from AS "from", range_to AS "to", source_rows AS "sourceRows", state,
             attempts, attempts - attempts_before_retry AS "attemptsSinceRetry",
             started_at AS "startedAt", finished_at AS "finishedAt", error
        FROM refill.run_window
-      WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::integer IS NULL OR delete_id = $3) ORDER BY id`,
+      WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::integer IS NULL OR delete_id = $3)
+      ORDER BY range_from`,
     [run, of.window ?? null, of.delete ?? null],
   );
 }

@@ -77,6 +77,8 @@ function checkReach({ topology, reach, tenant }: Workbench, add: Add): void {
 }
 
 async function checkServers(bench: Workbench, add: Add): Promise<void> {
+  // Of its own clock: `now()` is a constant, which the server that is asked sends to all others.
+  const ownClock = 'UUIDv7ToDateTime(generateUUIDv7())';
   const rows = await bench.target.rows<{
     self: string;
     version: string;
@@ -84,7 +86,7 @@ async function checkServers(bench: Workbench, add: Add): Promise<void> {
     quorum: string;
     parallel: string;
   }>(
-    `SELECT ${SELF} AS self, version() AS version, toString(toUnixTimestamp64Milli(now64(3))) AS ms,
+    `SELECT ${SELF} AS self, version() AS version, toString(toUnixTimestamp64Milli(${ownClock})) AS ms,
        toString(getSetting('insert_quorum')) AS quorum, toString(getSetting('insert_quorum_parallel')) AS parallel
      FROM ${everyReplica(bench.topology, 'system.one')}`,
     {},

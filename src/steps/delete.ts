@@ -4,7 +4,7 @@ import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
 import type { Ledger, MutationRecord } from '../ledger/ledger.ts';
 import { oldRows, type RunVersions, versionIn } from '../target/count.ts';
-import { deleteStatement, findMutation, isBeingSent, isQueued } from '../target/mutations.ts';
+import { deleteStatement, findMutation, isBeingSent, isOnItsWay, isQueued } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
 import { alterEverywhere } from '../target/reach.ts';
 import { inRange } from '../target/tables.ts';
@@ -25,6 +25,8 @@ export function deleteCondition(
   return versions === undefined ? whole : `${whole} AND ${oldRows(table, versions)}`;
 }
 
+type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait'>;
+
 /**
  * Keeps the statements of a delete in the ledger and sends them, each table's once. After a crash it sends only what
  * never reached the server.
@@ -37,7 +39,7 @@ export async function submitDelete(
   run: string,
   del: { readonly id: number } & Range,
   versions: RunVersions | undefined,
-  signal: AbortSignal,
+  options: SendOptions,
 ): Promise<void> {
   let mutations = await ledger.mutations(run, del.id);
   if (mutations.length === 0) {
@@ -57,10 +59,10 @@ export async function submitDelete(
   for (const mutation of mutations) {
     if (mutation.state !== 'planned') continue;
     // Who has lost the ledger may not be the only one at work any more.
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     await sendOnce(bench, mutation);
     await debugPoint('mutation-sent');
-    const ids = await waitAssigned(bench, mutation, signal);
+    const ids = await waitAssigned(bench, mutation, options);
     await ledger.setMutation(
       run,
       mutation.nonce,
@@ -97,20 +99,23 @@ const QUEUED_SECONDS = 60;
 /**
  * Waits until every shard has a mutation: rows inserted from then on are safe from it. Returns what it is called on each.
  *
- * @throws RefillError `CH_SHARD_UNREACHABLE`, `MUTATION_VANISHED`.
+ * @throws RefillError `CH_SHARD_UNREACHABLE`, `MUTATION_VANISHED`, `CH_BUSY`.
  */
 async function waitAssigned(
   bench: Workbench,
   mutation: Pick<MutationRecord, 'table' | 'nonce'>,
-  signal: AbortSignal,
+  { signal, onWait }: SendOptions,
 ): Promise<ReadonlyMap<number, string>> {
   const { target } = benchTable(bench, mutation.table);
   for (let looks = bench.reach.direct ? SENT_SECONDS : QUEUED_SECONDS; ; looks -= 1) {
     const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
     const ids = idsOf(look);
     const lacking = [...look].filter(([shard]) => !ids.has(shard));
-    // One that is still being sent elsewhere would be done once more, on rows that were written since.
-    if (lacking.length === 0 && !(await isBeingSent(bench.target, bench.topology, mutation.nonce))) return ids;
+    if (lacking.length === 0) {
+      // Sent a second time, as an answer was lost, it would be done once more, on rows that were written since.
+      await awaitNotOnItsWay(bench, mutation.nonce, { signal, onWait });
+      return ids;
+    }
     const dead = lacking.find(([, replicas]) => !replicas.some((r) => r.alive));
     if (dead)
       throw new RefillError('CH_SHARD_UNREACHABLE', `no replica of shard ${dead[0]} answers`, {
@@ -126,6 +131,20 @@ async function waitAssigned(
         },
       );
     }
+    await sleep(1000, undefined, { signal });
+  }
+}
+
+/**
+ * Waits until no statement with this text can get to a shard any more.
+ *
+ * @throws RefillError `CH_BUSY` where the cluster's queue does not get on.
+ */
+async function awaitNotOnItsWay(bench: Workbench, text: string, { signal, onWait }: SendOptions): Promise<void> {
+  for (let looks = QUEUED_SECONDS; await isOnItsWay(bench.reach, bench.topology, text); looks -= 1) {
+    const what = `a delete that was sent before, and is still on its way to some shard: ${text.trim()}`;
+    if (looks <= 0) throw new RefillError('CH_BUSY', what);
+    onWait(what);
     await sleep(1000, undefined, { signal });
   }
 }
@@ -157,12 +176,15 @@ export async function clearWindow(
   superseded: readonly string[],
   options: AwaitOptions,
 ): Promise<void> {
+  const mark = `refill ${run} window ${window.id} `;
+  // What an earlier program sent, and the cluster's queue has not passed on yet, would remove what is written next.
+  await awaitNotOnItsWay(bench, mark, options);
   for (const table of bench.tables) {
     const { definition, target } = table;
     const whole = inRange(definition, bench.tenant, window);
     const condition = table.versionPrecision === null ? whole : `${whole} AND ${versionIn(table, superseded)}`;
     if ((await countMatching(bench, table, condition)) === 0) continue;
-    const nonce = `refill ${run} window ${window.id} ${definition.name} ${newId('v')}`;
+    const nonce = `${mark}${definition.name} ${newId('v')}`;
     const statement = deleteStatement(target, condition, nonce, partitionOf(target, definition.time, window));
     const mutation: MutationRecord = {
       delete: 0,
@@ -174,7 +196,7 @@ export async function clearWindow(
       state: 'planned',
     };
     await sendOnce(bench, mutation);
-    await waitAssigned(bench, mutation, options.signal);
+    await waitAssigned(bench, mutation, options);
     await awaitMutation(bench, mutation, options);
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RefillError } from '../domain/errors.ts';
+import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Range } from '../domain/words.ts';
@@ -7,6 +7,7 @@ import type { Steps, Work } from '../flow/steps.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { withSource } from '../source/postgres.ts';
 import type { RunVersions } from '../target/count.ts';
+import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
@@ -18,6 +19,8 @@ import type { Workbench } from './workbench.ts';
 export interface StepReports {
   readonly onRows: (window: number, table: string, rows: number) => void;
   readonly onWritten: (window: WindowRecord, rows: number) => void;
+  /** A window was cut into these instead of being written. */
+  readonly onCut: (window: WindowRecord, parts: readonly WindowRecord[]) => void;
   readonly onDelete: (
     del: Range & { readonly id: number },
     state: 'submitted' | 'assigned' | 'finished' | 'proven',
@@ -101,6 +104,47 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     onNotice: reports.onNotice,
   });
 
+  /**
+   * Ends what earlier attempts of a window still have at work, and removes what they have left where a purge writes it
+   * again: also before it is cut, as only its first part keeps them.
+   */
+  async function clearEarlier(window: WindowRecord, earlier: readonly AttemptRecord[]): Promise<void> {
+    await endQueries(
+      bench,
+      earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),
+      signal,
+    );
+    if (strategy !== 'purge' || earlier.length === 0) return;
+    const versions = earlier.map((a) => a.version);
+    await clearWindow(bench, run, window, versions, waiting(`window ${window.id}`));
+  }
+
+  /**
+   * Keeps why an attempt failed, and returns the window's attempts; undefined where there is nothing to keep: it never
+   * began, the run is stopped, or the ledger has it otherwise.
+   */
+  async function keepFailed(
+    window: number,
+    attempt: AttemptRecord | undefined,
+    thrown: unknown,
+  ): Promise<readonly AttemptRecord[] | undefined> {
+    if (attempt === undefined || signal.aborted) return undefined;
+    try {
+      await ledger.failAttempt(run, window, attempt.attempt, asRefillError(thrown).toJSON(), false);
+      return await ledger.attempts(run, { window });
+    } catch {
+      // What it failed of counts more than that this could not be kept.
+      return undefined;
+    }
+  }
+
+  async function cutInto(window: WindowRecord, cut: Cut): Promise<readonly WindowRecord[]> {
+    const parts = await cutWindow(ledger, run, window, cut);
+    reports.onCut(window, parts);
+    reports.onNotice(cut.notice);
+    return parts;
+  }
+
   return {
     async begin(): Promise<Work> {
       const [clock] = await withSource(bench.source, (source) =>
@@ -120,23 +164,12 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
-        return;
+        return [];
       }
       const earlier = await ledger.attempts(run, { window: id });
-      await endQueries(
-        bench,
-        earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),
-        signal,
-      );
-      if (strategy === 'purge' && earlier.length > 0) {
-        await clearWindow(
-          bench,
-          run,
-          window,
-          earlier.map((a) => a.version),
-          waiting(`window ${id}`),
-        );
-      }
+      await clearEarlier(window, earlier);
+      const cut = cutOfFailures(window, earlier) ?? cutOfPace(window, await ledger.paces(run), limits);
+      if (cut) return cutInto(window, cut);
       let attempt: AttemptRecord | undefined;
       const keepAttempt = async (version: string) => {
         attempt = await ledger.startAttempt(run, id, version, (number) =>
@@ -146,21 +179,31 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
         );
         return attempt.queries;
       };
-      const written = await writeWindow(bench, window, {
-        keepAttempt,
-        signal,
-        onRows: (table, rows) => reports.onRows(id, table, rows),
-      });
-      await ledger.finishAttempt(run, id, attempt?.attempt ?? 0, written);
-      await debugPoint('window-written');
-      reports.onWritten(window, written.rows);
+      try {
+        const written = await writeWindow(bench, window, {
+          keepAttempt,
+          signal,
+          onRows: (table, rows) => reports.onRows(id, table, rows),
+        });
+        await ledger.finishAttempt(run, id, attempt?.attempt ?? 0, written);
+        await debugPoint('window-written');
+        reports.onWritten(window, written.rows);
+        return [];
+      } catch (thrown) {
+        const now = await keepFailed(id, attempt, thrown);
+        const cut = now && cutOfFailures(window, now);
+        if (!cut) throw thrown;
+        await clearEarlier(window, now);
+        return cutInto(window, cut);
+      }
     },
 
     async submitDelete(id) {
       const del = await deleteOf(id);
       const versions = await versionsOf(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      await submitDelete(bench, ledger, run, del, versions, signal);
+      await submitDelete(bench, ledger, run, del, versions, waiting(`delete ${id}`));
+      reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
 

@@ -22,13 +22,14 @@ export interface Worst {
 
 export async function targetHealth(target: Target, topology: Topology, database: string): Promise<TargetHealth> {
   const ask = async (value: string, table: string, where: string, pick: 'argMax' | 'argMin'): Promise<Worst> => {
-    const [row] = await target.rows<{ value: string; subject: string }>(
-      `SELECT toString(${pick === 'argMax' ? 'max' : 'min'}(value)) AS value, ${pick}(subject, value) AS subject
+    // Named otherwise than the columns: ClickHouse would put the one into the other.
+    const [row] = await target.rows<{ worst: string; where: string }>(
+      `SELECT toString(${pick === 'argMax' ? 'max' : 'min'}(value)) AS worst, ${pick}(subject, value) AS \`where\`
        FROM (SELECT ${value} FROM ${everyReplica(topology, table)} ${where})`,
       {},
       ALL_REPLICAS,
     );
-    return { value: Number(row?.value ?? 0), subject: row?.subject ?? '' };
+    return { value: Number(row?.worst ?? 0), subject: row?.where ?? '' };
   };
   const ours = `database = ${chLiteral(database)}`;
   const [unfinishedMutations, parts, replicaLag, diskFreeShare, diskFreeBytes] = await Promise.all([

@@ -1,6 +1,7 @@
 import { chLiteral } from '../dataset/sql.ts';
 import type { Target } from './clickhouse.ts';
 import { clickhouseError } from './errors.ts';
+import type { Reach } from './reach.ts';
 import { isReplicated, localName, type TargetTable } from './tables.ts';
 import { ALL_REPLICAS, answering, everyReplica, type Replica, SELF, type Topology } from './topology.ts';
 
@@ -173,6 +174,24 @@ export async function isBeingSent(target: Target, topology: Topology, nonce: str
     ALL_REPLICAS,
   );
   return rows.length > 0;
+}
+
+/**
+ * Whether a statement with this text is still on its way to some shard: at work, or in the cluster's queue and done by no
+ * replica of the shard yet. When it gets there it changes whatever is there by then.
+ */
+export async function isOnItsWay(reach: Reach, topology: Topology, text: string): Promise<boolean> {
+  if (await isBeingSent(reach.target, topology, text)) return true;
+  if (reach.direct !== null) return false;
+  const rows = await reach.target.rows<{ entry: string; server: string; done: number }>(
+    `SELECT entry, concat(host, ':', toString(port)) AS server, status = 'Finished' AS done
+     FROM system.distributed_ddl_queue WHERE cluster = {cluster:String} AND position(query, {text:String}) > 0`,
+    { cluster: topology.cluster, text },
+  );
+  return [...new Set(rows.map((r) => r.entry))].some((entry) => {
+    const done = new Set(rows.filter((r) => r.entry === entry && r.done === 1).map((r) => r.server));
+    return !topology.shards.every(({ replicas }) => replicas.some((r) => done.has(r.name)));
+  });
 }
 
 /** Queries of ours that are still at work anywhere, by id. */

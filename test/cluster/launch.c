@@ -1,7 +1,7 @@
 /*
  * Starts the ClickHouse engine as one replica of a cluster, for tests on one machine. Nothing of this is for production.
  *
- *   launch LIBRARY INTERSERVER_HOST INTERSERVER_PORT DDL_QUEUE DDL_REPLICAS clickhouse ARGUMENT...
+ *   launch LIBRARY INTERSERVER_HOST INTERSERVER_PORT DDL_QUEUE DDL_REPLICAS CLOCK_SECONDS clickhouse ARGUMENT...
  *
  * libchdb.so holds all that a replica needs: the HTTP and TCP servers, ReplicatedMergeTree, the listener from which
  * other replicas fetch parts, and the worker behind ON CLUSTER. But its entry point, query_stable_v2, is that of
@@ -13,19 +13,25 @@
  *   - a table asks for the address, the scheme and the credentials of part fetches and gets an answer, which
  *     clickhouse-local refuses,
  *   - a connection that breaks ends that connection: clickhouse-local ends its process, so that a killed replica would
- *     now and then take others with it.
+ *     now and then take others with it,
+ *   - its clock is CLOCK_SECONDS ahead of the machine's, where that is not 0.
  *
  * The offsets are those of one build. The caller compares the file's sha256 first; here the instructions around each
  * offset are compared too, and a mismatch ends the program with status 9 before anything is changed.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
 
 #define STATUS_USAGE 1
 #define STATUS_NO_RESULT 2
@@ -188,14 +194,20 @@ static void make_writable(uint8_t *at, size_t bytes) {
   mprotect((void *)from, to - from, PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
+#define JUMP_BYTES 12
+
 /* mov rax, target; jmp rax */
-static void write_jump(uint8_t *at, void *target) {
-  make_writable(at, 12);
+static void make_jump(uint8_t *at, void *target) {
   at[0] = 0x48;
   at[1] = 0xb8;
   memcpy(at + 2, &target, 8);
   at[10] = 0xff;
   at[11] = 0xe0;
+}
+
+static void write_jump(uint8_t *at, void *target) {
+  make_writable(at, JUMP_BYTES);
+  make_jump(at, target);
 }
 
 /* A free page that a call instruction at `at` can reach: it has 32 bits for the distance. */
@@ -218,6 +230,32 @@ static int is_call(const uint8_t *at, const uint8_t *target) {
   return at[0] == 0xe8 && at + 5 + distance == target;
 }
 
+/*
+ * The clock. Whoever asks for it in this process, the engine's own C library too, asks the kernel's vDSO: its functions
+ * are changed in our copy of that page, which the kernel makes where it is written as a debugger does.
+ */
+
+static long clock_seconds;
+
+static int our_clock_gettime(clockid_t clock, struct timespec *time) {
+  long result = syscall(SYS_clock_gettime, clock, time);
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) time->tv_sec += clock_seconds;
+  return (int)result;
+}
+
+static int our_gettimeofday(struct timeval *time, void *zone) {
+  long result = syscall(SYS_gettimeofday, time, zone);
+  if (time != NULL) time->tv_sec += clock_seconds;
+  return (int)result;
+}
+
+static time_t our_time(time_t *time) {
+  struct timespec now;
+  our_clock_gettime(CLOCK_REALTIME, &now);
+  if (time != NULL) *time = now.tv_sec;
+  return now.tv_sec;
+}
+
 /* ret */
 static void write_return(uint8_t *at) {
   make_writable(at, 1);
@@ -228,6 +266,23 @@ static void require(int holds, const char *what) {
   if (holds) return;
   fprintf(stderr, "[launch] %s: this libchdb.so is another build\n", what);
   exit(STATUS_OTHER_BUILD);
+}
+
+static void shift_clock(void) {
+  struct { const char *name; void *ours; } functions[] = {
+    {"__vdso_clock_gettime", our_clock_gettime}, {"__vdso_gettimeofday", our_gettimeofday}, {"__vdso_time", our_time},
+  };
+  void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+  int memory = open("/proc/self/mem", O_RDWR);
+  for (int i = 0; i < 3; i++) {
+    uint8_t jump[JUMP_BYTES];
+    uint8_t *theirs = vdso == NULL ? NULL : dlsym(vdso, functions[i].name);
+    make_jump(jump, functions[i].ours);
+    if (theirs != NULL && pwrite(memory, jump, JUMP_BYTES, (off_t)(uintptr_t)theirs) == JUMP_BYTES) continue;
+    fprintf(stderr, "[launch] the clock cannot be changed: %s\n", functions[i].name);
+    exit(STATUS_USAGE);
+  }
+  close(memory);
 }
 
 static void become_a_replica(void) {
@@ -257,8 +312,8 @@ static void become_a_replica(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 7) {
-    fprintf(stderr, "usage: launch LIBRARY INTERSERVER_HOST INTERSERVER_PORT DDL_QUEUE DDL_REPLICAS clickhouse ...\n");
+  if (argc < 8) {
+    fprintf(stderr, "usage: launch LIBRARY INTERSERVER_HOST INTERSERVER_PORT DDL_QUEUE DDL_REPLICAS CLOCK_SECONDS clickhouse ...\n");
     return STATUS_USAGE;
   }
   void *handle = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
@@ -270,6 +325,8 @@ int main(int argc, char **argv) {
   interserver_port = (uint16_t)atoi(argv[3]);
   ddl_queue = argv[4];
   ddl_replicas = argv[5];
+  clock_seconds = atol(argv[6]);
+  if (clock_seconds != 0) shift_clock();
 
   struct link_map *map;
   dlinfo(handle, RTLD_DI_LINKMAP, &map);
@@ -278,7 +335,7 @@ int main(int argc, char **argv) {
   require(query != NULL, "query_stable_v2");
   become_a_replica();
 
-  struct local_result_v2 *result = query(argc - 6, argv + 6);
+  struct local_result_v2 *result = query(argc - 7, argv + 7);
   if (result == NULL) {
     fprintf(stderr, "[launch] the engine ended without a result\n");
     return STATUS_NO_RESULT;

@@ -26,7 +26,8 @@ export async function launchCluster(options: ClusterOptions): Promise<Cluster> {
     // A place of its own, so that a second attempt finds nothing of the first.
     const home = join(dir, `attempt-${attempt}`);
     const [nodes, zookeeperPort] = await choosePlaces(options);
-    const cluster = new LaunchedCluster({ dir: home, library, launcher, launch, nodes, zookeeperPort }, removeAtEnd);
+    const layout = { dir: home, library, launcher, launch, nodes, zookeeperPort, clocks: options.clocks ?? {} };
+    const cluster = new LaunchedCluster(layout, removeAtEnd);
     try {
       await cluster.start();
       return cluster;

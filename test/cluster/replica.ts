@@ -17,6 +17,8 @@ export interface Layout {
   readonly launch: Launch;
   readonly nodes: readonly ClusterNode[];
   readonly zookeeperPort: number;
+  /** Seconds by which a node's clock is ahead of the machine's, by its name. */
+  readonly clocks: Readonly<Record<string, number>>;
 }
 
 /** Where replicas fetch parts from each other: the port of queries, on another address of loopback. */
@@ -57,6 +59,7 @@ export function replica(layout: Layout, node: ClusterNode): ServerStart {
           String(http),
           DDL_QUEUE,
           DDL_REPLICAS,
+          String(layout.clocks[node.name] ?? 0),
           'clickhouse',
           `--config-file=${config}`,
           `--path=${join(home, 'data')}`,

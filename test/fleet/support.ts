@@ -1,6 +1,8 @@
 import { createRefill } from '../../src/create-refill.ts';
 import type { RefillConfig } from '../../src/config/config.ts';
+import type { Calendar } from '../../src/domain/calendar-rules.ts';
 import type { FleetEvent, FleetResult } from '../../src/domain/fleet-events.ts';
+import type { HealthLimits } from '../../src/domain/indicators.ts';
 import type { Limits } from '../../src/domain/limits.ts';
 import type { Refill } from '../../src/refill.ts';
 import { expect, onTestFinished } from 'vitest';
@@ -21,16 +23,15 @@ export interface TestFleetOptions {
   /** The last so many are on a cluster `west`, the others on `east`. Default 0. */
   readonly west?: number;
   readonly limits?: Partial<Limits>;
+  readonly health?: Partial<HealthLimits>;
+  readonly calendar?: Calendar;
 }
 
 /** Tenants with databases of their own, on one or two clusters of the stack, with one ledger. */
-export async function createFleet({ cards, west = 0, limits }: TestFleetOptions): Promise<TestFleet> {
+export async function createFleet({ cards, west = 0, calendar, ...options }: TestFleetOptions): Promise<TestFleet> {
   const tenants: TestTenant[] = [];
   for (const [n, number] of cards.entries()) {
-    const tenant = await createTenant({
-      customer: `fleet-${n}-${process.hrtime.bigint()}`,
-      ...(limits ? { limits } : {}),
-    });
+    const tenant = await createTenant({ customer: `fleet-${n}-${process.hrtime.bigint()}`, ...options });
     if (number > 0) await fillCards(tenant, { cards: number });
     tenants.push(tenant);
   }
@@ -40,6 +41,7 @@ export async function createFleet({ cards, west = 0, limits }: TestFleetOptions)
   const list = (some: readonly TestTenant[]) => some.map((t) => ({ ...t.name, database: t.database }));
   const config: RefillConfig = {
     ...first.config,
+    ...(calendar ? { calendar } : {}),
     clusters: {
       east: { ...cluster, tenants: list(tenants.slice(0, tenants.length - west)) },
       ...(west === 0

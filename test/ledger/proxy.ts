@@ -1,18 +1,18 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** What becomes of the next COMMIT: the connection is cut before it arrives, or after it was done and before its answer. */
+/** What becomes of the next such statement: the connection is cut before it arrives, or after it was done and before its answer. */
 export type Cut = 'before' | 'after';
 
 /** A way to a server that can break as networks do. */
 export class Proxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
-  #cut: Cut | undefined;
+  #cut: { readonly text: string; readonly when: Cut } | undefined;
   #refusing = false;
   /** Refuse connections from the moment of a cut on. */
   refuseAfterCut = false;
-  /** COMMITs that were cut. */
+  /** Statements that were cut. */
   cuts = 0;
 
   private constructor(target: number) {
@@ -40,7 +40,11 @@ export class Proxy {
   }
 
   cutNextCommit(when: Cut): void {
-    this.#cut = when;
+    this.cutNext('COMMIT\0', when);
+  }
+
+  cutNext(text: string, when: Cut): void {
+    this.#cut = { text, when };
   }
 
   /** Ends all connections, and new ones as soon as they are made. */
@@ -86,8 +90,8 @@ export class Proxy {
       end();
     };
     client.on('data', (data) => {
-      if (this.#cut !== undefined && data.includes('COMMIT\0')) {
-        const when = this.#cut;
+      if (this.#cut !== undefined && data.includes(this.#cut.text)) {
+        const { when } = this.#cut;
         this.#cut = undefined;
         if (when === 'before') {
           cut();

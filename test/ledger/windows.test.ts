@@ -8,7 +8,14 @@ test('a window goes from pending through writing to written, and its attempt and
   const ledger = await server.ledger();
   const { id: run } = await newRun(ledger);
   const attempt = await ledger.startAttempt(run, 1, VERSION, (number) => ({ score: `query-${number}` }));
-  expect(attempt).toEqual({ window: 1, attempt: 1, state: 'started', version: VERSION, queries: { score: 'query-1' } });
+  expect(attempt).toEqual({
+    window: 1,
+    attempt: 1,
+    state: 'started',
+    version: VERSION,
+    queries: { score: 'query-1' },
+    failure: null,
+  });
   expect((await ledger.windows(run))[0]).toMatchObject({ state: 'writing', attempts: 1, finishedAt: null });
 
   const sums = [
@@ -133,4 +140,27 @@ test('the measured rate is all rows over the time in which windows were at work'
   expect(await ledger.measuredRate('north', 'scorecards')).toBeCloseTo(20_000 / 110, 6);
   expect(await ledger.measuredRate('south', 'scorecards')).toBeNull();
   expect(await ledger.measuredRate('north', 'other')).toBeNull();
+});
+
+test('a window that is cut keeps its id and attempts and what lies before, and failures before count no longer', async () => {
+  const ledger = await server.ledger();
+  const { id: run } = await newRun(ledger);
+  await ledger.startAttempt(run, 1, VERSION, () => ({ score: 'query-1' }));
+  await ledger.failAttempt(run, 1, 1, FAILURE, false);
+  expect(await ledger.attempts(run, { window: 1 })).toMatchObject([
+    { attempt: 1, state: 'abandoned', failure: 'CH_BUSY' },
+  ]);
+  const [whole, ...others] = await ledger.windows(run);
+  const at = '2026-01-05T06:00:00.000Z';
+  await ledger.cutWindow(run, 1, at);
+  const [first, rest, ...after] = await ledger.windows(run);
+  expect(first).toMatchObject({ id: 1, to: at, state: 'pending', attempts: 1, attemptsSinceRetry: 0, sourceRows: 25 });
+  expect(rest).toMatchObject({ from: at, to: whole?.to, delete: 1, state: 'pending', attempts: 0, sourceRows: 75 });
+  expect(after).toEqual(others);
+  expect(await ledger.attempts(run, { window: 1 })).toMatchObject([{ attempt: 1, failure: null }]);
+  // Only inside of it, and not once it is written.
+  await expect(ledger.cutWindow(run, 1, at)).rejects.toMatchObject({ code: 'BUG' });
+  await ledger.startAttempt(run, 1, VERSION, () => ({}));
+  await ledger.finishAttempt(run, 1, 2, { rows: 1, sums: [] });
+  await expect(ledger.cutWindow(run, 1, '2026-01-05T03:00:00.000Z')).rejects.toMatchObject({ code: 'RUN_STATE' });
 });

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
@@ -40,6 +44,32 @@ test('sick Postgres: nothing is begun while sessions wait for locks, the reason 
     await waits;
   });
   expect(reason).toMatch(/^held: \d+ sessions waiting for a lock on Postgres .* \(stops at 1, goes on under 1\)$/u);
+  expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  await expectClean(t);
+});
+
+test('disk headroom under the limit: held with the disk named, and it goes on when there is room again', async () => {
+  const made = await createTenant({ limits: QUICK });
+  const [disk] = await made.select<{ path: string; free: string }>('SELECT path, free_space AS free FROM system.disks');
+  if (!disk) throw new Error('no disk');
+  // What others write meanwhile is small beside it.
+  const GIB = 1024 ** 3;
+  const ballast = join(disk.path, 'ballast');
+  await promisify(execFile)('fallocate', ['--length', String(6 * GIB), ballast]);
+  onTestFinished(() => rm(ballast, { force: true }));
+  const diskFreeBytes = {
+    slow: Number(disk.free) - 3 * GIB,
+    stop: Number(disk.free) - 3 * GIB,
+    resume: Number(disk.free) - 3 * GIB,
+  };
+  const t = { ...made, refill: createRefill({ ...made.config, health: { ...DEFAULT_HEALTH_LIMITS, diskFreeBytes } }) };
+  onTestFinished(() => t.refill.close());
+  await fillCards(t);
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  const { reason, result } = await followHeld(t.refill.run(plan.id), () => rm(ballast));
+  expect(reason).toMatch(
+    /^held: free disk [\d.]+ GiB on default on \S+:\d+ \(stops at [\d.]+ GiB, goes on over [\d.]+ GiB\)$/u,
+  );
   expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
   await expectClean(t);
 });
