@@ -6,6 +6,7 @@ const layers = {
   source: ['domain', 'config'],
   target: ['domain', 'dataset', 'config'],
   ledger: ['domain', 'config'],
+  scorers: ['domain', 'config'],
   flow: ['domain'],
   steps: ['domain', 'dataset', 'config', 'source', 'target', 'ledger', 'flow'],
   executors: ['domain', 'ledger', 'flow', 'steps'],

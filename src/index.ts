@@ -10,6 +10,7 @@ export type {
   TenantRequest,
 } from './refill.ts';
 export { type ConfigInput, defineConfig } from './config/define.ts';
+export { defineScorer, type FunctionScorer } from './config/scorer.ts';
 export { loadConfig } from './config/load.ts';
 export type { RefillConfig } from './config/config.ts';
 export { defineDataset } from './dataset/define.ts';

@@ -1,5 +1,5 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig } from './config.ts';
+import type { ClusterConfig, RefillConfig, ScorerConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -108,7 +108,18 @@ function withAbsoluteSecrets(
     limits: checked.limits,
     health: checked.health,
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
+    ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
   };
+}
+
+/** The scorers, the references of their keys absolute. */
+function scorersOf(
+  scorers: Readonly<Record<string, ScorerConfig>>,
+  directory: string,
+): Readonly<Record<string, ScorerConfig>> {
+  const absolute = (scorer: ScorerConfig): ScorerConfig =>
+    'url' in scorer && scorer.key !== undefined ? { ...scorer, key: absoluteReference(scorer.key, directory) } : scorer;
+  return Object.fromEntries(Object.entries(scorers).map(([name, scorer]) => [name, absolute(scorer)]));
 }
 
 /** Checks what a file holds and completes it; finds everything that is wrong with it at once. */

@@ -1,4 +1,5 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { FunctionScorer } from './scorer.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
@@ -64,6 +65,23 @@ export interface ClusterConfig {
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
 
+/** A scorer behind HTTP, by the contract of scorer.openapi.json. */
+export interface HttpScorerConfig {
+  /** Where batches are posted to. */
+  readonly url: string;
+  /** Reference of the key that is sent as `Authorization: Bearer …`. */
+  readonly key?: SecretReference;
+  /** Items a request. Default 20: some seconds of a model's time, so that little is judged again after a crash. */
+  readonly batch?: number;
+  /** Seconds that a request may take. Default 60. */
+  readonly timeoutSeconds?: number;
+  /** Megabytes that an answer may have. Default 8: twenty items with a hundred scores of 4 KB each. */
+  readonly answerMegabytes?: number;
+}
+
+/** What judges conversations for `refill backfill`. */
+export type ScorerConfig = HttpScorerConfig | FunctionScorer;
+
 /** A configuration after it was read, checked and completed with defaults. */
 export interface RefillConfig {
   readonly ledger: LedgerConfig;
@@ -74,4 +92,6 @@ export interface RefillConfig {
   readonly health: HealthLimits;
   /** Of clusters that have none of their own. Default: always open. */
   readonly calendar?: Calendar;
+  /** What judges conversations for `refill backfill`, by name. Default: none. */
+  readonly scorers?: Readonly<Record<string, ScorerConfig>>;
 }

@@ -2,7 +2,8 @@ import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { IndicatorKey, Thresholds } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
-import type { ClickHouseConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
+import type { ClickHouseConfig, HttpScorerConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
+import type { FunctionScorer } from './scorer.ts';
 
 /** `T` with the keys `K` left out at will, or set to `undefined`, which counts as left out. */
 type Loosely<T, K extends keyof T> = Omit<T, K> & { readonly [P in K]?: T[P] | undefined };
@@ -15,6 +16,9 @@ export type PostgresInput = Loosely<PostgresConfig, 'port' | 'password' | 'tls'>
 export type ClickHouseInput = Loosely<ClickHouseConfig, 'password' | 'cluster' | 'compress'>;
 /** A tenant as it is written in a configuration. */
 export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 'targetDatabase'>;
+
+/** A scorer behind HTTP as it is written in a configuration. */
+export type HttpScorerInput = Loosely<HttpScorerConfig, 'key' | 'batch' | 'timeoutSeconds' | 'answerMegabytes'>;
 
 /** A cluster as it is written in a configuration. */
 export interface ClusterInput {
@@ -40,6 +44,8 @@ export interface ConfigInput {
     | undefined;
   /** When clusters may be worked on that have no calendar of their own. */
   readonly calendar?: Calendar | undefined;
+  /** What judges conversations for `refill backfill`, by name: behind HTTP, or what `defineScorer` returns. */
+  readonly scorers?: Readonly<Record<string, HttpScorerInput | FunctionScorer>> | undefined;
   readonly limits?: { readonly [K in keyof Limits]?: Limits[K] | undefined } | undefined;
 }
 

@@ -3,7 +3,8 @@ import { EXIT } from './exit.ts';
 /** What the program does, or asks for, when an error of this kind is met. */
 export type ErrorAction = 'retry' | 'fix-input' | 'refuse' | 'page' | 'bug';
 /** Where an error of this kind comes from. */
-export type ErrorSource = 'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'embedded' | 'refill';
+export type ErrorSource =
+  'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'scorer' | 'embedded' | 'refill';
 
 interface CatalogueEntry {
   readonly source: ErrorSource;
@@ -245,6 +246,43 @@ export const CATALOGUE = {
     'ledger',
     'The ledger’s database refuses a statement.',
     'Check the rights of the ledger’s user: it owns the schema `refill`.',
+  ),
+  // Scorers and backfills.
+  SCORER_UNKNOWN: config('No such scorer in the configuration.', 'Name one that is listed under `scorers`.'),
+  SCORER_UNREACHABLE: retried(
+    'scorer',
+    'The scorer does not answer.',
+    'It is tried again by itself; then check its `url`, and go on with `refill backfill --resume`.',
+  ),
+  SCORER_TIMEOUT: retried(
+    'scorer',
+    'The scorer takes longer than `timeoutSeconds`.',
+    'It is tried again by itself; if it stays, lower the scorer’s `batch`, or raise `timeoutSeconds`.',
+  ),
+  SCORER_FAILED: retried(
+    'scorer',
+    'The scorer fails (a status of 500 or more, 429, or a function that throws), after every try.',
+    'Look into the scorer’s own log, then go on with `refill backfill --resume`.',
+  ),
+  SCORER_REFUSED: failed(
+    'scorer',
+    'The scorer refuses the request.',
+    'Check its `key` and `url`, and that it knows version 1 of the contract (scorer.openapi.json).',
+  ),
+  SCORER_SHAPE: failed(
+    'scorer',
+    'An answer of the scorer is not as scorer.openapi.json says; the field is named, and the conversation.',
+    'Correct the scorer, then go on with `refill backfill --resume`.',
+  ),
+  SCORER_PARTIAL: failed(
+    'scorer',
+    'The scorer’s answer leaves a conversation out: it counts as failed.',
+    'The same backfill again judges it again; what is written stays.',
+  ),
+  SCORER_DECLINED: failed(
+    'scorer',
+    'The scorer says that it cannot judge a conversation: it counts as failed.',
+    'Its code says why; the same backfill again asks again.',
   ),
   EMBEDDED_MISSING: entry(
     'embedded',
