@@ -17,6 +17,15 @@ export { defineDataset } from './dataset/define.ts';
 export { bool, date, decimal, float, int, text, timestamp, uuid } from './dataset/definition.ts';
 export type { ColumnDefinition, DatasetDefinition, Exclusion, TableDefinition, Untimed } from './dataset/definition.ts';
 export { scorecards } from './dataset/scorecards.ts';
+export type {
+  Audience,
+  BackfillEvent,
+  BackfillPlan,
+  BackfillRequest,
+  BackfillResult,
+  BackfillTally,
+} from './domain/backfill.ts';
+export type { Judgement, ScorerItem, ScorerRequest, ScorerTemplate } from './domain/scorer.ts';
 export { RefillError } from './domain/errors.ts';
 export type { ErrorCode } from './domain/catalogue.ts';
 export type { Drift, TableProof } from './domain/drift.ts';

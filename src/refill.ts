@@ -1,4 +1,5 @@
 import type { Explanation, Finding, RunEvent, TenantFinding, VerifyResult } from './domain/events.ts';
+import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillTally } from './domain/backfill.ts';
 import type { MutationFinding } from './domain/mutations.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
@@ -156,5 +157,14 @@ export interface Refill {
   /** The same with its plan and every tenant. */
   fleetReport(fleet: string): Promise<FleetReport>;
   /** Ends what is at work and all connections. A second call does nothing. */
+  /** Counts what a backfill would judge, and saves that under an id. The scorer is not asked. */
+  planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
+  /** Asks the scorer about every item and returns what would be written. Nothing is. */
+  rehearseBackfill(id: string, options?: { readonly signal?: AbortSignal }): Promise<BackfillTally>;
+  /**
+   * Executes a saved backfill, or goes on with one: the only thing that writes to the users' Postgres. The last event is
+   * the result; a failure is a result, not an exception.
+   */
+  backfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import type { Cli } from './cli.ts';
+import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -38,6 +39,7 @@ function commands(
     'To look (nothing is changed):': [surveyCommand(cli), planCommand(cli), verifyCommand(cli), explainCommand(cli)],
     'To do it:': [
       runCommand(cli),
+      backfillCommand(cli),
       resumeCommand(cli),
       pauseCommand(cli),
       cancelCommand(cli),

@@ -76,6 +76,14 @@ export const CATALOGUE = {
   ),
   RUN_UNKNOWN: config('No run of this id is in the ledger, or no run fits.', '`refill runs` lists them.'),
   FLEET_UNKNOWN: config('No fleet of this id is in the ledger.', '`refill runs --fleets` lists them.'),
+  TEMPLATE_UNKNOWN: config(
+    'The tenant has no such template, or no active revision of it.',
+    'Check the template’s id; name a revision with --revision where none is active.',
+  ),
+  BACKFILL_UNKNOWN: config(
+    'No backfill of this id is in the ledger.',
+    '`refill backfill` without --execute makes one.',
+  ),
   KEY_UNKNOWN: config('Neither side has a row with this id.', 'Check the id and the tenant.'),
   // Refused as unsafe.
   NOT_CONFIRMED: refused(
@@ -144,7 +152,7 @@ export const CATALOGUE = {
   PG_DENIED: failed(
     'postgres',
     'Postgres refuses the right to do this.',
-    'Grant SELECT on the dataset’s source tables.',
+    'Grant SELECT on the dataset’s source tables; for a backfill, also INSERT and UPDATE on director.scorecards and director.scores, on the primary.',
   ),
   PG_BUSY: retried(
     'postgres',
@@ -252,7 +260,7 @@ export const CATALOGUE = {
   SCORER_UNREACHABLE: retried(
     'scorer',
     'The scorer does not answer.',
-    'It is tried again by itself; then check its `url`, and go on with `refill backfill --resume`.',
+    'It is tried again by itself; then check its `url`, and execute the same backfill again.',
   ),
   SCORER_TIMEOUT: retried(
     'scorer',
@@ -262,7 +270,7 @@ export const CATALOGUE = {
   SCORER_FAILED: retried(
     'scorer',
     'The scorer fails (a status of 500 or more, 429, or a function that throws), after every try.',
-    'Look into the scorer’s own log, then go on with `refill backfill --resume`.',
+    'Look into the scorer’s own log, then execute the same backfill again.',
   ),
   SCORER_REFUSED: failed(
     'scorer',
@@ -272,7 +280,7 @@ export const CATALOGUE = {
   SCORER_SHAPE: failed(
     'scorer',
     'An answer of the scorer is not as scorer.openapi.json says; the field is named, and the conversation.',
-    'Correct the scorer, then go on with `refill backfill --resume`.',
+    'Correct the scorer, then execute the same backfill again.',
   ),
   SCORER_PARTIAL: failed(
     'scorer',
@@ -283,6 +291,11 @@ export const CATALOGUE = {
     'scorer',
     'The scorer says that it cannot judge a conversation: it counts as failed.',
     'Its code says why; the same backfill again asks again.',
+  ),
+  REINDEX_UNPROVEN: failed(
+    'run',
+    'A backfill has written everything to Postgres, and its re-indexing is not proven.',
+    '`refill status` and `refill report` show its run; executing the backfill again goes on with it.',
   ),
   EMBEDDED_MISSING: entry(
     'embedded',

@@ -3,9 +3,11 @@ import type { ErrorRecord } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
+import type { BackfillLedger } from './backfill-ledger.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
 import type { Actor, Holder, RunLock } from './holder.ts';
 
+export type { BackfillRecord } from './backfill-ledger.ts';
 export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
 export type { Actor, RunLock } from './holder.ts';
 
@@ -155,7 +157,7 @@ export interface LiveLimit {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
-export interface Ledger extends FleetLedger {
+export interface Ledger extends FleetLedger, BackfillLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
 

@@ -19,6 +19,10 @@ export const DEBUG_POINTS = [
   'rows-proven',
   'delete-proven',
   'run-ending',
+  'chunk-judged',
+  'chunk-kept',
+  'chunk-committed',
+  'chunk-closed',
 ] as const;
 export type DebugPoint = (typeof DEBUG_POINTS)[number];
 
