@@ -132,6 +132,7 @@ class LocalRefill implements Refill {
     return this.#runs.plan(await this.#environment.workbench(request), request);
   }
 
+  planIds: Refill['planIds'] = (request) => this.#runs.planIds(request);
   run: Refill['run'] = (plan, options = {}) => this.#runs.run(plan, options);
   resume: Refill['resume'] = (run, options = {}) => this.#runs.resume(run, options);
   retry: Refill['retry'] = (run, options = {}) => this.#runs.retry(run, options);

@@ -4,8 +4,10 @@ import type { ConfigInput } from './config/define.ts';
 import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
+import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Plan } from './domain/plan.ts';
+import type { Only } from './domain/words.ts';
 import type { LocalRun } from './executors/local.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
@@ -91,8 +93,10 @@ export class Environment {
   }
 
   /** The workbench of a tenant, which is looked for on the cluster that is named, or on all. */
-  async workbench(request: TenantRequest & { readonly tables?: readonly string[] }): Promise<Workbench> {
-    const dataset = await this.dataset(request.dataset);
+  async workbench(
+    request: TenantRequest & { readonly tables?: readonly string[]; readonly only?: Only },
+  ): Promise<Workbench> {
+    const dataset = narrow(await this.dataset(request.dataset), request.only);
     const clusters = await this.clusters(request.cluster === undefined ? undefined : [request.cluster]);
     const { cluster, finding } = await findTenant(clusters, dataset, request.tenant);
     return openWorkbench(cluster, tenantOf(finding), dataset, request.tables);
@@ -101,7 +105,7 @@ export class Environment {
   /** The workbench of a saved plan: its tenant as it was found then, and its tables. */
   async workbenchOf(plan: Plan): Promise<Workbench> {
     const [cluster, dataset] = await Promise.all([this.cluster(plan.tenant.cluster), this.dataset(plan.dataset)]);
-    return openWorkbench(cluster, plan.tenant, dataset, plan.tables);
+    return openWorkbench(cluster, plan.tenant, narrow(dataset, plan.only), plan.tables);
   }
 
   /** What slows or holds a run: by today's configuration, whatever it was when the plan was made. */

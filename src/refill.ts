@@ -4,7 +4,7 @@ import type { MutationFinding } from './domain/mutations.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
-import type { PlanRequest, Survey } from './domain/requests.ts';
+import type { IdsRequest, PlanRequest, Survey } from './domain/requests.ts';
 import type { Range, TenantName } from './domain/words.ts';
 import type {
   AuditEntry,
@@ -102,6 +102,8 @@ export interface Refill {
   }): AsyncIterable<Survey>;
   /** Plans a tenant's range and saves the plan; deletes and writes nothing. Throws `TENANT_UNKNOWN`, `PREFLIGHT_FAILED`. */
   plan(request: PlanRequest): Promise<Plan>;
+  /** A plan of some scorecards (or whatever the dataset's ids are of) and all that is derived from them. At most 1,000. */
+  planIds(request: IdsRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */
   run(plan: string, options?: RunOptions): AsyncIterable<RunEvent>;
   /** Goes on with a run that was interrupted or paused; the only one, when not named. Throws `RUN_STATE`, `RUN_BUSY`. */

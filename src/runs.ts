@@ -1,8 +1,9 @@
 import { refuseBlast } from './domain/blast.ts';
 import { RefillError } from './domain/errors.ts';
 import type { RunEvent } from './domain/events.ts';
-import type { Plan } from './domain/plan.ts';
-import type { PlanRequest } from './domain/requests.ts';
+import { MOST_IDS } from './dataset/narrow.ts';
+import type { Plan, Warning } from './domain/plan.ts';
+import type { IdsRequest, PlanRequest } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
@@ -11,6 +12,7 @@ import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
 import type { RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
+import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight, refuseErrors } from './steps/preflight.ts';
 import type { Workbench } from './steps/workbench.ts';
@@ -26,7 +28,7 @@ export class Runs {
   }
 
   /** Makes and saves a tenant's plan. */
-  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan> {
+  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>, warnings: readonly Warning[] = []): Promise<Plan> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const plan = await makePlan(bench, {
@@ -37,9 +39,23 @@ export class Runs {
       limits: (await this.#environment.config()).limits,
       rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
       findings: await preflight(bench),
+      only: request.only,
+      warnings,
     });
     await ledger.savePlan(plan, actor);
     return plan;
+  }
+
+  /** Makes and saves a plan of some rows, by their ids. */
+  async planIds({ ids, ...request }: IdsRequest): Promise<Plan> {
+    if (ids.length === 0 || ids.length > MOST_IDS)
+      throw new RefillError('USAGE', `${ids.length} ids were given; a plan takes 1 to ${MOST_IDS}`, {
+        hint: 'Make several plans, or plan their range.',
+      });
+    const only = { ids: [...new Set(ids)] };
+    const bench = await this.#environment.workbench({ ...request, only });
+    const { range, warnings } = await locateIds(bench, only.ids);
+    return this.plan(bench, { ...request, range, only }, warnings);
   }
 
   /** Executes a saved plan, refused where it deletes more than may be deleted unasked. */

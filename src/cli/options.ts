@@ -27,6 +27,10 @@ export const confirmRowsOption = () =>
   new Option('--confirm-rows <number>', 'the rows that the plan deletes, where they are more than limits.blastRows');
 export const datasetOption = () => new Option('--dataset <name>', 'dataset (default: the first of the configuration)');
 export const tablesOption = () => new Option('--tables <names>', 'tables of the dataset, separated by commas');
+export const onlyOption = () =>
+  new Option('--only <subset>', 'only this part of the dataset: conversation or process, of scorecards');
+export const idsOption = () =>
+  new Option('--ids <ids>', 'only these scorecards, separated by commas, in place of a range');
 export const fromOption = () => new Option('--from <time>', 'begin of the range: a UTC day, or an instant with a zone');
 export const toOption = () => new Option('--to <time>', 'end of the range, itself not part of it');
 export const strategyOption = () =>

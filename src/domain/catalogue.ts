@@ -66,6 +66,10 @@ export const CATALOGUE = {
     'Correct the definition, or the table; `refill doctor` lists every finding.',
   ),
   TABLE_UNKNOWN: config('The dataset has no such table.', 'Name tables of the dataset, separated by commas.'),
+  SUBSET_UNKNOWN: config(
+    'The dataset has no such subset, or no ids.',
+    'Name a subset that is listed; `scorecards` has conversation and process.',
+  ),
   STRATEGY_UNSUITED: config(
     'The strategy cannot be used with this table.',
     'Use --strategy purge, or give the table a version column.',

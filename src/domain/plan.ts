@@ -1,5 +1,5 @@
 import type { Limits } from './limits.ts';
-import type { Excluded, Instant, Range, Strategy, Tenant } from './words.ts';
+import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
 
 /** What a table holds in a range, on both sides, at the time of asking. */
 export interface TableCount {
@@ -53,7 +53,8 @@ export interface Warning {
     | 'TABLE_LEFT_EMPTY'
     | 'WINDOW_TOO_LARGE'
     | 'CLOCKS_APART'
-    | 'RANGE_NOT_OVER';
+    | 'RANGE_NOT_OVER'
+    | 'IDS_UNKNOWN';
   readonly message: string;
   readonly table?: string;
 }
@@ -80,6 +81,8 @@ export interface Plan {
   readonly dataset: string;
   readonly strategy: Strategy;
   readonly range: Range;
+  /** What it is confined to; all rows of the range where there is none. */
+  readonly only?: Only;
   readonly tables: readonly string[];
   /** Hash over the servers' identities, the target tables, and the dataset; a run elsewhere is refused. */
   readonly fingerprint: string;

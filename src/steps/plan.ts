@@ -5,7 +5,7 @@ import type { Finding } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, PlannedTableDelete, TableCount, Warning } from '../domain/plan.ts';
 import { cutDeletes, cutWindows, type CutWindow, ms, type PartitionSpan } from '../domain/windows.ts';
-import { formatTenant, type Range, type Strategy } from '../domain/words.ts';
+import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { rowsToRewrite } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
@@ -25,6 +25,10 @@ export interface PlanOptions {
   /** Rows a second that were measured on this cluster; null where nothing was. */
   readonly rate: number | null;
   readonly findings: readonly Finding[];
+  /** What the plan is confined to; the workbench is, already. */
+  readonly only?: Only | undefined;
+  /** Warnings from before. */
+  readonly warnings?: readonly Warning[];
 }
 
 /** A window never aims at more than this many times `limits.windowRows`, however fast it went before. */
@@ -56,6 +60,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
     dataset: bench.dataset.name,
     strategy,
     range,
+    ...(options.only === undefined ? {} : { only: options.only }),
     tables: bench.tables.map((t) => t.definition.name),
     fingerprint: await fingerprintOf(bench),
     limits,
@@ -161,6 +166,7 @@ async function warningsOf(
   aim: number,
 ): Promise<Warning[]> {
   const warnings: Warning[] = [
+    ...(options.warnings ?? []),
     ...(await checkSourceQueries(bench, largestOf(windows, options.range))),
     ...(await ownerWarnings(bench, counts)),
     ...(await futureVersions(bench, strategy, options.range)),

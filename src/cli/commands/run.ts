@@ -37,6 +37,8 @@ export function runCommand(cli: Cli) {
     .addOption(option.clustersOption())
     .addOption(option.excludeOption())
     .addOption(option.priorityOption())
+    .addOption(option.onlyOption())
+    .addOption(option.idsOption())
     .addOption(option.strategyOption())
     .addOption(option.tablesOption())
     .addOption(option.datasetOption())
@@ -62,7 +64,7 @@ export function runCommand(cli: Cli) {
           await runFleet(cli, refill, asked, limits, { ...options, confirmRows });
           return;
         }
-        const plan = asked.of === 'plan-id' ? await readPlan(refill, asked.id) : await refill.plan(asked.request);
+        const plan = await planOf(refill, asked);
         if (options.execute !== true) await showAndRefuse(cli, plan, limits, options);
         const command = commandLine(
           ['run', plan.id, '--execute', '--confirm-rows', String(plan.cost.rowsToDelete)],
@@ -102,6 +104,8 @@ function refuseRangeOfPlan(plan: string, options: PlanOptions): void {
     'to',
     'strategy',
     'tables',
+    'only',
+    'ids',
     'dataset',
     'cluster',
     'all',
@@ -115,9 +119,12 @@ function refuseRangeOfPlan(plan: string, options: PlanOptions): void {
   });
 }
 
-async function readPlan(refill: Refill, id: string): Promise<Plan> {
-  const ledger = await refill.ledger();
-  return await ledger.plan(id);
+async function planOf(
+  refill: Refill,
+  asked: Exclude<ReturnType<typeof parseWords>, { readonly of: 'fleet' | 'fleet-id' }>,
+): Promise<Plan> {
+  if (asked.of === 'plan-id') return (await refill.ledger()).plan(asked.id);
+  return asked.of === 'ids' ? refill.planIds(asked.request) : refill.plan(asked.request);
 }
 
 async function showAndRefuse(cli: Cli, plan: Plan, limits: Limits, options: RunOptions): Promise<never> {
