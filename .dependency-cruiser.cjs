@@ -7,6 +7,7 @@ const layers = {
   target: ['domain', 'dataset', 'config'],
   ledger: ['domain', 'config'],
   scorers: ['domain', 'config'],
+  reindexers: ['domain', 'config'],
   flow: ['domain'],
   steps: ['domain', 'dataset', 'config', 'source', 'target', 'ledger', 'flow'],
   executors: ['domain', 'ledger', 'flow', 'steps'],

@@ -12,6 +12,7 @@ import type { LocalRun } from './executors/local.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
 import type { TenantRequest } from './refill.ts';
+import { openTemporalReindexer } from './reindexers/temporal.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
@@ -71,7 +72,7 @@ export class Environment {
     if (!config) throw new RefillError('BUG', `no cluster ${name}`);
     const opened =
       this.#clusters.get(name) ??
-      openCluster(name, config, resolveSecret).catch((error: unknown) => {
+      openCluster(name, config, resolveSecret, openTemporalReindexer).catch((error: unknown) => {
         // A secret that could not be read may be there at the next call.
         this.#clusters.delete(name);
         throw error;

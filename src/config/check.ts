@@ -1,5 +1,5 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig, ScorerConfig } from './config.ts';
+import type { ClusterConfig, RefillConfig, ReindexerConfig, ScorerConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -96,9 +96,14 @@ function withAbsoluteSecrets(
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
   const clusters = Object.entries(checked.clusters).map(
-    ([name, { postgres, clickhouse, ...others }]): [string, ClusterConfig] => [
+    ([name, { postgres, clickhouse, reindexers, ...others }]): [string, ClusterConfig] => [
       name,
-      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), ...others },
+      {
+        postgres: absolute(postgres),
+        clickhouse: absolute(clickhouse),
+        ...others,
+        ...(reindexers === undefined ? {} : { reindexers: reindexersOf(reindexers, directory) }),
+      },
     ],
   );
   return {
@@ -110,6 +115,16 @@ function withAbsoluteSecrets(
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
     ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
   };
+}
+
+/** The re-indexers, likewise. */
+function reindexersOf(
+  reindexers: Readonly<Record<string, ReindexerConfig>>,
+  directory: string,
+): Readonly<Record<string, ReindexerConfig>> {
+  const absolute = (one: ReindexerConfig): ReindexerConfig =>
+    one.apiKey === undefined ? one : { ...one, apiKey: absoluteReference(one.apiKey, directory) };
+  return Object.fromEntries(Object.entries(reindexers).map(([name, one]) => [name, absolute(one)]));
 }
 
 /** The scorers, the references of their keys absolute. */

@@ -46,6 +46,31 @@ export interface ClickHouseConfig {
   readonly compress: 'auto' | 'always' | 'never';
 }
 
+/** A workflow that exists and derives a dataset's rows; Refill starts and follows it. */
+export interface ReindexerConfig {
+  readonly type: 'temporal';
+  /** The users' Temporal frontend, as `host:port`. */
+  readonly address: string;
+  /** Default `default`, Temporal's own. */
+  readonly namespace: string;
+  readonly tls: boolean;
+  readonly apiKey?: SecretReference;
+  readonly workflowType: string;
+  readonly taskQueue: string;
+  /** Pattern of its ids, with `{customer}`, `{profile}` and `{id}`. */
+  readonly workflowId: string;
+  /** Its one argument: JSON, in whose texts `{customer}`, `{profile}`, `{from}`, `{to}` and `{id}` are put in. */
+  readonly payload: unknown;
+  /** Where its heartbeat's details have the numbers. Default: as `[{"State":{"ReindexedConversations":n, …}}]`. */
+  readonly progress: { readonly done: string; readonly failed: string; readonly total: string };
+  /** Workflows at once. Default 2. */
+  readonly atOnce: number;
+  /** Seconds that a workflow aims at: windows are cut for it. Default 3600: what fails after an hour is an hour's loss. */
+  readonly aimSeconds: number;
+  /** Seconds between looks at it. Default 10. */
+  readonly pollSeconds: number;
+}
+
 /** A tenant as listed by hand. `database` is the one on both sides; default `databaseName(tenant)`. */
 export interface TenantConfig {
   readonly customer: string;
@@ -61,6 +86,8 @@ export interface ClusterConfig {
   readonly clickhouse: ClickHouseConfig;
   /** When it may be worked on. Default: the configuration's calendar. */
   readonly calendar?: Calendar;
+  /** Workflows that derive datasets in place of Refill, by the dataset's name. Default: none. */
+  readonly reindexers?: Readonly<Record<string, ReindexerConfig>>;
   /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }

@@ -2,7 +2,14 @@ import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { IndicatorKey, Thresholds } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
-import type { ClickHouseConfig, HttpScorerConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
+import type {
+  ClickHouseConfig,
+  HttpScorerConfig,
+  LedgerConfig,
+  PostgresConfig,
+  ReindexerConfig,
+  TenantConfig,
+} from './config.ts';
 import type { FunctionScorer } from './scorer.ts';
 
 /** `T` with the keys `K` left out at will, or set to `undefined`, which counts as left out. */
@@ -20,12 +27,22 @@ export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 
 /** A scorer behind HTTP as it is written in a configuration. */
 export type HttpScorerInput = Loosely<HttpScorerConfig, 'key' | 'batch' | 'timeoutSeconds' | 'answerMegabytes'>;
 
+/** A re-indexer as it is written in a configuration. */
+export type ReindexerInput = Omit<
+  Loosely<ReindexerConfig, 'namespace' | 'tls' | 'apiKey' | 'atOnce' | 'aimSeconds' | 'pollSeconds'>,
+  'progress'
+> & {
+  readonly progress?: { readonly [K in keyof ReindexerConfig['progress']]?: string | undefined } | undefined;
+};
+
 /** A cluster as it is written in a configuration. */
 export interface ClusterInput {
   readonly postgres: PostgresInput;
   readonly clickhouse: ClickHouseInput;
   /** When it may be worked on. */
   readonly calendar?: Calendar | undefined;
+  /** Workflows that derive datasets in place of Refill, by the dataset's name. */
+  readonly reindexers?: Readonly<Record<string, ReindexerInput>> | undefined;
   /** Default `discover`. */
   readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
 }

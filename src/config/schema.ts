@@ -5,6 +5,7 @@ import type { ScorerConfig } from './config.ts';
 import { calendarSchema } from './calendar-schema.ts';
 import { datasetSchema } from './dataset-schema.ts';
 import { healthSchema } from './health-schema.ts';
+import { reindexersSchema } from './reindexer-schema.ts';
 import { moduleScorersSchema, yamlScorersSchema } from './scorer-schema.ts';
 import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
 
@@ -67,6 +68,7 @@ const clusterSchema = strict({
   postgres: postgresSchema,
   clickhouse: clickhouseSchema,
   calendar: calendarSchema.exactOptional(),
+  reindexers: reindexersSchema.exactOptional(),
   tenants: z
     .union(
       [

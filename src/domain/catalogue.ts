@@ -4,7 +4,7 @@ import { EXIT } from './exit.ts';
 export type ErrorAction = 'retry' | 'fix-input' | 'refuse' | 'page' | 'bug';
 /** Where an error of this kind comes from. */
 export type ErrorSource =
-  'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'scorer' | 'embedded' | 'refill';
+  'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'scorer' | 'embedded' | 'temporal' | 'refill';
 
 interface CatalogueEntry {
   readonly source: ErrorSource;
@@ -309,7 +309,29 @@ export const CATALOGUE = {
     'Install with optional packages (`npm install --include=optional`), or configure servers of your own.',
   ),
   EMBEDDED_FAILED: failed('embedded', 'An embedded server did not start or stop.', 'Its log is named in the message.'),
+  TEMPORAL_MISSING: entry(
+    'temporal',
+    'fix-input',
+    EXIT.usage,
+    'The packages for Temporal, or the program that a local server is started with, are not installed.',
+    'Install with optional packages (`npm install --include=optional`); the program: `go install github.com/temporalio/cli/cmd/temporal@v1.5.1`.',
+  ),
+  TEMPORAL_UNREACHABLE: retried(
+    'temporal',
+    'Temporal does not answer.',
+    'Check `temporal.address` and the network (VPN, port-forward), and try again; runs on it go on when it is back.',
+  ),
+  TEMPORAL_FAILED: failed(
+    'temporal',
+    'Temporal refuses a request: rights, namespace, or an unknown search attribute.',
+    '`refill doctor` says what is missing.',
+  ),
   // A run.
+  REINDEXER_FAILED: failed(
+    'run',
+    'A workflow that derives rows has failed, rows are missing, and no smaller range helps.',
+    'Look at the workflow that is named, in its own Temporal; `refill retry` starts another one.',
+  ),
   PROOF_FAILED: failed(
     'run',
     'Re-indexed rows are not all in the target, so nothing was deleted.',

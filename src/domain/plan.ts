@@ -71,6 +71,18 @@ export interface PlanCost {
   readonly rowsPerSecond: number | null;
 }
 
+/** The users' workflow that derives the rows, where it is not Refill. */
+export interface ReindexerPlan {
+  readonly type: 'temporal';
+  readonly workflowType: string;
+  readonly taskQueue: string;
+  readonly namespace: string;
+  /** Pattern of its ids. */
+  readonly workflowId: string;
+  /** Its argument, with `{from}` and the like where a window's are put in. */
+  readonly payload: unknown;
+}
+
 /** What will be done, with everything that a person approves. Saved once and never changed. */
 export interface Plan {
   readonly id: string;
@@ -93,6 +105,8 @@ export interface Plan {
   readonly windows: readonly PlannedWindow[];
   readonly cost: PlanCost;
   readonly warnings: readonly Warning[];
+  /** Where a workflow derives the rows; a run without that very workflow is refused. */
+  readonly reindexer?: ReindexerPlan;
   /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */
   readonly sql: Readonly<Record<string, { readonly read: string; readonly write: string }>>;
 }

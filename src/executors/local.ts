@@ -105,7 +105,8 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   const watch = watchWanted(ledger, run.id, ended.signal, (now) => {
     wanted = now;
     if (now !== 'run') governor.leave();
-    if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
+    if (now === 'cancel')
+      stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled', { details: { cancelled: true } }));
   });
   let firstFailure: unknown;
   const context: FlowContext = {

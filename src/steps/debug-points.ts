@@ -18,6 +18,7 @@ export const DEBUG_POINTS = [
   'window-written',
   'rows-proven',
   'delete-proven',
+  'reindexer-started',
   'run-ending',
   'chunk-judged',
   'chunk-kept',

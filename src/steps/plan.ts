@@ -49,7 +49,9 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
           limits.windowRows * LARGEST_WINDOW,
         );
   const windows = cutWindows(range, counts.sourceHours, aim, span);
-  const deletes = planDeletes(bench, strategy, counts, windows, limits, span);
+  // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
+  const deleteRows = bench.reindexer ? -1 : limits.deleteRows;
+  const deletes = planDeletes(bench, strategy, counts, windows, { ...limits, deleteRows }, span);
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   const rewrite = await Promise.all(bench.tables.map((t) => rowsToRewrite(bench.target, t, bench.tenant, range)));
   return {
@@ -81,6 +83,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       seconds: rate === null || rate === 0 ? null : Math.round(rowsToWrite / rate),
       rowsPerSecond: rate,
     },
+    ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
     warnings: await warningsOf(bench, strategy, options, counts.tables, windows, aim),
     sql: Object.fromEntries(
       bench.tables.map((table) => [
