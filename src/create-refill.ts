@@ -167,6 +167,8 @@ class LocalRefill implements Refill {
   fleetStatus: Refill['fleetStatus'] = (fleet) => this.#fleets.status(fleet);
   fleetReport: Refill['fleetReport'] = (fleet) => this.#fleets.report(fleet);
 
+  work: Refill['work'] = async (options) => (await import('./workers.ts')).work(this.#environment, options);
+
   async close(): Promise<void> {
     this.#closing.abort(new RefillError('INTERRUPTED', 'closed'));
     await this.#environment.close();

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig } from './config.ts';
+import type { ClusterConfig, RefillConfig, TemporalConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -95,10 +96,21 @@ function withAbsoluteSecrets(
 ): RefillConfig {
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
+  const absoluteTemporal = (temporal: TemporalConfig | undefined): { readonly temporal?: TemporalConfig } => {
+    if (temporal === undefined) return {};
+    const { apiKey, codec } = temporal;
+    return {
+      temporal: {
+        ...temporal,
+        ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
+        ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
+      },
+    };
+  };
   const clusters = Object.entries(checked.clusters).map(
-    ([name, { postgres, clickhouse, ...others }]): [string, ClusterConfig] => [
+    ([name, { postgres, clickhouse, temporal, ...others }]): [string, ClusterConfig] => [
       name,
-      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), ...others },
+      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), ...others, ...absoluteTemporal(temporal) },
     ],
   );
   return {
@@ -108,6 +120,8 @@ function withAbsoluteSecrets(
     limits: checked.limits,
     health: checked.health,
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
+    ...(checked.executor === undefined ? {} : { executor: checked.executor }),
+    ...absoluteTemporal(checked.temporal),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
@@ -45,6 +46,24 @@ export interface ClickHouseConfig {
   readonly compress: 'auto' | 'always' | 'never';
 }
 
+/** A Temporal server whose workers do the steps of runs. */
+export interface TemporalConfig {
+  /** The frontend, as `host:port`. */
+  readonly address: string;
+  /** Default `default`, Temporal's own. */
+  readonly namespace: string;
+  /** Whether the connection is encrypted, by the system's certificates. Default false: a tunnel or a private network. */
+  readonly tls: boolean;
+  readonly apiKey?: SecretReference;
+  /**
+   * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on
+   * `refill-<cluster>`, so that a worker sits next to its databases.
+   */
+  readonly taskQueue: string;
+  /** A module whose default export is a list of payload codecs. Absolute in a loaded configuration. Default: none. */
+  readonly codec?: string;
+}
+
 /** A tenant as listed by hand. `database` is the one on both sides; default `databaseName(tenant)`. */
 export interface TenantConfig {
   readonly customer: string;
@@ -60,6 +79,8 @@ export interface ClusterConfig {
   readonly clickhouse: ClickHouseConfig;
   /** When it may be worked on. Default: the configuration's calendar. */
   readonly calendar?: Calendar;
+  /** Its own Temporal server. Default: the configuration's. */
+  readonly temporal?: TemporalConfig;
   /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
@@ -74,4 +95,8 @@ export interface RefillConfig {
   readonly health: HealthLimits;
   /** Of clusters that have none of their own. Default: always open. */
   readonly calendar?: Calendar;
+  /** What does the steps of a run that is begun. Default `local`: it needs no server. */
+  readonly executor?: Executor;
+  /** Of clusters that have none of their own. Default: none; then runs are local. */
+  readonly temporal?: TemporalConfig;
 }

@@ -4,6 +4,7 @@ import type { DatasetDefinition } from '../dataset/definition.ts';
 import { calendarSchema } from './calendar-schema.ts';
 import { datasetSchema } from './dataset-schema.ts';
 import { healthSchema } from './health-schema.ts';
+import { executorSchema, temporalSchema } from './temporal-schema.ts';
 import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
 
 /**
@@ -65,6 +66,7 @@ const clusterSchema = strict({
   postgres: postgresSchema,
   clickhouse: clickhouseSchema,
   calendar: calendarSchema.exactOptional(),
+  temporal: temporalSchema.exactOptional(),
   tenants: z
     .union(
       [
@@ -164,6 +166,8 @@ function rootSchema<const D extends z.ZodType>(dataset: D, what: string) {
     limits: limitsSchema,
     health: healthSchema,
     calendar: calendarSchema.exactOptional(),
+    executor: executorSchema.exactOptional(),
+    temporal: temporalSchema.exactOptional(),
   });
 }
 

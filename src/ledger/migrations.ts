@@ -308,6 +308,12 @@ CREATE TABLE refill.live_limit (
 );
 `;
 
+const EXECUTORS = `
+-- Runs and fleets of before were done by the program that began them.
+ALTER TABLE refill.run ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+ALTER TABLE refill.fleet ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -316,4 +322,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 4, name: 'fleets', sql: FLEETS },
   { number: 5, name: 'tallies', sql: TALLIES },
   { number: 6, name: 'live limits', sql: LIVE_LIMITS },
+  { number: 7, name: 'executors', sql: EXECUTORS },
 ];
