@@ -174,6 +174,7 @@ class LocalRefill implements Refill {
   planBackfill: Refill['planBackfill'] = (request) => this.#backfills.plan(request);
   rehearseBackfill: Refill['rehearseBackfill'] = (id, options) => this.#backfills.rehearse(id, options);
   backfill: Refill['backfill'] = (id, options = {}) => this.#backfills.run(id, options);
+  work: Refill['work'] = async (options) => (await import('./workers.ts')).work(this.#environment, options);
 
   async close(): Promise<void> {
     this.#closing.abort(new RefillError('INTERRUPTED', 'closed'));

@@ -8,6 +8,7 @@ export type {
   RunDetails,
   RunOptions,
   TenantRequest,
+  WorkOptions,
 } from './refill.ts';
 export { type ConfigInput, defineConfig } from './config/define.ts';
 export { defineScorer, type FunctionScorer } from './config/scorer.ts';
@@ -39,6 +40,7 @@ export type {
   VerifiedTable,
   VerifyResult,
 } from './domain/events.ts';
+export type { Executor } from './domain/executor.ts';
 export type { FleetEvent, FleetProgress, FleetResult } from './domain/fleet-events.ts';
 export type {
   ClusterFindings,

@@ -1,6 +1,7 @@
 import type { Explanation, Finding, RunEvent, TenantFinding, VerifyResult } from './domain/events.ts';
 import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillTally } from './domain/backfill.ts';
 import type { MutationFinding } from './domain/mutations.ts';
+import type { Executor } from './domain/executor.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
@@ -33,8 +34,24 @@ export interface RunOptions {
   readonly drain?: AbortSignal;
   /** Aborting stops at once: statements are cancelled; what is half written is written again by `resume`. */
   readonly force?: AbortSignal;
+  /** What does the steps of a run that is begun. Default: the configuration's; a run goes on with its own. */
+  readonly executor?: Executor;
   /** Rows that the plan deletes, to be given where they are more than `limits.blastRows`. */
   readonly confirmRows?: number;
+}
+
+/** How a worker of the Temporal executor works. */
+export interface WorkOptions {
+  /** Clusters whose runs it works on. Default: all of the configuration. */
+  readonly clusters?: readonly string[];
+  /** Aborting shuts down: what is at work ends within 10 s, or is handed back for another worker. */
+  readonly stop: AbortSignal;
+  /** Called when it takes work, with its task queues. */
+  readonly onReady?: (queues: readonly string[]) => void;
+  /** What a person should know. */
+  readonly onNotice?: (message: string) => void;
+  /** What Temporal's SDK logs. */
+  readonly onLog?: (level: string, message: string) => void;
 }
 
 /** What a caller hears while many tenants are planned. */
@@ -158,6 +175,11 @@ export interface Refill {
   fleetStatus(fleet: string): Promise<FleetStatus>;
   /** The same with its plan and every tenant. */
   fleetReport(fleet: string): Promise<FleetReport>;
+  /**
+   * Works on runs of the Temporal executor until `stop`. Throws `CONFIG_INVALID` where no Temporal server is configured,
+   * `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`.
+   */
+  work(options: WorkOptions): Promise<void>;
   /** Ends what is at work and all connections. A second call does nothing. */
   /** Counts what a backfill would judge, and saves that under an id. The scorer is not asked. */
   planBackfill(request: BackfillRequest): Promise<BackfillPlan>;

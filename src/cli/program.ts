@@ -21,6 +21,7 @@ import { statusCommand } from './commands/status.ts';
 import { surveyCommand } from './commands/survey.ts';
 import { upCommand } from './commands/up.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { workerCommand } from './commands/worker.ts';
 
 /** Under a command's help, after its own examples. */
 const EXIT_STATUSES = `
@@ -45,6 +46,7 @@ function commands(
       cancelCommand(cli),
       retryCommand(cli),
       limitsCommand(cli),
+      workerCommand(cli),
     ],
     'To follow it:': [statusCommand(cli), runsCommand(cli), reportCommand(cli), mutationsCommand(cli)],
     'Servers for a try:': [upCommand(cli), downCommand(cli), sampleCommand(cli)],

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig, ReindexerConfig, ScorerConfig } from './config.ts';
+import type { ClusterConfig, RefillConfig, ReindexerConfig, ScorerConfig, TemporalConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -95,13 +96,25 @@ function withAbsoluteSecrets(
 ): RefillConfig {
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
+  const absoluteTemporal = (temporal: TemporalConfig | undefined): { readonly temporal?: TemporalConfig } => {
+    if (temporal === undefined) return {};
+    const { apiKey, codec } = temporal;
+    return {
+      temporal: {
+        ...temporal,
+        ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
+        ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
+      },
+    };
+  };
   const clusters = Object.entries(checked.clusters).map(
-    ([name, { postgres, clickhouse, reindexers, ...others }]): [string, ClusterConfig] => [
+    ([name, { postgres, clickhouse, reindexers, temporal, ...others }]): [string, ClusterConfig] => [
       name,
       {
         postgres: absolute(postgres),
         clickhouse: absolute(clickhouse),
         ...others,
+        ...absoluteTemporal(temporal),
         ...(reindexers === undefined ? {} : { reindexers: reindexersOf(reindexers, directory) }),
       },
     ],
@@ -114,6 +127,8 @@ function withAbsoluteSecrets(
     health: checked.health,
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
     ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
+    ...(checked.executor === undefined ? {} : { executor: checked.executor }),
+    ...absoluteTemporal(checked.temporal),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { FunctionScorer } from './scorer.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
@@ -71,6 +72,24 @@ export interface ReindexerConfig {
   readonly pollSeconds: number;
 }
 
+/** A Temporal server whose workers do the steps of runs. */
+export interface TemporalConfig {
+  /** The frontend, as `host:port`. */
+  readonly address: string;
+  /** Default `default`, Temporal's own. */
+  readonly namespace: string;
+  /** Whether the connection is encrypted, by the system's certificates. Default false: a tunnel or a private network. */
+  readonly tls: boolean;
+  readonly apiKey?: SecretReference;
+  /**
+   * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on
+   * `refill-<cluster>`, so that a worker sits next to its databases.
+   */
+  readonly taskQueue: string;
+  /** A module whose default export is a list of payload codecs. Absolute in a loaded configuration. Default: none. */
+  readonly codec?: string;
+}
+
 /** A tenant as listed by hand. `database` is the one on both sides; default `databaseName(tenant)`. */
 export interface TenantConfig {
   readonly customer: string;
@@ -88,6 +107,8 @@ export interface ClusterConfig {
   readonly calendar?: Calendar;
   /** Workflows that derive datasets in place of Refill, by the dataset's name. Default: none. */
   readonly reindexers?: Readonly<Record<string, ReindexerConfig>>;
+  /** Its own Temporal server. Default: the configuration's. */
+  readonly temporal?: TemporalConfig;
   /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
@@ -121,4 +142,8 @@ export interface RefillConfig {
   readonly calendar?: Calendar;
   /** What judges conversations for `refill backfill`, by name. Default: none. */
   readonly scorers?: Readonly<Record<string, ScorerConfig>>;
+  /** What does the steps of a run that is begun. Default `local`: it needs no server. */
+  readonly executor?: Executor;
+  /** Of clusters that have none of their own. Default: none; then runs are local. */
+  readonly temporal?: TemporalConfig;
 }

@@ -8,9 +8,11 @@ import type {
   LedgerConfig,
   PostgresConfig,
   ReindexerConfig,
+  TemporalConfig,
   TenantConfig,
 } from './config.ts';
 import type { FunctionScorer } from './scorer.ts';
+import type { Executor } from '../domain/executor.ts';
 
 /** `T` with the keys `K` left out at will, or set to `undefined`, which counts as left out. */
 type Loosely<T, K extends keyof T> = Omit<T, K> & { readonly [P in K]?: T[P] | undefined };
@@ -35,6 +37,9 @@ export type ReindexerInput = Omit<
   readonly progress?: { readonly [K in keyof ReindexerConfig['progress']]?: string | undefined } | undefined;
 };
 
+/** A Temporal server as it is written in a configuration. */
+export type TemporalInput = Loosely<TemporalConfig, 'namespace' | 'tls' | 'apiKey' | 'taskQueue' | 'codec'>;
+
 /** A cluster as it is written in a configuration. */
 export interface ClusterInput {
   readonly postgres: PostgresInput;
@@ -43,6 +48,8 @@ export interface ClusterInput {
   readonly calendar?: Calendar | undefined;
   /** Workflows that derive datasets in place of Refill, by the dataset's name. */
   readonly reindexers?: Readonly<Record<string, ReindexerInput>> | undefined;
+  /** Its own Temporal server. */
+  readonly temporal?: TemporalInput | undefined;
   /** Default `discover`. */
   readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
 }
@@ -63,6 +70,10 @@ export interface ConfigInput {
   readonly calendar?: Calendar | undefined;
   /** What judges conversations for `refill backfill`, by name: behind HTTP, or what `defineScorer` returns. */
   readonly scorers?: Readonly<Record<string, HttpScorerInput | FunctionScorer>> | undefined;
+  /** Default `local`. */
+  readonly executor?: Executor | undefined;
+  /** The Temporal server of clusters that have none of their own. */
+  readonly temporal?: TemporalInput | undefined;
   readonly limits?: { readonly [K in keyof Limits]?: Limits[K] | undefined } | undefined;
 }
 

@@ -7,6 +7,7 @@ import { datasetSchema } from './dataset-schema.ts';
 import { healthSchema } from './health-schema.ts';
 import { reindexersSchema } from './reindexer-schema.ts';
 import { moduleScorersSchema, yamlScorersSchema } from './scorer-schema.ts';
+import { executorSchema, temporalSchema } from './temporal-schema.ts';
 import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
 
 /**
@@ -69,6 +70,7 @@ const clusterSchema = strict({
   clickhouse: clickhouseSchema,
   calendar: calendarSchema.exactOptional(),
   reindexers: reindexersSchema.exactOptional(),
+  temporal: temporalSchema.exactOptional(),
   tenants: z
     .union(
       [
@@ -169,6 +171,8 @@ function rootSchema<const D extends z.ZodType, const S extends z.ZodType>(datase
     limits: limitsSchema,
     health: healthSchema,
     calendar: calendarSchema.exactOptional(),
+    executor: executorSchema.exactOptional(),
+    temporal: temporalSchema.exactOptional(),
   });
 }
 

@@ -326,11 +326,20 @@ export const CATALOGUE = {
     'Temporal refuses a request: rights, namespace, or an unknown search attribute.',
     '`refill doctor` says what is missing.',
   ),
+  PAYLOAD_INVALID: config(
+    'What a workflow or an activity was given is not understood: an unknown version, or a wrong field, which is named.',
+    'Start it with `refill run`, or correct the field; a newer version needs newer workers.',
+  ),
   // A run.
   REINDEXER_FAILED: failed(
     'run',
     'A workflow that derives rows has failed, rows are missing, and no smaller range helps.',
     'Look at the workflow that is named, in its own Temporal; `refill retry` starts another one.',
+  ),
+  WORKFLOW_ENDED: failed(
+    'run',
+    'The workflow of a run was ended by somebody before the run was.',
+    'What is done stays done; `refill retry` goes on.',
   ),
   PROOF_FAILED: failed(
     'run',

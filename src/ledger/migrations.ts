@@ -308,6 +308,12 @@ CREATE TABLE refill.live_limit (
 );
 `;
 
+const EXECUTORS = `
+-- Runs and fleets of before were done by the program that began them.
+ALTER TABLE refill.run ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+ALTER TABLE refill.fleet ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+`;
+
 const BACKFILLS = `
 CREATE TABLE refill.backfill (
   id text COLLATE "C" PRIMARY KEY,
@@ -348,5 +354,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 4, name: 'fleets', sql: FLEETS },
   { number: 5, name: 'tallies', sql: TALLIES },
   { number: 6, name: 'live limits', sql: LIVE_LIMITS },
-  { number: 7, name: 'backfills', sql: BACKFILLS },
+  { number: 7, name: 'executors', sql: EXECUTORS },
+  { number: 8, name: 'backfills', sql: BACKFILLS },
 ];

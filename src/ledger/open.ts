@@ -72,9 +72,9 @@ function ledgerOn(db: Database): Ledger {
     plan: (id) => plans.readPlan(db, id),
     plans: (limit) => plans.readPlans(db, limit),
 
-    createRun: async (plan, actor) => {
+    createRun: async (plan, actor, workflow) => {
       const id = newId('r');
-      return await db.transaction((sql) => runs.createRun(sql, id, plan, actor));
+      return await db.transaction((sql) => runs.createRun(sql, id, plan, actor, workflow?.(id) ?? null));
     },
     run: (id) => readRun(db, id),
     runs: (filter) => readRuns(db, filter),
@@ -118,6 +118,7 @@ function ledgerOn(db: Database): Ledger {
     deletes: (run, id) => deletes.readDeletes(db, run, id),
     startAttempt: (run, window, version, queries) =>
       db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
+    checkAttempt: (run, window, attempt) => attempts.checkAttempt(db, run, window, attempt, 'done'),
     finishAttempt: (run, window, attempt, result) =>
       db.transaction((sql) => attempts.finishAttempt(sql, run, window, attempt, result)),
     failAttempt: (run, window, attempt, error, final) =>

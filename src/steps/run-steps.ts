@@ -162,6 +162,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       };
       const written = await writeWindow(bench, window, {
         keepAttempt,
+        stillOurs: () => ledger.checkAttempt(run, id, attempt?.attempt ?? 0),
         signal,
         onRows: (table, rows) => reports.onRows(id, table, rows),
       });

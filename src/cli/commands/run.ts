@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 
 import { refuseBlast } from '../../domain/blast.ts';
 import { RefillError } from '../../domain/errors.ts';
+import type { Executor } from '../../domain/executor.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Refill } from '../../refill.ts';
@@ -18,6 +19,7 @@ import { commandLine } from '../shell.ts';
 interface RunOptions extends PlanOptions, ConfigOptions {
   readonly execute?: true | undefined;
   readonly confirmRows?: string | undefined;
+  readonly executor?: Executor | undefined;
   readonly json?: true | undefined;
 }
 
@@ -30,6 +32,7 @@ export function runCommand(cli: Cli) {
     )
     .argument('[plan...]', 'id of a plan or a fleet, or customer/profile with --from and --to')
     .option('--execute', 'do it')
+    .addOption(option.executorOption())
     .addOption(option.confirmRowsOption())
     .addOption(option.fromOption())
     .addOption(option.toOption())
@@ -147,7 +150,14 @@ async function execute(cli: Cli, refill: Refill, plan: Plan, options: RunOptions
   }
   // The number was compared with the plan's already.
   const confirmRows = plan.cost.rowsToDelete;
-  const followed = await follow(cli, json, (signals) => refill.run(plan.id, { ...signals, recount, confirmRows }));
+  const followed = await follow(cli, json, (signals) =>
+    refill.run(plan.id, {
+      ...signals,
+      recount,
+      confirmRows,
+      ...(options.executor === undefined ? {} : { executor: options.executor }),
+    }),
+  );
   if (json) return;
   const { resultView } = await import('../views/result.ts');
   cli.print(resultView(followed, cli.color, options));
