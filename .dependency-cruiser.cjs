@@ -6,6 +6,8 @@ const layers = {
   source: ['domain', 'config'],
   target: ['domain', 'dataset', 'config'],
   ledger: ['domain', 'config'],
+  scorers: ['domain', 'config'],
+  reindexers: ['domain', 'config'],
   flow: ['domain'],
   steps: ['domain', 'dataset', 'config', 'source', 'target', 'ledger', 'flow'],
   executors: ['domain', 'ledger', 'flow', 'steps'],
@@ -28,6 +30,16 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/report' },
       to: { path: '^src/', pathNot: '^src/(report|domain|refill\\.ts|ledger/ledger\\.ts)' },
+    },
+    {
+      // A worker replays workflows: what is not in their bundle, or not deterministic, must not get into them.
+      name: 'workflows-import-only-what-replays',
+      severity: 'error',
+      from: { path: '^src/executors/temporal/(workflows|shared)/' },
+      to: {
+        pathNot:
+          '^src/(domain|flow|executors/temporal/(workflows|shared))/|^node_modules/@temporalio/(workflow|common)/',
+      },
     },
     ...Object.entries(layers).map(([layer, allowed]) => ({
       name: `${layer}-imports-only-${allowed.length > 0 ? allowed.join('-') : 'itself'}`,

@@ -1,3 +1,4 @@
+import { Backfills } from './backfills.ts';
 import type { ConfigInput } from './config/define.ts';
 import { Fleets } from './fleets.ts';
 import { RefillError } from './domain/errors.ts';
@@ -31,12 +32,14 @@ class LocalRefill implements Refill {
   readonly #environment: Environment;
   readonly #runs: Runs;
   readonly #fleets: Fleets;
+  readonly #backfills: Backfills;
   readonly #closing = new AbortController();
 
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#runs = new Runs(environment);
     this.#fleets = new Fleets(environment, this.#runs);
+    this.#backfills = new Backfills(environment, this.#runs);
   }
 
   ledger: Refill['ledger'] = () => this.#environment.ledger();
@@ -129,6 +132,7 @@ class LocalRefill implements Refill {
     return this.#runs.plan(await this.#environment.workbench(request), request);
   }
 
+  planIds: Refill['planIds'] = (request) => this.#runs.planIds(request);
   run: Refill['run'] = (plan, options = {}) => this.#runs.run(plan, options);
   resume: Refill['resume'] = (run, options = {}) => this.#runs.resume(run, options);
   retry: Refill['retry'] = (run, options = {}) => this.#runs.retry(run, options);
@@ -166,6 +170,11 @@ class LocalRefill implements Refill {
   fleets: Refill['fleets'] = async (options = {}) => (await this.ledger()).fleets(options.limit ?? 20);
   fleetStatus: Refill['fleetStatus'] = (fleet) => this.#fleets.status(fleet);
   fleetReport: Refill['fleetReport'] = (fleet) => this.#fleets.report(fleet);
+
+  planBackfill: Refill['planBackfill'] = (request) => this.#backfills.plan(request);
+  rehearseBackfill: Refill['rehearseBackfill'] = (id, options) => this.#backfills.rehearse(id, options);
+  backfill: Refill['backfill'] = (id, options = {}) => this.#backfills.run(id, options);
+  work: Refill['work'] = async (options) => (await import('./workers.ts')).work(this.#environment, options);
 
   async close(): Promise<void> {
     this.#closing.abort(new RefillError('INTERRUPTED', 'closed'));

@@ -1,15 +1,21 @@
 import { hostname, userInfo } from 'node:os';
 import type { RefillConfig } from './config/config.ts';
 import type { ConfigInput } from './config/define.ts';
+import { loadCodecs } from './config/codecs.ts';
 import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
+import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Plan } from './domain/plan.ts';
-import type { LocalRun } from './executors/local.ts';
+import type { Only } from './domain/words.ts';
+import type { Governed } from './executors/local.ts';
+import { TemporalClient } from './executors/temporal/client.ts';
+import type { TemporalSettings } from './executors/temporal/settings.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
 import type { TenantRequest } from './refill.ts';
+import { openTemporalReindexer } from './reindexers/temporal.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
@@ -21,6 +27,7 @@ export class Environment {
   #completed: Promise<RefillConfig> | undefined;
   #ledger: Promise<Ledger> | undefined;
   readonly #clusters = new Map<string, Promise<Cluster>>();
+  readonly #temporals = new Map<string, Promise<TemporalClient>>();
 
   constructor(input: ConfigInput) {
     this.#input = input;
@@ -69,7 +76,7 @@ export class Environment {
     if (!config) throw new RefillError('BUG', `no cluster ${name}`);
     const opened =
       this.#clusters.get(name) ??
-      openCluster(name, config, resolveSecret).catch((error: unknown) => {
+      openCluster(name, config, resolveSecret, openTemporalReindexer).catch((error: unknown) => {
         // A secret that could not be read may be there at the next call.
         this.#clusters.delete(name);
         throw error;
@@ -91,8 +98,10 @@ export class Environment {
   }
 
   /** The workbench of a tenant, which is looked for on the cluster that is named, or on all. */
-  async workbench(request: TenantRequest & { readonly tables?: readonly string[] }): Promise<Workbench> {
-    const dataset = await this.dataset(request.dataset);
+  async workbench(
+    request: TenantRequest & { readonly tables?: readonly string[]; readonly only?: Only },
+  ): Promise<Workbench> {
+    const dataset = narrow(await this.dataset(request.dataset), request.only);
     const clusters = await this.clusters(request.cluster === undefined ? undefined : [request.cluster]);
     const { cluster, finding } = await findTenant(clusters, dataset, request.tenant);
     return openWorkbench(cluster, tenantOf(finding), dataset, request.tables);
@@ -101,16 +110,51 @@ export class Environment {
   /** The workbench of a saved plan: its tenant as it was found then, and its tables. */
   async workbenchOf(plan: Plan): Promise<Workbench> {
     const [cluster, dataset] = await Promise.all([this.cluster(plan.tenant.cluster), this.dataset(plan.dataset)]);
-    return openWorkbench(cluster, plan.tenant, dataset, plan.tables);
+    return openWorkbench(cluster, plan.tenant, narrow(dataset, plan.only), plan.tables);
   }
 
   /** What slows or holds a run: by today's configuration, whatever it was when the plan was made. */
-  async governed({ tenant }: Plan): Promise<LocalRun['governed']> {
+  async governed({ tenant }: Plan): Promise<Governed> {
     const { health, calendar, clusters } = await this.config();
     return { health, calendar: clusters[tenant.cluster]?.calendar ?? calendar ?? null };
   }
 
+  /**
+   * The Temporal server of a cluster; that of fleets where none is named.
+   *
+   * @throws RefillError `CONFIG_INVALID` where none is configured, and what `resolveSecret` throws.
+   */
+  async temporalSettings(cluster?: string): Promise<TemporalSettings> {
+    const { temporal, clusters } = await this.config();
+    const found = (cluster === undefined ? undefined : clusters[cluster]?.temporal) ?? temporal;
+    if (!found)
+      throw new RefillError('CONFIG_INVALID', 'no Temporal server is configured', {
+        hint: 'Write `temporal: { address: host:port }` into the configuration, or use the local executor.',
+      });
+    const { apiKey, codec, ...others } = found;
+    return {
+      ...others,
+      ...(apiKey === undefined ? {} : { apiKey: await resolveSecret(apiKey) }),
+      codecs: codec === undefined ? [] : await loadCodecs(codec),
+    };
+  }
+
+  /** A client of that server, opened once for all clusters that share it. */
+  async temporal(cluster?: string): Promise<TemporalClient> {
+    const settings = await this.temporalSettings(cluster);
+    const key = `${settings.address} ${settings.namespace}`;
+    const opened =
+      this.#temporals.get(key) ??
+      TemporalClient.open(settings).catch((error: unknown) => {
+        this.#temporals.delete(key);
+        throw error;
+      });
+    this.#temporals.set(key, opened);
+    return opened;
+  }
+
   async close(): Promise<void> {
+    for (const opening of this.#temporals.values()) await (await opening.catch(() => undefined))?.close();
     const ledger = this.#ledger && (await this.#ledger.catch(() => undefined));
     await ledger?.close();
     for (const opening of this.#clusters.values()) await (await opening.catch(() => undefined))?.close();

@@ -8,14 +8,25 @@ export type {
   RunDetails,
   RunOptions,
   TenantRequest,
+  WorkOptions,
 } from './refill.ts';
 export { type ConfigInput, defineConfig } from './config/define.ts';
+export { defineScorer, type FunctionScorer } from './config/scorer.ts';
 export { loadConfig } from './config/load.ts';
 export type { RefillConfig } from './config/config.ts';
 export { defineDataset } from './dataset/define.ts';
 export { bool, date, decimal, float, int, text, timestamp, uuid } from './dataset/definition.ts';
 export type { ColumnDefinition, DatasetDefinition, Exclusion, TableDefinition, Untimed } from './dataset/definition.ts';
 export { scorecards } from './dataset/scorecards.ts';
+export type {
+  Audience,
+  BackfillEvent,
+  BackfillPlan,
+  BackfillRequest,
+  BackfillResult,
+  BackfillTally,
+} from './domain/backfill.ts';
+export type { Judgement, ScorerItem, ScorerRequest, ScorerTemplate } from './domain/scorer.ts';
 export { RefillError } from './domain/errors.ts';
 export type { ErrorCode } from './domain/catalogue.ts';
 export type { Drift, TableProof } from './domain/drift.ts';
@@ -29,6 +40,7 @@ export type {
   VerifiedTable,
   VerifyResult,
 } from './domain/events.ts';
+export type { Executor } from './domain/executor.ts';
 export type { FleetEvent, FleetProgress, FleetResult } from './domain/fleet-events.ts';
 export type {
   ClusterFindings,

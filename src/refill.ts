@@ -1,9 +1,11 @@
 import type { Explanation, Finding, RunEvent, TenantFinding, VerifyResult } from './domain/events.ts';
+import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillTally } from './domain/backfill.ts';
 import type { MutationFinding } from './domain/mutations.ts';
+import type { Executor } from './domain/executor.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
-import type { PlanRequest, Survey } from './domain/requests.ts';
+import type { IdsRequest, PlanRequest, Survey } from './domain/requests.ts';
 import type { Range, TenantName } from './domain/words.ts';
 import type {
   AuditEntry,
@@ -32,8 +34,24 @@ export interface RunOptions {
   readonly drain?: AbortSignal;
   /** Aborting stops at once: statements are cancelled; what is half written is written again by `resume`. */
   readonly force?: AbortSignal;
+  /** What does the steps of a run that is begun. Default: the configuration's; a run goes on with its own. */
+  readonly executor?: Executor;
   /** Rows that the plan deletes, to be given where they are more than `limits.blastRows`. */
   readonly confirmRows?: number;
+}
+
+/** How a worker of the Temporal executor works. */
+export interface WorkOptions {
+  /** Clusters whose runs it works on. Default: all of the configuration. */
+  readonly clusters?: readonly string[];
+  /** Aborting shuts down: what is at work ends within 10 s, or is handed back for another worker. */
+  readonly stop: AbortSignal;
+  /** Called when it takes work, with its task queues. */
+  readonly onReady?: (queues: readonly string[]) => void;
+  /** What a person should know. */
+  readonly onNotice?: (message: string) => void;
+  /** What Temporal's SDK logs. */
+  readonly onLog?: (level: string, message: string) => void;
 }
 
 /** What a caller hears while many tenants are planned. */
@@ -101,6 +119,8 @@ export interface Refill {
   }): AsyncIterable<Survey>;
   /** Plans a tenant's range and saves the plan; deletes and writes nothing. Throws `TENANT_UNKNOWN`, `PREFLIGHT_FAILED`. */
   plan(request: PlanRequest): Promise<Plan>;
+  /** A plan of some scorecards (or whatever the dataset's ids are of) and all that is derived from them. At most 1,000. */
+  planIds(request: IdsRequest): Promise<Plan>;
   /** Executes a saved plan. The last event is the result; a failure of the run is a result, not an exception. */
   run(plan: string, options?: RunOptions): AsyncIterable<RunEvent>;
   /** Goes on with a run that was interrupted or paused; the only one, when not named. Throws `RUN_STATE`, `RUN_BUSY`. */
@@ -155,6 +175,20 @@ export interface Refill {
   fleetStatus(fleet: string): Promise<FleetStatus>;
   /** The same with its plan and every tenant. */
   fleetReport(fleet: string): Promise<FleetReport>;
+  /**
+   * Works on runs of the Temporal executor until `stop`. Throws `CONFIG_INVALID` where no Temporal server is configured,
+   * `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`.
+   */
+  work(options: WorkOptions): Promise<void>;
   /** Ends what is at work and all connections. A second call does nothing. */
+  /** Counts what a backfill would judge, and saves that under an id. The scorer is not asked. */
+  planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
+  /** Asks the scorer about every item and returns what would be written. Nothing is. */
+  rehearseBackfill(id: string, options?: { readonly signal?: AbortSignal }): Promise<BackfillTally>;
+  /**
+   * Executes a saved backfill, or goes on with one: the only thing that writes to the users' Postgres. The last event is
+   * the result; a failure is a result, not an exception.
+   */
+  backfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
   close(): Promise<void>;
 }

@@ -1,16 +1,20 @@
 import { refuseBlast } from './domain/blast.ts';
 import { RefillError } from './domain/errors.ts';
 import type { RunEvent } from './domain/events.ts';
-import type { Plan } from './domain/plan.ts';
-import type { PlanRequest } from './domain/requests.ts';
+import { MOST_IDS } from './dataset/narrow.ts';
+import type { Plan, Warning } from './domain/plan.ts';
+import type { IdsRequest, PlanRequest } from './domain/requests.ts';
 import type { RunState } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
+import { runTemporal, settle } from './executors/temporal/follow.ts';
+import { workflowId } from './executors/temporal/shared/names.ts';
 import { type LocalRun, runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
 import type { RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
+import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight, refuseErrors } from './steps/preflight.ts';
 import type { Workbench } from './steps/workbench.ts';
@@ -26,7 +30,7 @@ export class Runs {
   }
 
   /** Makes and saves a tenant's plan. */
-  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>): Promise<Plan> {
+  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>, warnings: readonly Warning[] = []): Promise<Plan> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const plan = await makePlan(bench, {
@@ -37,9 +41,23 @@ export class Runs {
       limits: (await this.#environment.config()).limits,
       rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
       findings: await preflight(bench),
+      only: request.only,
+      warnings,
     });
     await ledger.savePlan(plan, actor);
     return plan;
+  }
+
+  /** Makes and saves a plan of some rows, by their ids. */
+  async planIds({ ids, ...request }: IdsRequest): Promise<Plan> {
+    if (ids.length === 0 || ids.length > MOST_IDS)
+      throw new RefillError('USAGE', `${ids.length} ids were given; a plan takes 1 to ${MOST_IDS}`, {
+        hint: 'Make several plans, or plan their range.',
+      });
+    const only = { ids: [...new Set(ids)] };
+    const bench = await this.#environment.workbench({ ...request, only });
+    const { range, warnings } = await locateIds(bench, only.ids);
+    return this.plan(bench, { ...request, range, only }, warnings);
   }
 
   /** Executes a saved plan, refused where it deletes more than may be deleted unasked. */
@@ -62,10 +80,31 @@ export class Runs {
     const bench = await this.#environment.workbenchOf(plan);
     await refuseErrors(bench);
     await checkPlan(bench, plan, options.recount !== false);
-    const run = await ledger.createRun(plan, actor);
+    const executor = options.executor ?? (await this.#environment.config()).executor ?? 'local';
+    // Before the run is made: without a server it would be one that nobody works on.
+    if (executor === 'temporal') await this.#environment.temporal(plan.tenant.cluster);
+    const run = await ledger.createRun(plan, actor, executor === 'temporal' ? workflowId : undefined);
     await debugPoint('run-created');
     const governed = await this.#environment.governed(plan);
-    yield* runLocal({ ledger, bench, plan, run, actor, resumed: false, governed, ...options });
+    yield* this.#execute({ ledger, bench, plan, run, actor, resumed: false, governed, ...options });
+  }
+
+  /** By the executor that the run was begun with. */
+  async *#execute(run: LocalRun): AsyncGenerator<RunEvent> {
+    if (run.run.executor === 'local') yield* runLocal(run);
+    else yield* runTemporal({ ...run, client: await this.#environment.temporal(run.run.tenant.cluster) });
+  }
+
+  /** A run as it is: one whose workflow was ended from outside is failed. A server that does not answer tells nothing. */
+  async #settled(run: RunRecord): Promise<RunRecord> {
+    if (run.executor === 'local' || run.state !== 'running') return run;
+    const ledger = await this.#environment.ledger();
+    const { actor } = this.#environment;
+    await this.#environment
+      .temporal(run.tenant.cluster)
+      .then((client) => settle(ledger, client, run, actor))
+      .catch(() => undefined);
+    return ledger.run(run.id);
   }
 
   async *resume(id?: string, options: Options = {}): AsyncGenerator<RunEvent> {
@@ -81,22 +120,22 @@ export class Runs {
       });
     }
     const prepared = await this.#prepare(ledger, run);
-    if (run.holder === null) {
-      if (run.state === 'paused') await ledger.setRunState(run.id, 'running', actor);
+    if (run.holder === null || run.executor === 'temporal') {
       await ledger.request(run.id, 'run', actor);
+      if (run.state === 'paused') await ledger.setRunState(run.id, 'running', actor);
     }
-    yield* runLocal({ ledger, ...prepared, run, actor, resumed: true, ...options });
+    yield* this.#execute({ ledger, ...prepared, run, actor, resumed: true, ...options });
   }
 
   async *retry(id?: string, options: Options = {}): AsyncGenerator<RunEvent> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
-    const run = await this.#choose(id, ['failed', 'cancelled', 'differences'], 'to retry');
+    const run = await this.#settled(await this.#choose(id, ['failed', 'cancelled', 'differences'], 'to retry'));
     // Checked before the run is made running again: a refusal leaves it as it was.
     const prepared = await this.#prepare(ledger, run);
     await ledger.retry(run.id, actor);
     const again = await ledger.run(run.id);
-    yield* runLocal({ ledger, ...prepared, run: again, actor, resumed: true, ...options });
+    yield* this.#execute({ ledger, ...prepared, run: again, actor, resumed: true, ...options });
   }
 
   /** What a run goes on with, checked as at its beginning, but for the counts: it has changed those itself. */
@@ -116,6 +155,10 @@ export class Runs {
     if (run.state !== 'running' && run.state !== 'paused')
       throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state} already`);
     await ledger.request(run.id, wanted, actor);
+    if (run.executor === 'temporal') {
+      await this.#tell(run, wanted);
+      return ledger.run(run.id);
+    }
     if (run.holder === null) {
       const lock = await ledger.lockRun(run.id, actor);
       try {
@@ -126,6 +169,22 @@ export class Runs {
       }
     }
     return ledger.run(run.id);
+  }
+
+  /** Tells a run's workflow what is wanted of it; where none is at work, it is done here. */
+  async #tell(run: RunRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+    const { actor } = this.#environment;
+    const [ledger, client] = await Promise.all([
+      this.#environment.ledger(),
+      this.#environment.temporal(run.tenant.cluster),
+    ]);
+    const workflow = run.workflow ?? workflowId(run.id);
+    await client.tell(workflow, wanted);
+    if ((await client.state(workflow)) === 'running') return;
+    const { state } = await ledger.run(run.id);
+    if (wanted === 'cancel' && (state === 'running' || state === 'paused'))
+      await ledger.setRunState(run.id, 'cancelled', actor);
+    else if (state === 'running') await ledger.setRunState(run.id, 'paused', actor);
   }
 
   /** A run by its id; without one the only run in some states. */
@@ -145,8 +204,9 @@ export class Runs {
   /** Everything about a run; the newest one when not named. */
   async status(id?: string): Promise<RunDetails> {
     const ledger = await this.#environment.ledger();
-    const run = id === undefined ? (await ledger.runs({ limit: 1 }))[0] : await ledger.run(id);
-    if (!run) throw new RefillError('RUN_UNKNOWN', 'there is no run yet');
+    const found = id === undefined ? (await ledger.runs({ limit: 1 }))[0] : await ledger.run(id);
+    if (!found) throw new RefillError('RUN_UNKNOWN', 'there is no run yet');
+    const run = await this.#settled(found);
     const [plan, windows, deletes, proofs, drift, audit] = await Promise.all([
       ledger.plan(run.plan),
       ledger.windows(run.id),

@@ -1,5 +1,7 @@
 import { Option } from '@commander-js/extra-typings';
 
+import { EXECUTORS } from '../domain/executor.ts';
+
 /** The options that commands share: one wording, one place. Each call makes one, as a command owns its options. */
 export const jsonOption = () => new Option('--json', 'print JSON for programs');
 export const configOption = () =>
@@ -25,8 +27,16 @@ export const priorityOption = () =>
   ).argParser(listOf);
 export const confirmRowsOption = () =>
   new Option('--confirm-rows <number>', 'the rows that the plan deletes, where they are more than limits.blastRows');
+export const executorOption = () =>
+  new Option('--executor <name>', 'what does the steps: this program, or workers of a Temporal server').choices(
+    EXECUTORS,
+  );
 export const datasetOption = () => new Option('--dataset <name>', 'dataset (default: the first of the configuration)');
 export const tablesOption = () => new Option('--tables <names>', 'tables of the dataset, separated by commas');
+export const onlyOption = () =>
+  new Option('--only <subset>', 'only this part of the dataset: conversation or process, of scorecards');
+export const idsOption = () =>
+  new Option('--ids <ids>', 'only these scorecards, separated by commas, in place of a range');
 export const fromOption = () => new Option('--from <time>', 'begin of the range: a UTC day, or an instant with a zone');
 export const toOption = () => new Option('--to <time>', 'end of the range, itself not part of it');
 export const strategyOption = () =>

@@ -1,6 +1,7 @@
 import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import type { Cli } from './cli.ts';
+import { backfillCommand } from './commands/backfill.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -20,6 +21,7 @@ import { statusCommand } from './commands/status.ts';
 import { surveyCommand } from './commands/survey.ts';
 import { upCommand } from './commands/up.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { workerCommand } from './commands/worker.ts';
 
 /** Under a command's help, after its own examples. */
 const EXIT_STATUSES = `
@@ -38,11 +40,13 @@ function commands(
     'To look (nothing is changed):': [surveyCommand(cli), planCommand(cli), verifyCommand(cli), explainCommand(cli)],
     'To do it:': [
       runCommand(cli),
+      backfillCommand(cli),
       resumeCommand(cli),
       pauseCommand(cli),
       cancelCommand(cli),
       retryCommand(cli),
       limitsCommand(cli),
+      workerCommand(cli),
     ],
     'To follow it:': [statusCommand(cli), runsCommand(cli), reportCommand(cli), mutationsCommand(cli)],
     'Servers for a try:': [upCommand(cli), downCommand(cli), sampleCommand(cli)],

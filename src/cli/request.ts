@@ -1,6 +1,6 @@
 import { RefillError } from '../domain/errors.ts';
 import type { FleetRequest } from '../domain/fleet.ts';
-import type { PlanRequest } from '../domain/requests.ts';
+import type { IdsRequest, PlanRequest } from '../domain/requests.ts';
 import { formatTenant, type Strategy } from '../domain/words.ts';
 import { parseNames, parseRange, parseTenant } from './parse.ts';
 
@@ -15,10 +15,14 @@ export interface PlanOptions {
   readonly priority?: readonly string[] | undefined;
   readonly strategy?: Strategy | undefined;
   readonly tables?: string | undefined;
+  readonly only?: string | undefined;
+  readonly ids?: string | undefined;
 }
 
 export type Asked =
-  { readonly of: 'tenant'; readonly request: PlanRequest } | { readonly of: 'fleet'; readonly request: FleetRequest };
+  | { readonly of: 'tenant'; readonly request: PlanRequest }
+  | { readonly of: 'ids'; readonly request: IdsRequest }
+  | { readonly of: 'fleet'; readonly request: FleetRequest };
 
 function wrong(message: string, hint: string): RefillError {
   return new RefillError('USAGE', message, { hint });
@@ -45,6 +49,12 @@ function parsePriority(text: string): readonly [tenant: string, priority: number
 /** The names that an option lists, each once. */
 const named = (list: readonly string[], option: string) => parseNames(list.join(','), option);
 
+/** Ids say themselves where they lie, and whose they are. */
+function refuseWithIds(fleet: boolean, { from, to, only }: PlanOptions): void {
+  if (!fleet && from === undefined && to === undefined && only === undefined) return;
+  throw wrong('--ids was given with what is more than one tenant, or with a range', 'Name a tenant and --ids alone.');
+}
+
 /** The command line as a request, of one tenant or of many; throws before anything is opened. */
 export function parseRequest(words: readonly string[], options: PlanOptions): Asked {
   const { all, cluster, exclude, priority, strategy, tables, dataset } = options;
@@ -58,8 +68,10 @@ export function parseRequest(words: readonly string[], options: PlanOptions): As
   if (all === true && words.length > 0) throw wrong('tenants and --all were given', 'Give one of them.');
   if (all === true && cluster !== undefined) throw wrong('--cluster and --all were given', 'Give one of them.');
   const tenants = words.map(parseTenant);
+  const ids = options.ids === undefined ? undefined : parseNames(options.ids, '--ids');
+  if (ids !== undefined) refuseWithIds(fleet, options);
+  if (fleet && options.only !== undefined) throw wrong('--only was given for several tenants', 'Name one tenant.');
   const common = {
-    range: parseRange(options.from, options.to),
     ...(dataset === undefined ? {} : { dataset }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(tables === undefined ? {} : { tables: parseNames(tables, '--tables') }),
@@ -74,12 +86,16 @@ export function parseRequest(words: readonly string[], options: PlanOptions): As
       );
     }
     const [one] = clusters ?? [];
-    return { of: 'tenant', request: { tenant, ...common, ...(one === undefined ? {} : { cluster: one }) } };
+    const request = { tenant, ...common, ...(one === undefined ? {} : { cluster: one }) };
+    if (ids !== undefined) return { of: 'ids', request: { ...request, ids } };
+    const only = options.only === undefined ? {} : { only: { subset: options.only } };
+    return { of: 'tenant', request: { ...request, ...only, range: parseRange(options.from, options.to) } };
   }
   return {
     of: 'fleet',
     request: {
       ...common,
+      range: parseRange(options.from, options.to),
       ...(clusters === undefined ? {} : { clusters }),
       ...(tenants.length === 0 ? {} : { tenants }),
       ...(exclude === undefined ? {} : { exclude: named(exclude, '--exclude').map(parseTenant) }),

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig } from './config.ts';
+import type { ClusterConfig, RefillConfig, ReindexerConfig, ScorerConfig, TemporalConfig } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -95,10 +96,27 @@ function withAbsoluteSecrets(
 ): RefillConfig {
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
+  const absoluteTemporal = (temporal: TemporalConfig | undefined): { readonly temporal?: TemporalConfig } => {
+    if (temporal === undefined) return {};
+    const { apiKey, codec } = temporal;
+    return {
+      temporal: {
+        ...temporal,
+        ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
+        ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
+      },
+    };
+  };
   const clusters = Object.entries(checked.clusters).map(
-    ([name, { postgres, clickhouse, ...others }]): [string, ClusterConfig] => [
+    ([name, { postgres, clickhouse, reindexers, temporal, ...others }]): [string, ClusterConfig] => [
       name,
-      { postgres: absolute(postgres), clickhouse: absolute(clickhouse), ...others },
+      {
+        postgres: absolute(postgres),
+        clickhouse: absolute(clickhouse),
+        ...others,
+        ...absoluteTemporal(temporal),
+        ...(reindexers === undefined ? {} : { reindexers: reindexersOf(reindexers, directory) }),
+      },
     ],
   );
   return {
@@ -108,7 +126,30 @@ function withAbsoluteSecrets(
     limits: checked.limits,
     health: checked.health,
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
+    ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
+    ...(checked.executor === undefined ? {} : { executor: checked.executor }),
+    ...absoluteTemporal(checked.temporal),
   };
+}
+
+/** The re-indexers, likewise. */
+function reindexersOf(
+  reindexers: Readonly<Record<string, ReindexerConfig>>,
+  directory: string,
+): Readonly<Record<string, ReindexerConfig>> {
+  const absolute = (one: ReindexerConfig): ReindexerConfig =>
+    one.apiKey === undefined ? one : { ...one, apiKey: absoluteReference(one.apiKey, directory) };
+  return Object.fromEntries(Object.entries(reindexers).map(([name, one]) => [name, absolute(one)]));
+}
+
+/** The scorers, the references of their keys absolute. */
+function scorersOf(
+  scorers: Readonly<Record<string, ScorerConfig>>,
+  directory: string,
+): Readonly<Record<string, ScorerConfig>> {
+  const absolute = (scorer: ScorerConfig): ScorerConfig =>
+    'url' in scorer && scorer.key !== undefined ? { ...scorer, key: absoluteReference(scorer.key, directory) } : scorer;
+  return Object.fromEntries(Object.entries(scorers).map(([name, scorer]) => [name, absolute(scorer)]));
 }
 
 /** Checks what a file holds and completes it; finds everything that is wrong with it at once. */

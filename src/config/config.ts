@@ -1,4 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { FunctionScorer } from './scorer.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
@@ -45,6 +47,49 @@ export interface ClickHouseConfig {
   readonly compress: 'auto' | 'always' | 'never';
 }
 
+/** A workflow that exists and derives a dataset's rows; Refill starts and follows it. */
+export interface ReindexerConfig {
+  readonly type: 'temporal';
+  /** The users' Temporal frontend, as `host:port`. */
+  readonly address: string;
+  /** Default `default`, Temporal's own. */
+  readonly namespace: string;
+  readonly tls: boolean;
+  readonly apiKey?: SecretReference;
+  readonly workflowType: string;
+  readonly taskQueue: string;
+  /** Pattern of its ids, with `{customer}`, `{profile}` and `{id}`. */
+  readonly workflowId: string;
+  /** Its one argument: JSON, in whose texts `{customer}`, `{profile}`, `{from}`, `{to}` and `{id}` are put in. */
+  readonly payload: unknown;
+  /** Where its heartbeat's details have the numbers. Default: as `[{"State":{"ReindexedConversations":n, …}}]`. */
+  readonly progress: { readonly done: string; readonly failed: string; readonly total: string };
+  /** Workflows at once. Default 2. */
+  readonly atOnce: number;
+  /** Seconds that a workflow aims at: windows are cut for it. Default 3600: what fails after an hour is an hour's loss. */
+  readonly aimSeconds: number;
+  /** Seconds between looks at it. Default 10. */
+  readonly pollSeconds: number;
+}
+
+/** A Temporal server whose workers do the steps of runs. */
+export interface TemporalConfig {
+  /** The frontend, as `host:port`. */
+  readonly address: string;
+  /** Default `default`, Temporal's own. */
+  readonly namespace: string;
+  /** Whether the connection is encrypted, by the system's certificates. Default false: a tunnel or a private network. */
+  readonly tls: boolean;
+  readonly apiKey?: SecretReference;
+  /**
+   * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on
+   * `refill-<cluster>`, so that a worker sits next to its databases.
+   */
+  readonly taskQueue: string;
+  /** A module whose default export is a list of payload codecs. Absolute in a loaded configuration. Default: none. */
+  readonly codec?: string;
+}
+
 /** A tenant as listed by hand. `database` is the one on both sides; default `databaseName(tenant)`. */
 export interface TenantConfig {
   readonly customer: string;
@@ -60,9 +105,30 @@ export interface ClusterConfig {
   readonly clickhouse: ClickHouseConfig;
   /** When it may be worked on. Default: the configuration's calendar. */
   readonly calendar?: Calendar;
+  /** Workflows that derive datasets in place of Refill, by the dataset's name. Default: none. */
+  readonly reindexers?: Readonly<Record<string, ReindexerConfig>>;
+  /** Its own Temporal server. Default: the configuration's. */
+  readonly temporal?: TemporalConfig;
   /** Default `discover`: a list is out of date with the next tenant. */
   readonly tenants: 'discover' | readonly TenantConfig[];
 }
+
+/** A scorer behind HTTP, by the contract of scorer.openapi.json. */
+export interface HttpScorerConfig {
+  /** Where batches are posted to. */
+  readonly url: string;
+  /** Reference of the key that is sent as `Authorization: Bearer …`. */
+  readonly key?: SecretReference;
+  /** Items a request. Default 20: some seconds of a model's time, so that little is judged again after a crash. */
+  readonly batch?: number;
+  /** Seconds that a request may take. Default 60. */
+  readonly timeoutSeconds?: number;
+  /** Megabytes that an answer may have. Default 8: twenty items with a hundred scores of 4 KB each. */
+  readonly answerMegabytes?: number;
+}
+
+/** What judges conversations for `refill backfill`. */
+export type ScorerConfig = HttpScorerConfig | FunctionScorer;
 
 /** A configuration after it was read, checked and completed with defaults. */
 export interface RefillConfig {
@@ -74,4 +140,10 @@ export interface RefillConfig {
   readonly health: HealthLimits;
   /** Of clusters that have none of their own. Default: always open. */
   readonly calendar?: Calendar;
+  /** What judges conversations for `refill backfill`, by name. Default: none. */
+  readonly scorers?: Readonly<Record<string, ScorerConfig>>;
+  /** What does the steps of a run that is begun. Default `local`: it needs no server. */
+  readonly executor?: Executor;
+  /** Of clusters that have none of their own. Default: none; then runs are local. */
+  readonly temporal?: TemporalConfig;
 }

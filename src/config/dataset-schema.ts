@@ -101,6 +101,20 @@ const tableSchema = strict({
     whereKey: sql('a Postgres condition'),
     big: z.array(words('a table’s name with its schema'), { error: expected('a list of table names') }).exactOptional(),
   }),
+  subsets: z
+    .record(
+      name(),
+      strict({
+        rowsInRange: sql('a SELECT of the rows of a range', ':from', ':to'),
+        target: sql('a ClickHouse condition'),
+      }),
+      { error: expected('a map of subsets by name') },
+    )
+    .exactOptional(),
+  byId: strict({
+    column: column(),
+    rowsInRange: sql('a SELECT of the rows of ids in a range', ':ids', ':from', ':to'),
+  }).exactOptional(),
   exclusions: z.array(exclusionSchema, { error: expected('a list of exclusions, which can be empty') }),
   untimed: z.array(untimedSchema, { error: expected('a list of { reason, select, why }') }).exactOptional(),
   columns: z.record(column(), columnSchema, { error: expected('a map of target columns to definitions') }),

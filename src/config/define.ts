@@ -2,7 +2,17 @@ import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { IndicatorKey, Thresholds } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
-import type { ClickHouseConfig, LedgerConfig, PostgresConfig, TenantConfig } from './config.ts';
+import type {
+  ClickHouseConfig,
+  HttpScorerConfig,
+  LedgerConfig,
+  PostgresConfig,
+  ReindexerConfig,
+  TemporalConfig,
+  TenantConfig,
+} from './config.ts';
+import type { FunctionScorer } from './scorer.ts';
+import type { Executor } from '../domain/executor.ts';
 
 /** `T` with the keys `K` left out at will, or set to `undefined`, which counts as left out. */
 type Loosely<T, K extends keyof T> = Omit<T, K> & { readonly [P in K]?: T[P] | undefined };
@@ -16,12 +26,30 @@ export type ClickHouseInput = Loosely<ClickHouseConfig, 'password' | 'cluster' |
 /** A tenant as it is written in a configuration. */
 export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 'targetDatabase'>;
 
+/** A scorer behind HTTP as it is written in a configuration. */
+export type HttpScorerInput = Loosely<HttpScorerConfig, 'key' | 'batch' | 'timeoutSeconds' | 'answerMegabytes'>;
+
+/** A re-indexer as it is written in a configuration. */
+export type ReindexerInput = Omit<
+  Loosely<ReindexerConfig, 'namespace' | 'tls' | 'apiKey' | 'atOnce' | 'aimSeconds' | 'pollSeconds'>,
+  'progress'
+> & {
+  readonly progress?: { readonly [K in keyof ReindexerConfig['progress']]?: string | undefined } | undefined;
+};
+
+/** A Temporal server as it is written in a configuration. */
+export type TemporalInput = Loosely<TemporalConfig, 'namespace' | 'tls' | 'apiKey' | 'taskQueue' | 'codec'>;
+
 /** A cluster as it is written in a configuration. */
 export interface ClusterInput {
   readonly postgres: PostgresInput;
   readonly clickhouse: ClickHouseInput;
   /** When it may be worked on. */
   readonly calendar?: Calendar | undefined;
+  /** Workflows that derive datasets in place of Refill, by the dataset's name. */
+  readonly reindexers?: Readonly<Record<string, ReindexerInput>> | undefined;
+  /** Its own Temporal server. */
+  readonly temporal?: TemporalInput | undefined;
   /** Default `discover`. */
   readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
 }
@@ -40,6 +68,12 @@ export interface ConfigInput {
     | undefined;
   /** When clusters may be worked on that have no calendar of their own. */
   readonly calendar?: Calendar | undefined;
+  /** What judges conversations for `refill backfill`, by name: behind HTTP, or what `defineScorer` returns. */
+  readonly scorers?: Readonly<Record<string, HttpScorerInput | FunctionScorer>> | undefined;
+  /** Default `local`. */
+  readonly executor?: Executor | undefined;
+  /** The Temporal server of clusters that have none of their own. */
+  readonly temporal?: TemporalInput | undefined;
   readonly limits?: { readonly [K in keyof Limits]?: Limits[K] | undefined } | undefined;
 }
 

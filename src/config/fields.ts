@@ -102,15 +102,23 @@ function hostProblem(value: string): string | undefined {
   return /[\s/@?#]/u.test(value) ? 'expected a host’s name or address, without scheme, user and path' : undefined;
 }
 
-function urlProblem(value: string): string | undefined {
+/** What is wrong with any address of HTTP. */
+function addressProblem(value: string, example: string): string | undefined {
   const info = userInfo(value);
   if (info === 'password' || /[?&](?:password|pass|pwd)=/iu.test(value)) return LITERAL_IN_ADDRESS;
   if (info === 'user') return 'expected an address without a user; write it under `user`';
-  if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(value)) return 'expected an address with its scheme, such as http://host:8123';
+  if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(value)) return `expected an address with its scheme, such as ${example}`;
+  return !URL.canParse(value) || /\s/u.test(value) ? `expected an address such as ${example}` : undefined;
+}
+
+const CLICKHOUSE_URL = 'http://host:8123';
+
+function urlProblem(value: string): string | undefined {
+  const problem = addressProblem(value, CLICKHOUSE_URL);
+  if (problem !== undefined) return problem;
   if (!/^https?:\/\//iu.test(value)) {
     return 'expected http:// or https://: ClickHouse’s HTTP interface (8123, 8443), not the native one (9000, 9440)';
   }
-  if (!URL.canParse(value) || /\s/u.test(value)) return 'expected an address such as http://host:8123';
   if (new URL(value).pathname !== '/') return 'expected an address without a path';
   return /[?#]/u.test(value) ? 'expected an address without `?` and `#`' : undefined;
 }
@@ -129,9 +137,17 @@ export function host(): z.ZodString {
 
 /** The address of a ClickHouse server's HTTP interface, and nothing more than that. */
 export function url(): z.ZodString {
-  return checked(words('an address such as http://host:8123'), urlProblem).meta({
+  return checked(words(`an address such as ${CLICKHOUSE_URL}`), urlProblem).meta({
     pattern: String.raw`^https?://[^/?#@\s]+/?$`,
   });
+}
+
+/** The address of a service behind HTTP, with its path. */
+export function serviceUrl(example: string): z.ZodString {
+  const problem = (value: string) =>
+    addressProblem(value, example) ??
+    (/^https?:\/\//iu.test(value) ? undefined : 'expected an address that begins with http:// or https://');
+  return checked(words(`an address such as ${example}`), problem).meta({ pattern: String.raw`^https?://[^@\s]+$` });
 }
 
 /** A reference to a secret; anything that could be the secret itself is refused and not repeated. */

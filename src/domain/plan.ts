@@ -1,5 +1,5 @@
 import type { Limits } from './limits.ts';
-import type { Excluded, Instant, Range, Strategy, Tenant } from './words.ts';
+import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
 
 /** What a table holds in a range, on both sides, at the time of asking. */
 export interface TableCount {
@@ -54,7 +54,8 @@ export interface Warning {
     | 'TABLE_LEFT_EMPTY'
     | 'WINDOW_TOO_LARGE'
     | 'CLOCKS_APART'
-    | 'RANGE_NOT_OVER';
+    | 'RANGE_NOT_OVER'
+    | 'IDS_UNKNOWN';
   readonly message: string;
   readonly table?: string;
 }
@@ -71,6 +72,18 @@ export interface PlanCost {
   readonly rowsPerSecond: number | null;
 }
 
+/** The users' workflow that derives the rows, where it is not Refill. */
+export interface ReindexerPlan {
+  readonly type: 'temporal';
+  readonly workflowType: string;
+  readonly taskQueue: string;
+  readonly namespace: string;
+  /** Pattern of its ids. */
+  readonly workflowId: string;
+  /** Its argument, with `{from}` and the like where a window's are put in. */
+  readonly payload: unknown;
+}
+
 /** What will be done, with everything that a person approves. Saved once and never changed. */
 export interface Plan {
   readonly id: string;
@@ -81,6 +94,8 @@ export interface Plan {
   readonly dataset: string;
   readonly strategy: Strategy;
   readonly range: Range;
+  /** What it is confined to; all rows of the range where there is none. */
+  readonly only?: Only;
   readonly tables: readonly string[];
   /** Hash over the servers' identities, the target tables, and the dataset; a run elsewhere is refused. */
   readonly fingerprint: string;
@@ -91,6 +106,8 @@ export interface Plan {
   readonly windows: readonly PlannedWindow[];
   readonly cost: PlanCost;
   readonly warnings: readonly Warning[];
+  /** Where a workflow derives the rows; a run without that very workflow is refused. */
+  readonly reindexer?: ReindexerPlan;
   /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */
   readonly sql: Readonly<Record<string, { readonly read: string; readonly write: string }>>;
 }

@@ -1,5 +1,5 @@
 import type { DayCount, TableCount } from './plan.ts';
-import type { Range, Strategy, TenantName } from './words.ts';
+import type { Only, Range, Strategy, TenantName } from './words.ts';
 
 /** What a plan is asked for. */
 export interface PlanRequest {
@@ -13,7 +13,12 @@ export interface PlanRequest {
   readonly strategy?: Strategy;
   /** Default: all tables of the dataset, the optional ones only where the target has rows in them. */
   readonly tables?: readonly string[];
+  /** Default: every row of the range. */
+  readonly only?: Only;
 }
+
+/** What a plan of some ids is asked for: their range is where they are found, on both sides. */
+export type IdsRequest = Omit<PlanRequest, 'range' | 'only'> & { readonly ids: readonly string[] };
 
 /** What both sides hold of a tenant's range, by table and by day. */
 export interface Survey {

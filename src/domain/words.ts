@@ -43,6 +43,9 @@ export type Strategy = 'purge' | 'replace';
 export const DRIFT_KINDS = ['missing', 'extra', 'stale', 'duplicated'] as const;
 export type DriftKind = (typeof DRIFT_KINDS)[number];
 
+/** What a plan is confined to: a part of the dataset that has a name, or some rows by their ids. */
+export type Only = { readonly subset: string } | { readonly ids: readonly string[] };
+
 /** Why source rows are not in the target on purpose: reason to number of rows. */
 export type Excluded = Readonly<Record<string, number>>;
 

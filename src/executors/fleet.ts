@@ -74,6 +74,7 @@ export async function* runFleet(options: FleetRun): AsyncGenerator<FleetEvent> {
   });
 }
 
+/** What the end of a tenant's run is to its fleet. */
 const OUTCOMES: Readonly<Record<RunResult['state'], TenantOutcome>> = {
   succeeded: 'proven',
   differences: 'differences',
@@ -287,7 +288,7 @@ class Execution {
 }
 
 /** How a tenant has ended already; null where there is something to do. */
-function endedAs({ plan, run, runState, state }: MemberRecord, how: FleetRun['how']): TenantOutcome | null {
+export function endedAs({ plan, run, runState, state }: MemberRecord, how: FleetRun['how']): TenantOutcome | null {
   if (plan === null) return 'failed';
   if (state === 'proven') return 'proven';
   if (how === 'retry' || runState === 'running' || runState === 'paused') return null;

@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
-import type { RunEvent, RunResult } from '../domain/events.ts';
+import type { RunEvent } from '../domain/events.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Plan } from '../domain/plan.ts';
 import { within } from '../domain/within.ts';
-import type { RunState, Wanted } from '../domain/states.ts';
-import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
-import { DRIFT_KINDS } from '../domain/words.ts';
+import type { Wanted } from '../domain/states.ts';
 import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import type { FlowContext, Steps } from '../flow/steps.ts';
 import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
@@ -18,8 +16,10 @@ import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
 import type { EventQueue } from './events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
+import { keepFailure } from './failure.ts';
 import { Governor } from './governor.ts';
 import { ProgressTracker } from './progress.ts';
+import { endState, resultOf } from './result.ts';
 import { isOutage, withRetries } from './retry.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
 
@@ -36,8 +36,14 @@ export interface LocalRun {
   readonly force?: AbortSignal;
   /** What it shares with other runs of its cluster. */
   readonly shared?: SharedWindows;
-  /** What slows or holds the run. */
-  readonly governed: { readonly health: HealthLimits; readonly calendar: Calendar | null };
+  readonly governed: Governed;
+}
+
+/** What slows or holds a run. */
+export interface Governed {
+  readonly health: HealthLimits;
+  /** Null: always open. */
+  readonly calendar: Calendar | null;
 }
 
 /** The windows of a cluster, for a run that is not alone there. */
@@ -115,7 +121,8 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   const watch = watchWanted(ledger, run.id, ended.signal, (now) => {
     wanted = now;
     if (now !== 'run') governor.leave();
-    if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
+    if (now === 'cancel')
+      stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled', { details: { cancelled: true } }));
   });
   let firstFailure: unknown;
   const context: FlowContext = {
@@ -125,9 +132,12 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
       await governor.pass();
       return wanted === 'run' && !stop.signal.aborted && drain?.aborted !== true;
     },
-    onFailure: (unit, error) => {
+    onFailure: async (unit, error) => {
       firstFailure ??= error;
-      return keepFailure(options, events, stop.signal, unit, error);
+      // Stopped is not failed: it goes on where it was.
+      if (stop.signal.aborted) return;
+      const told = await keepFailure(ledger, run.id, unit, asRefillError(error).toJSON());
+      if (told) events.push(told);
     },
   };
   let outcome: FlowOutcome | undefined;
@@ -155,12 +165,15 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
 
   events.push(tracker.snapshot());
   await debugPoint('run-ending');
-  const result = await resultOf(
-    options,
-    endState(outcome, failure, stop.signal, await ledger.wanted(run.id)),
-    failure ?? firstFailure,
-    (Date.now() - began) / 1000,
-  );
+  const ending = { outcome, failure, stopped: stop.signal.aborted, wanted: await ledger.wanted(run.id) };
+  const result = await resultOf({
+    ledger,
+    run: run.id,
+    tables: plan.tables.length,
+    ended: endState(ending),
+    failure: failure ?? firstFailure,
+    seconds: (Date.now() - began) / 1000,
+  });
   await ledger.setRunState(run.id, result.state, actor, {
     seconds: (Date.now() - began) / 1000,
     ...(result.error ? { error: result.error } : {}),
@@ -195,103 +208,6 @@ async function watchWanted(
     await ledger.wanted(run).then(onWanted, () => undefined);
     await sleep(CONTROL_MS, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** `succeeded` stands for «everything done»: whether rows differ is looked up afterwards. */
-function endState(
-  outcome: FlowOutcome | undefined,
-  failure: unknown,
-  signal: AbortSignal,
-  wanted: Wanted,
-): Exclude<RunState, 'running' | 'differences'> {
-  if (outcome && outcome.left === 0 && outcome.failed === 0) return 'succeeded';
-  if (wanted === 'cancel') return 'cancelled';
-  if (signal.aborted || (outcome && outcome.left > 0 && failure === undefined)) return 'paused';
-  return 'failed';
-}
-
-async function resultOf(
-  options: LocalRun,
-  ended: Exclude<RunState, 'running' | 'differences'>,
-  failure: unknown,
-  seconds: number,
-): Promise<RunResult> {
-  const { ledger, run } = options;
-  const [record, proofs, windows, deletes] = await Promise.all([
-    ledger.run(run.id),
-    ledger.proofs(run.id),
-    ledger.windows(run.id),
-    ledger.deletes(run.id),
-  ]);
-  const drift = await ledger.drift(run.id, {
-    limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.plan.tables.length),
-  });
-  const tables = verifiedTables(proofs, drift);
-  const n = differences(tables);
-  // Of a unit that failed in another program, what the ledger keeps of it.
-  const kept = [...windows, ...deletes].find((u) => u.error)?.error ?? undefined;
-  const error = ended !== 'failed' ? undefined : failure === undefined ? kept : asRefillError(failure).toJSON();
-  return {
-    type: 'result',
-    run: run.id,
-    state: ended === 'succeeded' && n > 0 ? 'differences' : ended,
-    differences: n,
-    rowsDeleted: record.rowsDeleted,
-    rowsWritten: record.rowsWritten,
-    seconds: Math.round((record.seconds + seconds) * 10) / 10,
-    tables,
-    ...(error ? { error } : {}),
-  };
-}
-
-async function keepFailure(
-  { ledger, run }: LocalRun,
-  events: EventQueue<RunEvent>,
-  signal: AbortSignal,
-  unit: { readonly window: number } | { readonly delete: number },
-  thrown: unknown,
-): Promise<void> {
-  // Stopped is not failed: it goes on where it was.
-  if (signal.aborted) return;
-  // What failed after its end stays what it is.
-  const kept = async (keep: Promise<void>) => {
-    await keep.catch((error: unknown) => {
-      if (!(error instanceof RefillError && error.code === 'RUN_STATE')) throw error;
-    });
-  };
-  const error = asRefillError(thrown);
-  const record = error.toJSON();
-  if ('window' in unit) {
-    const [window] = await ledger.windows(run.id, { window: unit.window });
-    await kept(ledger.failWindow(run.id, unit.window, record));
-    if (window)
-      events.push({
-        type: 'window',
-        run: run.id,
-        window: window.id,
-        from: window.from,
-        to: window.to,
-        state: 'failed',
-        rows: 0,
-        seconds: 0,
-        error: record,
-      });
-    return;
-  }
-  const [del] = await ledger.deletes(run.id, unit.delete);
-  // Nothing of a delete was sent when its proof failed before it: its windows say why, and `retry` writes them again.
-  if (error.code !== 'PROOF_FAILED') await kept(ledger.failDelete(run.id, unit.delete, record));
-  if (del)
-    events.push({
-      type: 'delete',
-      run: run.id,
-      delete: del.id,
-      from: del.from,
-      to: del.to,
-      state: 'failed',
-      rows: 0,
-      error: record,
-    });
 }
 
 /** The run's steps with retries around each, and with what they tell made into events. */

@@ -69,6 +69,12 @@ export class ProgressTracker {
     else this.#waits.set(unit, reason);
   }
 
+  /** What is waited for by all units together: what is not in it goes on. */
+  waitsOnly(reasons: ReadonlyMap<string, string>): void {
+    this.#waits.clear();
+    for (const [unit, reason] of reasons) this.#waits.set(unit, reason);
+  }
+
   snapshot(): Progress {
     const now = Date.now();
     const atWork = [...this.#active.values()].flatMap((tables) => [...tables.values()]);

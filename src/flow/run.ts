@@ -51,6 +51,7 @@ async function purge(
   await steps.submitDelete(del.id);
   const written = await writeWindows(steps, context, windows);
   if (written !== 'proven') return written;
+  if (del.cut === true) return 'left';
   await steps.awaitDelete(del.id);
   await steps.proveDelete(del.id);
   return 'proven';
@@ -65,6 +66,7 @@ async function replace(
 ): Promise<DeleteOutcome> {
   const written = await writeWindows(steps, context, windows);
   if (written !== 'proven') return written;
+  if (del.cut === true) return 'left';
   if (del.state === 'pending') {
     await steps.proveWritten(del.id);
     // A pause between the proof and the delete loses the proof, which is cheap; a delete that was begun is ended.

@@ -12,6 +12,8 @@ export interface FlowWindow extends Range {
 export interface FlowDelete extends Range {
   readonly id: number;
   readonly state: DeleteState;
+  /** True where not all of its windows are in this work, as an executor hands it out in slices: it is left after them. */
+  readonly cut?: boolean;
 }
 
 /** What a run still has to do, as the ledger has it. */

@@ -40,6 +40,28 @@ export async function startAttempt(
   return record;
 }
 
+/** Throws `RUN_STATE` unless the attempt is `started`, and so may become `to`. */
+export async function checkAttempt(
+  sql: Sql,
+  run: string,
+  window: number,
+  attempt: number,
+  to: Exclude<AttemptState, 'started'>,
+  lock: 'FOR UPDATE' | '' = '',
+): Promise<void> {
+  const [row] = await sql.rows<{ state: AttemptState }>(
+    `SELECT state FROM refill.attempt WHERE run = $1 AND window_id = $2 AND attempt = $3 ${lock}`,
+    [run, window, attempt],
+  );
+  const name = `Attempt ${attempt} at window ${window} of run ${run}`;
+  if (row === undefined) throw new RefillError('BUG', `${name} was never started.`);
+  if (row.state !== 'started') {
+    throw new RefillError('RUN_STATE', `${name} is ${row.state} and cannot become ${to}.`, {
+      details: { from: row.state, to },
+    });
+  }
+}
+
 /**
  * The one function that ends an attempt. Only one that is `started` can be ended: a program that lost its lock, and
  * whose window was begun again by another, is refused here.
@@ -52,17 +74,7 @@ async function endAttempt(
   to: Exclude<AttemptState, 'started'>,
   result: { readonly rows: number | null; readonly error: ErrorRecord | null },
 ): Promise<void> {
-  const [row] = await sql.rows<{ state: AttemptState }>(
-    'SELECT state FROM refill.attempt WHERE run = $1 AND window_id = $2 AND attempt = $3 FOR UPDATE',
-    [run, window, attempt],
-  );
-  const name = `Attempt ${attempt} at window ${window} of run ${run}`;
-  if (row === undefined) throw new RefillError('BUG', `${name} was never started.`);
-  if (row.state !== 'started') {
-    throw new RefillError('RUN_STATE', `${name} is ${row.state} and cannot become ${to}.`, {
-      details: { from: row.state, to },
-    });
-  }
+  await checkAttempt(sql, run, window, attempt, to, 'FOR UPDATE');
   await sql.rows(
     `UPDATE refill.attempt SET state = $4, rows = $5, error = $6, finished_at = clock_timestamp()
       WHERE run = $1 AND window_id = $2 AND attempt = $3`,

@@ -22,8 +22,8 @@ export interface RunLock {
 
 /** Something that one program at a time may be at work on: a table whose rows have a holder. */
 export interface Lockable {
-  readonly table: 'refill.run' | 'refill.fleet';
-  readonly name: 'run' | 'fleet';
+  readonly table: 'refill.run' | 'refill.fleet' | 'refill.backfill';
+  readonly name: 'run' | 'fleet' | 'backfill';
   readonly unknown: ErrorCode;
   /** SQL of the advisory lock's key. The seed keeps it apart from the keys of tenants (runs.ts). */
   readonly key: (alias: string) => string;
@@ -41,6 +41,13 @@ export const FLEET_LOCK: Lockable = {
   name: 'fleet',
   unknown: 'FLEET_UNKNOWN',
   key: (alias) => `hashtextextended('refill.fleet ' || ${alias}.id, 1)`,
+};
+
+export const BACKFILL_LOCK: Lockable = {
+  table: 'refill.backfill',
+  name: 'backfill',
+  unknown: 'BACKFILL_UNKNOWN',
+  key: (alias) => `hashtextextended('refill.backfill ' || ${alias}.id, 1)`,
 };
 
 /** Who is at work on something, by the ledger's lock. */

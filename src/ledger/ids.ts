@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
-/** `p` is a plan, `r` a run, `f` a fleet, `v` a verification. */
-type IdPrefix = 'p' | 'r' | 'f' | 'v';
+/** `p` is a plan, `r` a run, `f` a fleet, `v` a verification, `b` a backfill. */
+type IdPrefix = 'p' | 'r' | 'f' | 'v' | 'b';
 
 /** Crockford's base32 in lower case: no i, l, o or u, so that an id can be read aloud and typed. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

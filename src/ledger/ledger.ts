@@ -1,13 +1,16 @@
 import type { Drift, TableProof } from '../domain/drift.ts';
 import type { ErrorCode } from '../domain/catalogue.ts';
 import type { ErrorRecord } from '../domain/errors.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { WindowSample } from '../domain/pace.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
 import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
+import type { BackfillLedger } from './backfill-ledger.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
 import type { Actor, Holder, RunLock } from './holder.ts';
 
+export type { BackfillRecord } from './backfill-ledger.ts';
 export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
 export type { Actor, RunLock } from './holder.ts';
 
@@ -34,8 +37,11 @@ export interface RunRecord {
   /** Missing, extra, stale and duplicated rows of the proofs that `proofs(run)` returns. */
   readonly differences: number;
   readonly error: ErrorRecord | null;
-  /** Who is at work on it now, by the ledger's lock; null when nobody is. */
+  /** Who is at work on it now, by the ledger's lock; null when nobody is, and mostly so with `temporal`. */
   readonly holder: Holder | null;
+  readonly executor: Executor;
+  /** Id of its workflow; null with `local`. */
+  readonly workflow: string | null;
 }
 
 /** A window of a run and how it stands. Ids count from 1 in the order of time. */
@@ -159,7 +165,7 @@ export interface LiveLimit {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
-export interface Ledger extends FleetLedger {
+export interface Ledger extends FleetLedger, BackfillLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
 
@@ -174,8 +180,10 @@ export interface Ledger extends FleetLedger {
    * Makes a run of a saved plan with its windows and deletes, all pending; the run is `running`. Throws `RUN_OVERLAPS`, naming the run, when an
    * unfinished run covers a part of the same cluster, tenant, dataset and range; two programs that try at the same
    * instant cannot both succeed.
+   *
+   * @param workflow Makes the id of its workflow from the run's: the executor is `temporal`. Default: `local`.
    */
-  createRun(plan: Plan, actor: Actor): Promise<RunRecord>;
+  createRun(plan: Plan, actor: Actor, workflow?: (run: string) => string): Promise<RunRecord>;
   /**
    * Throws `RUN_UNKNOWN`. A unique beginning of an id is enough; where several fit, `details.candidates` names them.
    * All other methods take whole ids.
@@ -221,6 +229,8 @@ export interface Ledger extends FleetLedger {
     version: string,
     queries: (attempt: number) => Readonly<Record<string, string>>,
   ): Promise<AttemptRecord>;
+  /** Throws `RUN_STATE` where the attempt is not `started` any more, as `finishAttempt` does. */
+  checkAttempt(run: string, window: number, attempt: number): Promise<void>;
   /**
    * The attempt is `done`, the window `written`, the sums kept, and `rows` counted in the run's `rowsWritten`. Throws
    * `RUN_STATE` for an attempt that is not `started` any more: another program has begun the window again.

@@ -308,6 +308,44 @@ CREATE TABLE refill.live_limit (
 );
 `;
 
+const EXECUTORS = `
+-- Runs and fleets of before were done by the program that began them.
+ALTER TABLE refill.run ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+ALTER TABLE refill.fleet ADD COLUMN executor text NOT NULL DEFAULT 'local', ADD COLUMN workflow text;
+`;
+
+const BACKFILLS = `
+CREATE TABLE refill.backfill (
+  id text COLLATE "C" PRIMARY KEY,
+  created_at timestamptz NOT NULL,
+  body jsonb NOT NULL,
+  state text NOT NULL DEFAULT 'planned'
+    CHECK (state IN ('planned', 'running', 'paused', 'failed', 'incomplete', 'succeeded')),
+  cursor jsonb,
+  tally jsonb NOT NULL DEFAULT '{"judged": 0, "unjudged": 0, "scorecardsCreated": 0, "scorecardsChanged": 0,
+    "scorecardsUnchanged": 0, "scoresCreated": 0, "scoresChanged": 0, "scoresKept": 0}',
+  touched jsonb,
+  -- What was about to be committed in the source, with the number of its transaction there.
+  pending jsonb,
+  after jsonb,
+  run text COLLATE "C" REFERENCES refill.run (id),
+  seconds double precision NOT NULL DEFAULT 0,
+  finished_at timestamptz,
+  error jsonb,
+  holder jsonb,
+  holder_since timestamptz,
+  holder_backend integer
+);
+CREATE INDEX backfill_created ON refill.backfill (created_at DESC, id);
+CREATE TABLE refill.backfill_unjudged (
+  backfill text COLLATE "C" NOT NULL REFERENCES refill.backfill (id),
+  item text COLLATE "C" NOT NULL,
+  code text NOT NULL,
+  message text NOT NULL,
+  PRIMARY KEY (backfill, item)
+);
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -316,4 +354,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 4, name: 'fleets', sql: FLEETS },
   { number: 5, name: 'tallies', sql: TALLIES },
   { number: 6, name: 'live limits', sql: LIVE_LIMITS },
+  { number: 7, name: 'executors', sql: EXECUTORS },
+  { number: 8, name: 'backfills', sql: BACKFILLS },
 ];

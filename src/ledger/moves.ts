@@ -1,4 +1,5 @@
 import { RefillError } from '../domain/errors.ts';
+import type { BackfillState } from '../domain/backfill.ts';
 import type { FleetState } from '../domain/fleet.ts';
 import type { DeleteState, RunState, WindowState } from '../domain/states.ts';
 
@@ -36,6 +37,16 @@ export const FLEET_MOVES: Moves<FleetState> = {
 export const FLEET_RETRY_MOVES: Moves<FleetState> = {
   ...FLEET_MOVES,
   running: ['paused', 'cancelled', 'failed', 'differences'],
+};
+
+/** Moves of a backfill. One that failed goes on when it is executed again. */
+export const BACKFILL_MOVES: Moves<BackfillState> = {
+  planned: [],
+  running: ['planned', 'running', 'paused', 'failed'],
+  paused: ['running'],
+  failed: ['running'],
+  incomplete: ['running'],
+  succeeded: ['running'],
 };
 
 /**

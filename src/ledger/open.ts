@@ -1,10 +1,11 @@
 import type { LedgerConfig } from '../config/config.ts';
 import { readAudit, writeAudit } from './audit.ts';
 import * as attempts from './attempts.ts';
+import * as backfills from './backfills.ts';
 import { Database, PATIENCE_MS } from './connection.ts';
 import * as deletes from './deletes.ts';
 import * as fleets from './fleets.ts';
-import { FLEET_LOCK, type Lockable, RUN_LOCK } from './holder.ts';
+import { BACKFILL_LOCK, FLEET_LOCK, type Lockable, RUN_LOCK } from './holder.ts';
 import { newId } from './ids.ts';
 import * as liveLimits from './live-limits.ts';
 import type { Actor, Ledger, RunLock } from './ledger.ts';
@@ -71,9 +72,9 @@ function ledgerOn(db: Database): Ledger {
     plan: (id) => plans.readPlan(db, id),
     plans: (limit) => plans.readPlans(db, limit),
 
-    createRun: async (plan, actor) => {
+    createRun: async (plan, actor, workflow) => {
       const id = newId('r');
-      return await db.transaction((sql) => runs.createRun(sql, id, plan, actor));
+      return await db.transaction((sql) => runs.createRun(sql, id, plan, actor, workflow?.(id) ?? null));
     },
     run: (id) => readRun(db, id),
     runs: (filter) => readRuns(db, filter),
@@ -99,6 +100,16 @@ function ledgerOn(db: Database): Ledger {
     retryFleet: (id, actor) => db.transaction((sql) => fleets.retryFleet(sql, id, actor)),
     setMemberError: (fleet, order, error) => db.transaction((sql) => fleets.setMemberError(sql, fleet, order, error)),
 
+    saveBackfill: (plan, actor) => db.transaction((sql) => backfills.saveBackfill(sql, plan, actor)),
+    backfill: (id) => backfills.readBackfill(db, id),
+    backfills: (limit) => backfills.readBackfills(db, limit),
+    lockBackfill: (id, actor) => take(BACKFILL_LOCK, id, actor),
+    openChunk: (id, chunk) => db.transaction((sql) => backfills.openChunk(sql, id, chunk)),
+    closeChunk: (id, actor) => db.transaction((sql) => backfills.closeChunk(sql, id, actor)),
+    unjudged: (id, limit) => backfills.readUnjudged(db, id, limit),
+    setBackfillState: (id, state, actor, extra) =>
+      db.transaction((sql) => backfills.setBackfillState(sql, id, state, actor, extra)),
+
     liveLimits: () => liveLimits.readLiveLimits(db),
     liveLimit: (cluster) => liveLimits.readLiveLimit(db, cluster),
     setLiveLimit: (cluster, most, actor) => db.transaction((sql) => liveLimits.setLiveLimit(sql, cluster, most, actor)),
@@ -107,6 +118,7 @@ function ledgerOn(db: Database): Ledger {
     deletes: (run, id) => deletes.readDeletes(db, run, id),
     startAttempt: (run, window, version, queries) =>
       db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
+    checkAttempt: (run, window, attempt) => attempts.checkAttempt(db, run, window, attempt, 'done'),
     finishAttempt: (run, window, attempt, result) =>
       db.transaction((sql) => attempts.finishAttempt(sql, run, window, attempt, result)),
     failAttempt: (run, window, attempt, error, final) =>

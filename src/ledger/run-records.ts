@@ -1,4 +1,5 @@
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import type { Instant, Strategy } from '../domain/words.ts';
 import type { Sql } from './connection.ts';
@@ -28,6 +29,8 @@ interface RunRow extends HolderRow {
   rows_written: number;
   differences: number;
   error: ErrorRecord | null;
+  executor: Executor;
+  workflow: string | null;
 }
 
 /** Runs with their numbers, which triggers keep (migrations.ts). */
@@ -63,6 +66,8 @@ function recordOf(row: RunRow): RunRecord {
     differences: row.differences,
     error: row.error,
     holder: holderOf(row),
+    executor: row.executor,
+    workflow: row.workflow,
   };
 }
 

@@ -41,15 +41,21 @@ async function claimRange(sql: Sql, claim: Claim): Promise<void> {
   );
 }
 
-export async function createRun(sql: Sql, id: string, plan: Plan, actor: Actor): Promise<RunRecord> {
+export async function createRun(
+  sql: Sql,
+  id: string,
+  plan: Plan,
+  actor: Actor,
+  workflow: string | null,
+): Promise<RunRecord> {
   const known = await sql.rows('SELECT id FROM refill.plan WHERE id = $1', [plan.id]);
   if (known.length === 0) throw new RefillError('PLAN_UNKNOWN', `No plan ${plan.id} is in the ledger.`);
   await claimRange(sql, { run: id, tenant: plan.tenant, dataset: plan.dataset, range: plan.range });
   const { cluster, customer, profile, sourceDatabase, targetDatabase } = plan.tenant;
   await sql.rows(
     `INSERT INTO refill.run (id, plan, cluster, customer, profile, source_database, target_database, dataset,
-                             strategy, range_from, range_to, state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'running')`,
+                             strategy, range_from, range_to, executor, workflow, state)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'running')`,
     [
       id,
       plan.id,
@@ -62,6 +68,8 @@ export async function createRun(sql: Sql, id: string, plan: Plan, actor: Actor):
       plan.strategy,
       plan.range.from,
       plan.range.to,
+      workflow === null ? 'local' : 'temporal',
+      workflow,
     ],
   );
   for (const deletes of batches(plan.deletes)) {

@@ -18,6 +18,7 @@ const STATES: readonly (readonly [prefix: string, code: ErrorCode, why: string])
   ['28', 'PG_AUTH', 'user or password'],
   ['3D000', 'PG_DATABASE_MISSING', 'no such database'],
   ['42501', 'PG_DENIED', 'no right'],
+  ['25006', 'PG_DENIED', 'a standby, or a session that only reads'],
   ['22', 'PG_VALUE', 'a value that an expression cannot take'],
   ['42', 'PG_QUERY', 'a column, table or function that is not there, or a syntax error'],
 ];

@@ -131,3 +131,16 @@ export async function withSnapshot<T>(address: SourceAddress, use: (snapshot: Sn
     await snapshot.close();
   }
 }
+
+/**
+ * Runs something in a transaction that may write: the only one that does, for `refill backfill`. It is rolled back where
+ * `work` throws.
+ */
+export async function withWriter<T>(address: SourceAddress, work: (source: Source) => Promise<T>): Promise<T> {
+  return withSource(address, async (source) => {
+    await source.query('BEGIN READ WRITE');
+    const result = await work(source);
+    await source.query('COMMIT');
+    return result;
+  });
+}

@@ -1,8 +1,10 @@
-import type { ClusterConfig } from '../config/config.ts';
+import type { ClusterConfig, ReindexerConfig } from '../config/config.ts';
+import type { Reindexer } from '../domain/reindexer.ts';
 import type { SourceAddress } from '../source/postgres.ts';
 import { openTarget, type Target } from '../target/clickhouse.ts';
 import { findReach, type Reach } from '../target/reach.ts';
 import { discoverTopology, type Topology } from '../target/topology.ts';
+import { PacedReindexer } from './units.ts';
 
 /** Turns a reference (`env:NAME`, …) into the secret. */
 export type ResolveSecret = (reference: string) => Promise<string>;
@@ -16,6 +18,8 @@ export interface Cluster {
   /** The target's shards and replicas, as they are now; which of them answer changes while one looks. */
   layout(): Promise<Layout>;
   source(database: string): SourceAddress;
+  /** What derives a dataset's rows in place of Refill; null where Refill does. */
+  reindexer(dataset: string): PacedReindexer | null;
   close(): Promise<void>;
 }
 
@@ -25,7 +29,12 @@ export interface Layout {
   readonly reach: Reach;
 }
 
-export async function openCluster(name: string, config: ClusterConfig, resolve: ResolveSecret): Promise<Cluster> {
+export async function openCluster(
+  name: string,
+  config: ClusterConfig,
+  resolve: ResolveSecret,
+  openReindexer: (config: ReindexerConfig, resolve: ResolveSecret) => Reindexer,
+): Promise<Cluster> {
   const { password: pgReference, ...postgres } = config.postgres;
   const { password: chReference, ...clickhouse } = config.clickhouse;
   const password = pgReference === undefined ? undefined : await resolve(pgReference);
@@ -33,6 +42,12 @@ export async function openCluster(name: string, config: ClusterConfig, resolve: 
     ...clickhouse,
     password: chReference === undefined ? undefined : await resolve(chReference),
   });
+  const reindexers = new Map(
+    Object.entries(config.reindexers ?? {}).map(([dataset, one]) => [
+      dataset,
+      new PacedReindexer(openReindexer(one, resolve)),
+    ]),
+  );
   return {
     name,
     config,
@@ -42,6 +57,10 @@ export async function openCluster(name: string, config: ClusterConfig, resolve: 
       return { topology, reach: await findReach(opened.any, opened.addresses, topology) };
     },
     source: (database) => ({ ...postgres, database, password }),
-    close: () => opened.close(),
+    reindexer: (dataset) => reindexers.get(dataset) ?? null,
+    close: async () => {
+      await opened.close();
+      for (const { reindexer } of reindexers.values()) await reindexer.close();
+    },
   };
 }

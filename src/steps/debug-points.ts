@@ -18,7 +18,12 @@ export const DEBUG_POINTS = [
   'window-written',
   'rows-proven',
   'delete-proven',
+  'reindexer-started',
   'run-ending',
+  'chunk-judged',
+  'chunk-kept',
+  'chunk-committed',
+  'chunk-closed',
 ] as const;
 export type DebugPoint = (typeof DEBUG_POINTS)[number];
 

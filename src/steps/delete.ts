@@ -173,7 +173,7 @@ export async function clearWindow(
   bench: Workbench,
   run: string,
   window: { readonly id: number } & Range,
-  superseded: readonly string[],
+  superseded: readonly string[] | 'whole',
   options: AwaitOptions,
 ): Promise<void> {
   const mark = `refill ${run} window ${window.id} `;
@@ -182,7 +182,10 @@ export async function clearWindow(
   for (const table of bench.tables) {
     const { definition, target } = table;
     const whole = inRange(definition, bench.tenant, window);
-    const condition = table.versionPrecision === null ? whole : `${whole} AND ${versionIn(table, superseded)}`;
+    const condition =
+      table.versionPrecision === null || superseded === 'whole'
+        ? whole
+        : `${whole} AND ${versionIn(table, superseded)}`;
     if ((await countMatching(bench, table, condition)) === 0) continue;
     const nonce = `${mark}${definition.name} ${newId('v')}`;
     const statement = deleteStatement(target, condition, nonce, partitionOf(target, definition.time, window));

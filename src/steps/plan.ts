@@ -5,7 +5,7 @@ import type { Finding } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, PlannedTableDelete, TableCount, Warning } from '../domain/plan.ts';
 import { cutDeletes, cutWindows, type CutWindow, ms, type PartitionSpan } from '../domain/windows.ts';
-import { formatTenant, type Range, type Strategy } from '../domain/words.ts';
+import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { rowsToRewrite } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
@@ -26,6 +26,10 @@ export interface PlanOptions {
   /** Rows a second that were measured on this cluster; null where nothing was. */
   readonly rate: number | null;
   readonly findings: readonly Finding[];
+  /** What the plan is confined to; the workbench is, already. */
+  readonly only?: Only | undefined;
+  /** Warnings from before. */
+  readonly warnings?: readonly Warning[];
 }
 
 /** A window never aims at more than this many times `limits.windowRows`, however fast it went before. */
@@ -46,7 +50,9 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
           limits.windowRows * LARGEST_WINDOW,
         );
   const windows = cutWindows(range, counts.sourceHours, aim, span);
-  const deletes = planDeletes(bench, strategy, counts, windows, limits, span);
+  // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
+  const deleteRows = bench.reindexer ? -1 : limits.deleteRows;
+  const deletes = planDeletes(bench, strategy, counts, windows, { ...limits, deleteRows }, span);
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   const rewrite = await Promise.all(bench.tables.map((t) => rowsToRewrite(bench.target, t, bench.tenant, range)));
   return {
@@ -57,6 +63,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
     dataset: bench.dataset.name,
     strategy,
     range,
+    ...(options.only === undefined ? {} : { only: options.only }),
     tables: bench.tables.map((t) => t.definition.name),
     fingerprint: await fingerprintOf(bench),
     limits,
@@ -77,6 +84,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       seconds: rate === null || rate === 0 ? null : Math.round(rowsToWrite / rate),
       rowsPerSecond: rate,
     },
+    ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
     warnings: await warningsOf(bench, strategy, options, counts.tables, windows, aim),
     sql: Object.fromEntries(
       bench.tables.map((table) => [
@@ -164,6 +172,7 @@ async function warningsOf(
   const largest = largestOf(windows, options.range);
   await refuseSampledDisagreement(bench, largest);
   const warnings: Warning[] = [
+    ...(options.warnings ?? []),
     ...(await checkSourceQueries(bench, largest)),
     ...emptiedSource(counts),
     ...(await ownerWarnings(bench, counts)),

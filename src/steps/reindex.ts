@@ -24,6 +24,11 @@ export interface WriteOptions {
    * ids to use, by table.
    */
   readonly keepAttempt: (version: string) => Promise<Readonly<Record<string, string>>>;
+  /**
+   * Called before each table. Throws where the window was begun again elsewhere meanwhile: what is written from then on
+   * would come after the other one's rows.
+   */
+  readonly stillOurs: () => Promise<void>;
   /** Called with the rows of a table that were read so far. */
   readonly onRows: (table: string, rows: number) => void;
   /** Aborting closes the connection to Postgres, which ends the COPY and with it the INSERT. */
@@ -46,6 +51,7 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
     const sums: SourceSums[] = [];
     for (const table of bench.tables) {
       const { name } = table.definition;
+      await options.stillOurs();
       const onRows = (rows: number) => options.onRows(name, rows);
       const write = () => writeTable(bench, table, snapshot, range, queries[name] ?? '', onRows);
       sums.push(await namingColumn(bench, table, range, write));

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
+import { versionBefore } from '../domain/versions.ts';
 import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
-import { withSource } from '../source/postgres.ts';
 import type { RunVersions } from '../target/count.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
+import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
 import { type ProofWindow, prove } from './prove.ts';
 import { writeWindow } from './reindex.ts';
@@ -63,8 +64,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
     const epoch = await epochOf();
     const [first] = current.map((a) => a.version).sort();
     if (first === undefined) return epoch;
-    const before = Date.parse(`${first.slice(0, 23).replace(' ', 'T')}Z`) - limits.clockMarginSeconds * 1000;
-    const own = new Date(before).toISOString().replace('T', ' ').replace('Z', '000');
+    const own = versionBefore(first, limits.clockMarginSeconds);
     return own > epoch ? own : epoch;
   }
 
@@ -147,10 +147,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
 
   return {
     async begin(): Promise<Work> {
-      const [clock] = await withSource(bench.source, (source) =>
-        source.query<{ now: string }>(`SELECT to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US') AS now`),
-      );
-      const now = clock?.now ?? '';
+      const now = await sourceClock(bench);
       const epoch = await ledger.setEpoch(run, now);
       await debugPoint('epoch-kept');
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
@@ -164,6 +161,23 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
+        return [];
+      }
+      if (bench.reindexer) {
+        const { attempt, ...written } = await writeDelegated({
+          bench,
+          paced: bench.reindexer,
+          ledger,
+          run,
+          plan,
+          window,
+          waiting: waiting(`window ${id}`),
+          onRows: (rows) => reports.onRows(id, bench.tables[0]?.definition.name ?? '', rows),
+        });
+        await ledger.finishAttempt(run, id, attempt, written);
+        await debugPoint('window-written');
+        reports.onWait(`window ${id}`, null);
+        reports.onWritten(window, written.rows);
         return [];
       }
       const earlier = await ledger.attempts(run, { window: id });
@@ -182,6 +196,7 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       try {
         const written = await writeWindow(bench, window, {
           keepAttempt,
+          stillOurs: () => ledger.checkAttempt(run, id, attempt?.attempt ?? 0),
           signal,
           onRows: (table, rows) => reports.onRows(id, table, rows),
         });

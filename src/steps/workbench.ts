@@ -9,6 +9,7 @@ import type { Cluster } from './connect.ts';
 import type { Target } from '../target/clickhouse.ts';
 import type { Reach } from '../target/reach.ts';
 import type { Topology } from '../target/topology.ts';
+import type { PacedReindexer } from './units.ts';
 
 /** A table of a tenant, ready to be read and written on both sides. */
 export interface BenchTable extends CompiledTable {
@@ -24,6 +25,8 @@ export interface Workbench {
   readonly source: SourceAddress;
   readonly target: Target;
   readonly tables: readonly BenchTable[];
+  /** What derives the rows in place of Refill; null where Refill does. */
+  readonly reindexer: PacedReindexer | null;
   /** Optional tables of the dataset that are left out, as the tenant has them empty. */
   readonly leftOut: readonly string[];
 }
@@ -76,6 +79,7 @@ export async function openWorkbench(
     source: cluster.source(tenant.sourceDatabase),
     target,
     tables,
+    reindexer: cluster.reindexer(dataset.name),
     leftOut,
   };
 }
@@ -121,6 +125,7 @@ export function fingerprint(bench: Workbench, sourceIdentity: string): string {
     sourceIdentity,
     tables,
     bench.dataset,
+    ...(bench.reindexer ? [bench.reindexer.reindexer.plan] : []),
   ]);
   return createHash('sha256').update(identity).digest('hex');
 }

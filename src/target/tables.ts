@@ -81,6 +81,7 @@ export function inRange(table: TableDefinition, tenant: TenantName, range: Range
     `${time} >= ${instantLiteral(range.from)}`,
     `${time} < ${instantLiteral(range.to)}`,
     ...ofTenant(table, tenant),
+    ...ofPart(table),
   ].join(' AND ');
 }
 
@@ -105,6 +106,7 @@ export function inRangeFinal(
     `identity(${time}) >= ${instantLiteral(range.from)}`,
     `identity(${time}) < ${instantLiteral(range.to)}`,
     ...ofTenant(definition, tenant),
+    ...ofPart(definition),
   ].join(' AND ');
 }
 
@@ -157,6 +159,11 @@ export function ofTenant(table: TableDefinition, tenant: TenantName): string[] {
     `${identifier(table.owner.customer)} = ${chLiteral(tenant.customer)}`,
     `${identifier(table.owner.profile)} = ${chLiteral(tenant.profile)}`,
   ];
+}
+
+/** ClickHouse: conditions that confine a statement to the part of a table that the plan is about. */
+function ofPart({ only }: TableDefinition): string[] {
+  return only === undefined ? [] : [`(${only})`];
 }
 
 /** ClickHouse: ticks of a time column in ms, whatever its type. */

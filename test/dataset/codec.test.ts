@@ -619,6 +619,7 @@ const sourceSchema = `CREATE TABLE src (id bigint PRIMARY KEY, at timestamptz NO
 const write = (bench: Workbench, range: Range, query: string) =>
   writeWindow(bench, range, {
     keepAttempt: () => Promise.resolve({ out: query }),
+    stillOurs: () => Promise.resolve(),
     onRows: () => undefined,
     signal: new AbortController().signal,
   });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DEFAULT_PACE, isTooSlow, smoothed, type WindowSample } from '../../src/domain/pace.ts';
+import { DEFAULT_PACE, isTooSlow, nextRows, smoothed, type WindowSample } from '../../src/domain/pace.ts';
 
 const limits = { ...DEFAULT_PACE, aimSeconds: 100 };
 const taking = (seconds: number, rows = 100_000, times = 3): WindowSample[] =>
@@ -23,6 +23,15 @@ test.each<[string, WindowSample[], boolean]>([
   ['an empty window tells nothing', taking(1000, 0), false],
 ])('%s', (_name, samples, cut) => {
   expect(isTooSlow(100_000, samples, limits)).toBe(cut);
+});
+
+test.each<[string, WindowSample[], number]>([
+  ['nothing changes before three units', taking(1000, 100_000, 2), 100_000],
+  ['what takes its aim stays', taking(93), 100_000],
+  ['what is too slow shrinks at once', taking(190), 50_000],
+  ['what is fast grows by a small step', taking(1), 120_000],
+])('units of a re-indexer: %s', (_name, samples, rows) => {
+  expect(nextRows(100_000, samples, limits)).toBe(rows);
 });
 
 test('a window is never cut to less than the smallest size', () => {

@@ -62,6 +62,8 @@ export const RUN: RunRecord = {
   differences: 2,
   error: null,
   holder: null,
+  executor: 'local',
+  workflow: null,
 };
 
 export function proof(window: number, from: string, to: string, rows: number): TableProof {

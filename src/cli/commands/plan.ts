@@ -22,6 +22,8 @@ export function planCommand(cli: Cli) {
     .addOption(option.clustersOption())
     .addOption(option.excludeOption())
     .addOption(option.priorityOption())
+    .addOption(option.onlyOption())
+    .addOption(option.idsOption())
     .addOption(option.strategyOption())
     .addOption(option.tablesOption())
     .addOption(option.datasetOption())
@@ -37,6 +39,8 @@ export function planCommand(cli: Cli) {
           'refill plan acme/main --from 2026-01-05T06:00:00Z --to 2026-01-05T18:00:00Z --tables score',
           'twelve hours of one table',
         ],
+        ['refill plan acme/main --from 2026-01-05 --to 2026-01-15 --only process', 'only process scorecards'],
+        ['refill plan acme/main --ids card-1,card-2', 'two scorecards with their scores, wherever they lie'],
         ['refill plan --all --from 2026-01-05 --to 2026-01-15 --exclude acme/test', 'every tenant but one'],
         [
           'refill plan --cluster east,west --from 2026-01-05 --to 2026-01-15 --priority acme/main=10',
@@ -51,7 +55,7 @@ export function planCommand(cli: Cli) {
           await planFleet(cli, refill, asked.request, limits, options);
           return;
         }
-        const plan = await refill.plan(asked.request);
+        const plan = await (asked.of === 'ids' ? refill.planIds(asked.request) : refill.plan(asked.request));
         const { planJson, planView } = await import('../views/plan.ts');
         if (options.json === true) cli.json(planJson(plan));
         else {

@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 
 import { refuseBlast } from '../../domain/blast.ts';
 import { RefillError } from '../../domain/errors.ts';
+import type { Executor } from '../../domain/executor.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Refill } from '../../refill.ts';
@@ -18,6 +19,7 @@ import { commandLine } from '../shell.ts';
 interface RunOptions extends PlanOptions, ConfigOptions {
   readonly execute?: true | undefined;
   readonly confirmRows?: string | undefined;
+  readonly executor?: Executor | undefined;
   readonly json?: true | undefined;
 }
 
@@ -30,6 +32,7 @@ export function runCommand(cli: Cli) {
     )
     .argument('[plan...]', 'id of a plan or a fleet, or customer/profile with --from and --to')
     .option('--execute', 'do it')
+    .addOption(option.executorOption())
     .addOption(option.confirmRowsOption())
     .addOption(option.fromOption())
     .addOption(option.toOption())
@@ -37,6 +40,8 @@ export function runCommand(cli: Cli) {
     .addOption(option.clustersOption())
     .addOption(option.excludeOption())
     .addOption(option.priorityOption())
+    .addOption(option.onlyOption())
+    .addOption(option.idsOption())
     .addOption(option.strategyOption())
     .addOption(option.tablesOption())
     .addOption(option.datasetOption())
@@ -62,7 +67,7 @@ export function runCommand(cli: Cli) {
           await runFleet(cli, refill, asked, limits, { ...options, confirmRows });
           return;
         }
-        const plan = asked.of === 'plan-id' ? await readPlan(refill, asked.id) : await refill.plan(asked.request);
+        const plan = await planOf(refill, asked);
         if (options.execute !== true) await showAndRefuse(cli, plan, limits, options);
         const command = commandLine(
           ['run', plan.id, '--execute', '--confirm-rows', String(plan.cost.rowsToDelete)],
@@ -102,6 +107,8 @@ function refuseRangeOfPlan(plan: string, options: PlanOptions): void {
     'to',
     'strategy',
     'tables',
+    'only',
+    'ids',
     'dataset',
     'cluster',
     'all',
@@ -115,9 +122,12 @@ function refuseRangeOfPlan(plan: string, options: PlanOptions): void {
   });
 }
 
-async function readPlan(refill: Refill, id: string): Promise<Plan> {
-  const ledger = await refill.ledger();
-  return await ledger.plan(id);
+async function planOf(
+  refill: Refill,
+  asked: Exclude<ReturnType<typeof parseWords>, { readonly of: 'fleet' | 'fleet-id' }>,
+): Promise<Plan> {
+  if (asked.of === 'plan-id') return (await refill.ledger()).plan(asked.id);
+  return asked.of === 'ids' ? refill.planIds(asked.request) : refill.plan(asked.request);
 }
 
 async function showAndRefuse(cli: Cli, plan: Plan, limits: Limits, options: RunOptions): Promise<never> {
@@ -140,7 +150,14 @@ async function execute(cli: Cli, refill: Refill, plan: Plan, options: RunOptions
   }
   // The number was compared with the plan's already.
   const confirmRows = plan.cost.rowsToDelete;
-  const followed = await follow(cli, json, (signals) => refill.run(plan.id, { ...signals, recount, confirmRows }));
+  const followed = await follow(cli, json, (signals) =>
+    refill.run(plan.id, {
+      ...signals,
+      recount,
+      confirmRows,
+      ...(options.executor === undefined ? {} : { executor: options.executor }),
+    }),
+  );
   if (json) return;
   const { resultView } = await import('../views/result.ts');
   cli.print(resultView(followed, cli.color, options));

@@ -1,0 +1,5 @@
+/** A version (`2026-01-05 06:00:00.000000`, in UTC) as it was so many seconds before, to the millisecond. */
+export function versionBefore(version: string, seconds: number): string {
+  const before = Date.parse(`${version.slice(0, 23).replace(' ', 'T')}Z`) - seconds * 1000;
+  return new Date(before).toISOString().replace('T', ' ').replace('Z', '000');
+}

@@ -1,0 +1,69 @@
+import { asRefillError } from '../domain/errors.ts';
+import type { RunResult } from '../domain/events.ts';
+import type { RunState, Wanted } from '../domain/states.ts';
+import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
+import { DRIFT_KINDS } from '../domain/words.ts';
+import type { FlowOutcome } from '../flow/run.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+
+/** How a run ended, before it is known whether rows differ. */
+export type EndState = Exclude<RunState, 'running' | 'differences'>;
+
+/** What the end of a run follows from. */
+export interface End {
+  /** Undefined where the flow itself threw. */
+  readonly outcome: FlowOutcome | undefined;
+  /** What the flow threw. */
+  readonly failure: unknown;
+  /** Whether the work was stopped at once. */
+  readonly stopped: boolean;
+  readonly wanted: Wanted;
+}
+
+/** `succeeded` stands for «everything done»: whether rows differ is looked up afterwards. */
+export function endState({ outcome, failure, stopped, wanted }: End): EndState {
+  if (outcome && outcome.left === 0 && outcome.failed === 0) return 'succeeded';
+  if (wanted === 'cancel') return 'cancelled';
+  if (stopped || (outcome && outcome.left > 0 && failure === undefined)) return 'paused';
+  return 'failed';
+}
+
+/** What the result of a run is made of besides its ledger. */
+export interface ResultOptions {
+  readonly ledger: Ledger;
+  readonly run: string;
+  /** Tables of its plan. */
+  readonly tables: number;
+  readonly ended: EndState;
+  /** Why it failed; undefined where the ledger has to tell. */
+  readonly failure: unknown;
+  /** Seconds at work that are not in the ledger yet. */
+  readonly seconds: number;
+}
+
+/** The result of a run: what its ledger holds, with how it ended. */
+export async function resultOf({ ledger, run, ended, failure, ...options }: ResultOptions): Promise<RunResult> {
+  const [record, proofs, windows, deletes] = await Promise.all([
+    ledger.run(run),
+    ledger.proofs(run),
+    ledger.windows(run),
+    ledger.deletes(run),
+  ]);
+  const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
+  const tables = verifiedTables(proofs, drift);
+  const n = differences(tables);
+  // Of a unit that failed in another program, what the ledger keeps of it.
+  const kept = [...windows, ...deletes].find((u) => u.error)?.error ?? undefined;
+  const error = ended !== 'failed' ? undefined : failure === undefined ? kept : asRefillError(failure).toJSON();
+  return {
+    type: 'result',
+    run,
+    state: ended === 'succeeded' && n > 0 ? 'differences' : ended,
+    differences: n,
+    rowsDeleted: record.rowsDeleted,
+    rowsWritten: record.rowsWritten,
+    seconds: Math.round((record.seconds + options.seconds) * 10) / 10,
+    tables,
+    ...(error ? { error } : {}),
+  };
+}

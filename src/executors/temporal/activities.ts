@@ -1,0 +1,16 @@
+import { createFleetActivities } from './fleet-activities.ts';
+import type { Gates } from './gate.ts';
+import { createLifeActivities } from './life-activities.ts';
+import { OpenedRuns, type WorkerEnvironment } from './opened.ts';
+import { createRunActivities } from './run-activities.ts';
+import type { RefillActivities } from './shared/activity-types.ts';
+
+/** All activities of the executor, over what the configuration names. */
+export function createActivities(environment: WorkerEnvironment, gates: Gates): RefillActivities {
+  const runs = new OpenedRuns(environment);
+  return {
+    ...createLifeActivities(environment, runs),
+    ...createRunActivities(environment, runs, gates),
+    ...createFleetActivities(environment),
+  };
+}

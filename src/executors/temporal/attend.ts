@@ -1,0 +1,94 @@
+import { Context } from '@temporalio/activity';
+import { asRefillError, RefillError } from '../../domain/errors.ts';
+import type { Limits } from '../../domain/limits.ts';
+import { withRetries } from '../retry.ts';
+import { toFailure } from './shared/failure.ts';
+
+/** How often an activity tells that it is alive, and what it is at. */
+const BEAT_MS = 2000;
+
+/** What a heartbeat tells: followers and operators read it. */
+export interface Beat {
+  readonly v: 1;
+  /** What is worked on: `window 3`, `delete 1`. */
+  unit: string;
+  /** Rows read of the window so far, and those that the plan expects; null where it is no window. */
+  rows: number | null;
+  rowsTotal: number | null;
+  /** Where it is. */
+  cursor: { readonly window: number; readonly table: string } | null;
+  /** What it waits for; null while it works. */
+  waits: string | null;
+  /** What a person should know; the last one. */
+  notice: string | null;
+}
+
+/** An activity at work. */
+export interface Desk {
+  /** Aborted when the workflow is cancelled, when the worker shuts down, and when another worker was given the work. */
+  readonly signal: AbortSignal;
+  /** Told at the next heartbeat. */
+  readonly beat: Beat;
+  /** Ends the work for a reason of its own, as where a lock was lost. */
+  readonly stop: (reason: RefillError) => void;
+}
+
+/**
+ * Does the work of an activity: it is tried again as the catalogue says, tells every 2 s what it is at, and stops soon
+ * after its signal. What it throws is Temporal's to judge by shared/failure.ts.
+ */
+export async function attend<T>(
+  unit: string,
+  limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
+  work: (desk: Desk) => Promise<T>,
+  onRetry: (error: RefillError) => void = () => undefined,
+): Promise<T> {
+  const context = Context.current();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.cancellationSignal, stop.signal]);
+  const beat: Beat = { v: 1, unit, rows: null, rowsTotal: null, cursor: null, waits: null, notice: null };
+  const tell = () => context.heartbeat({ ...beat });
+  tell();
+  const ticker = setInterval(tell, BEAT_MS);
+  try {
+    return await withRetries(
+      {
+        limits,
+        signal,
+        onRetry: (error, seconds) => {
+          onRetry(error);
+          beat.waits = `${error.source} (${error.code}), tried again in ${seconds} s`;
+          beat.notice = `${unit}: ${error.message}; tried again in ${seconds} s`;
+          tell();
+        },
+      },
+      () => {
+        beat.waits = null;
+        return work({ signal, beat, stop: (reason) => stop.abort(reason) });
+      },
+    );
+  } catch (thrown) {
+    throw endOf(context, stop.signal, thrown);
+  } finally {
+    clearInterval(ticker);
+  }
+}
+
+/** What an activity ends with: what stopped it comes before what the stop has led to. */
+function endOf(context: Context, stopped: AbortSignal, thrown: unknown): unknown {
+  if (stopped.aborted) return toFailure(stopped.reason);
+  if (!context.cancellationSignal.aborted) return toFailure(again(context, thrown));
+  if (context.cancellationDetails?.cancelRequested === true) return context.cancellationSignal.reason;
+  // The worker shuts down, or was thought dead: another one begins it again.
+  return toFailure(new RefillError('INTERRUPTED', 'the worker gave its work back'));
+}
+
+/** Attempts in which a state that another worker has changed meanwhile is looked at again. */
+const LOOKS = 5;
+
+/** A worker that was thought dead may have ended the very unit: then it is looked at once more. */
+function again(context: Context, thrown: unknown): unknown {
+  const error = asRefillError(thrown);
+  if (error.code !== 'RUN_STATE' || context.info.attempt >= LOOKS || context.info.attempt === 1) return error;
+  return new RefillError('INTERRUPTED', error.message, { cause: error });
+}

@@ -1,0 +1,213 @@
+import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { RefillError } from '../../domain/errors.ts';
+import type { RunRecord } from '../../ledger/ledger.ts';
+import { formatTenant } from '../../domain/words.ts';
+import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
+import {
+  clusterQueue,
+  fleetQueue,
+  FLEET_WORKFLOW,
+  SEARCH_ATTRIBUTES,
+  type SearchAttribute,
+  TENANT_WORKFLOW,
+  WANTED_SIGNAL,
+  workflowId,
+} from './shared/names.ts';
+import { DEFAULT_SLICE, type MemberPayload, sentFleet, sentTenant } from './shared/payloads.ts';
+
+/** What a workflow is, as the server knows it; `gone` where it knows none of that id. */
+export type WorkflowState = 'running' | 'ended' | 'gone';
+
+/** How long the first connection may take. */
+const CONNECT_TIMEOUT = '5 seconds';
+
+/** Temporal's number of the type: its enums are in a package that we do not depend on. */
+const KEYWORD = 2;
+
+/** Temporal's side of runs and fleets, for programs that begin and steer them. */
+export class TemporalClient {
+  readonly settings: TemporalSettings;
+  readonly #client: Client;
+  #attributes: Promise<boolean> | undefined;
+
+  private constructor(settings: TemporalSettings, client: Client) {
+    this.settings = settings;
+    this.#client = client;
+  }
+
+  /** Throws `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`, `TEMPORAL_FAILED`. */
+  static async open(settings: TemporalSettings): Promise<TemporalClient> {
+    const { Client: Sdk, Connection } = await loaded(() => import('@temporalio/client'));
+    try {
+      const connection = await Connection.connect({ ...connectionOptions(settings), connectTimeout: CONNECT_TIMEOUT });
+      const { namespace, codecs } = settings;
+      return new TemporalClient(
+        settings,
+        new Sdk({ connection, namespace, dataConverter: { payloadCodecs: [...codecs] } }),
+      );
+    } catch (error) {
+      throw temporalError(error, settings);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.connection.close();
+  }
+
+  /** The SDK's client, for what is not wrapped here. Its errors are Temporal's own. */
+  get sdk(): Client {
+    return this.#client;
+  }
+
+  /**
+   * Starts the workflow of a run, or tells the one that is at work to go on. Two programs that start it at once start
+   * one.
+   */
+  async startRun(run: RunRecord): Promise<void> {
+    const attributes = await this.#knowsAttributes();
+    const tenant = formatTenant(run.tenant);
+    await this.#start(TENANT_WORKFLOW, {
+      id: run.workflow ?? workflowId(run.id),
+      taskQueue: clusterQueue(this.settings.taskQueue, run.tenant.cluster),
+      payload: sentTenant({ run: run.id, member: null, attributes, slice: DEFAULT_SLICE, seconds: 0 }),
+      summary: `${tenant}: ${run.strategy} of ${run.range.from} to ${run.range.to}`,
+      memo: { run: run.id, plan: run.plan, tenant, cluster: run.tenant.cluster, dataset: run.dataset },
+      attributes: attributes
+        ? {
+            RefillRun: run.id,
+            RefillCluster: run.tenant.cluster,
+            RefillTenant: tenant,
+            RefillDataset: run.dataset,
+            RefillState: 'running',
+          }
+        : {},
+    });
+  }
+
+  /** The same for a fleet. */
+  async startFleet(fleet: { readonly id: string; readonly dataset: string }, how: MemberPayload['how']): Promise<void> {
+    const attributes = await this.#knowsAttributes();
+    const { taskQueue } = this.settings;
+    await this.#start(FLEET_WORKFLOW, {
+      id: workflowId(fleet.id),
+      taskQueue: fleetQueue(taskQueue),
+      payload: sentFleet({ fleet: fleet.id, how, attributes, taskQueue, slice: DEFAULT_SLICE, seconds: 0 }),
+      summary: `fleet ${fleet.id}`,
+      memo: { fleet: fleet.id, dataset: fleet.dataset },
+      attributes: attributes ? { RefillRun: fleet.id, RefillDataset: fleet.dataset, RefillState: 'running' } : {},
+    });
+  }
+
+  async #start(
+    type: string,
+    start: {
+      readonly id: string;
+      readonly taskQueue: string;
+      readonly payload: Readonly<Record<string, unknown>>;
+      readonly summary: string;
+      readonly memo: Record<string, unknown>;
+      readonly attributes: Partial<Readonly<Record<SearchAttribute, string>>>;
+    },
+  ): Promise<void> {
+    const { defineSearchAttributeKey, SearchAttributeType } = await import('@temporalio/common');
+    await this.#asked(() =>
+      this.#client.workflow.signalWithStart(type, {
+        workflowId: start.id,
+        taskQueue: start.taskQueue,
+        args: [start.payload],
+        signal: WANTED_SIGNAL,
+        signalArgs: ['run'],
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: start.summary,
+        memo: start.memo,
+        typedSearchAttributes: Object.entries(start.attributes).map(([name, value]) => ({
+          key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+          value,
+        })),
+      }),
+    );
+  }
+
+  /** Says at once what is wanted; the ledger has it already, and a workflow that has ended need not hear it. */
+  async tell(workflow: string, wanted: 'pause' | 'cancel'): Promise<void> {
+    const handle = this.#client.workflow.getHandle(workflow);
+    await this.#unlessGone<unknown>(() =>
+      wanted === 'cancel' ? handle.cancel() : handle.signal(WANTED_SIGNAL, wanted),
+    );
+  }
+
+  /** What the server knows of a workflow, with its activities at work; null where it knows nothing. */
+  async describe(workflow: string): Promise<WorkflowExecutionDescription | null> {
+    const described = await this.#unlessGone(() => this.#client.workflow.getHandle(workflow).describe());
+    return described ?? null;
+  }
+
+  async state(workflow: string): Promise<WorkflowState> {
+    const described = await this.describe(workflow);
+    if (!described) return 'gone';
+    return described.status.name === 'RUNNING' ? 'running' : 'ended';
+  }
+
+  handle(workflow: string): WorkflowHandle {
+    return this.#client.workflow.getHandle(workflow);
+  }
+
+  /** Whether the server knows our search attributes: it refuses a workflow with one that it does not know. */
+  #knowsAttributes(): Promise<boolean> {
+    this.#attributes ??= this.missingAttributes().then(
+      (missing) => missing.length === 0,
+      () => false,
+    );
+    return this.#attributes;
+  }
+
+  /** Our search attributes that the namespace does not have. */
+  async missingAttributes(): Promise<readonly SearchAttribute[]> {
+    return await this.#asked(async () => {
+      const { namespace } = this.settings;
+      const { customAttributes } = await this.#client.connection.operatorService.listSearchAttributes({ namespace });
+      return SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes));
+    });
+  }
+
+  /** Registers those that are missing. Throws `TEMPORAL_FAILED` where that is not allowed. */
+  async registerAttributes(): Promise<readonly SearchAttribute[]> {
+    const missing = await this.missingAttributes();
+    if (missing.length === 0) return missing;
+    await this.#asked(() =>
+      this.#client.connection.operatorService.addSearchAttributes({
+        namespace: this.settings.namespace,
+        searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
+      }),
+    );
+    this.#attributes = undefined;
+    return missing;
+  }
+
+  async #asked<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw temporalError(error, this.settings);
+    }
+  }
+
+  async #unlessGone<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    const { WorkflowNotFoundError } = await import('@temporalio/client');
+    return await this.#asked(async () => {
+      try {
+        return await ask();
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    });
+  }
+}
+
+/** The error of a run whose workflow has ended without it. */
+export function workflowEnded(workflow: string, state: WorkflowState): RefillError {
+  const how = state === 'gone' ? 'is not known to Temporal any more' : 'was ended before the run was';
+  return new RefillError('WORKFLOW_ENDED', `workflow ${workflow} ${how}`, { details: { workflow } });
+}

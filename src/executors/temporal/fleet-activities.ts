@@ -1,0 +1,71 @@
+import { formatTenant } from '../../domain/words.ts';
+import type { Ledger, MemberRecord } from '../../ledger/ledger.ts';
+import { endedAs, fleetResult } from '../fleet.ts';
+import { attend } from './attend.ts';
+import type { WorkerEnvironment } from './opened.ts';
+import type { RefillActivities, SentMember } from './shared/activity-types.ts';
+import { Fields } from './shared/fields.ts';
+import type { MemberPayload } from './shared/payloads.ts';
+
+type FleetActivities = Pick<RefillActivities, 'refillFleetBegin' | 'refillTenantFailed' | 'refillFleetEnd'>;
+
+/** The beginning and the end of a fleet as activities: the ledger is all that they need. */
+export function createFleetActivities(environment: WorkerEnvironment): FleetActivities {
+  const { actor, limits } = environment;
+  return {
+    refillFleetBegin: (payload) =>
+      attend('begin', limits, async () => {
+        const fleet = new Fields('refillFleetBegin', payload).text('fleet');
+        const ledger = await environment.ledger();
+        const members = await ledger.members(fleet);
+        return {
+          members: members.map((member) => sentMember(member, payload.how)),
+          tenants: limits.tenants,
+          failures: limits.fleetFailures,
+        };
+      }),
+
+    refillTenantFailed: ({ fleet, order, error }) =>
+      attend('the reason of a failure', limits, async () => {
+        const ledger = await environment.ledger();
+        const member = (await ledger.members(fleet)).find((one) => one.order === order);
+        // An ended run tells for itself.
+        if (member?.runState !== 'failed') await ledger.setMemberError(fleet, order, error);
+      }),
+
+    refillFleetEnd: ({ fleet, stopped, cancelled, seconds }) =>
+      attend('end', limits, async () => {
+        const ledger = await environment.ledger();
+        const record = await ledger.fleet(fleet);
+        // Kept before, and the answer was lost.
+        if (record.state !== 'running') return { state: record.state === 'planned' ? 'paused' : record.state };
+        if (cancelled && record.wanted !== 'cancel') await ledger.requestFleet(fleet, 'cancel', actor);
+        const result = await resultOf(ledger, fleet, { stopped, failures: limits.fleetFailures, seconds });
+        await ledger.setFleetState(fleet, result.state, actor, {
+          seconds,
+          ...(result.error ? { error: result.error } : {}),
+        });
+        return { state: result.state };
+      }),
+  };
+}
+
+async function resultOf(
+  ledger: Ledger,
+  fleet: string,
+  end: { readonly stopped: boolean; readonly failures: number; readonly seconds: number },
+): Promise<ReturnType<typeof fleetResult>> {
+  const [record, tallies] = await Promise.all([ledger.fleet(fleet), ledger.fleetTally(fleet)]);
+  return fleetResult(record, tallies, { ...end, wanted: record.wanted, seconds: record.seconds + end.seconds });
+}
+
+function sentMember(member: MemberRecord, how: MemberPayload['how']): SentMember {
+  return {
+    order: member.order,
+    cluster: member.cluster,
+    tenant: formatTenant(member),
+    plan: member.plan ?? '',
+    ended: endedAs(member, how),
+    how,
+  };
+}

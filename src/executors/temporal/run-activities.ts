@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RefillError } from '../../domain/errors.ts';
+import type { FlowWindow, Steps } from '../../flow/steps.ts';
+import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
+import { isOutage } from '../retry.ts';
+import { attend, type Beat, type Desk } from './attend.ts';
+import type { Gates } from './gate.ts';
+import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
+import type { RefillActivities, StepEnd, UnitPayload } from './shared/activity-types.ts';
+import { unitPayload } from './shared/payloads.ts';
+
+type RunActivities = Pick<
+  RefillActivities,
+  'refillWriteWindow' | 'refillSubmitDelete' | 'refillAwaitDelete' | 'refillProveWritten' | 'refillProveDelete'
+>;
+
+/** How long the ledger's lock on a run is waited for between looks. */
+const LOCK_PAUSE_MS = 1000;
+
+/** The steps of a run as activities: the same steps that the local executor calls. */
+export function createRunActivities(environment: WorkerEnvironment, runs: OpenedRuns, gates: Gates): RunActivities {
+  const step =
+    (name: keyof Steps, kind: 'window' | 'delete', work: (at: AtWork) => Promise<StepEnd['windows'] | void>) =>
+    async (raw: UnitPayload): Promise<StepEnd> => {
+      const opening: { cluster?: string } = {};
+      return await attend(
+        kind,
+        environment.limits,
+        async (desk) => {
+          const { run, unit } = unitPayload(name, raw);
+          desk.beat.unit = `${kind} ${unit}`;
+          const opened = await runs.get(run);
+          opening.cluster = opened.bench.tenant.cluster;
+          const windows = await work({ ...opened, run, unit, desk, steps: stepsOf(opened, run, desk) });
+          return { wanted: await opened.ledger.wanted(run), ...(windows ? { windows } : {}) };
+        },
+        (error) => {
+          if (kind === 'window' && opening.cluster !== undefined && !isOutage(error))
+            void gates.slower(opening.cluster);
+        },
+      );
+    };
+  return {
+    refillWriteWindow: step('writeWindow', 'window', (at) => writeWindow(gates, at)),
+    refillSubmitDelete: step('submitDelete', 'delete', (at) =>
+      alone(environment, at, () => at.steps.submitDelete(at.unit)),
+    ),
+    refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => steps.awaitDelete(unit)),
+    refillProveWritten: step('proveWritten', 'delete', ({ steps, unit }) => steps.proveWritten(unit)),
+    refillProveDelete: step('proveDelete', 'delete', ({ steps, unit }) => steps.proveDelete(unit)),
+  };
+}
+
+/** A unit of a run on somebody's desk. */
+interface AtWork extends OpenedRun {
+  readonly run: string;
+  readonly unit: number;
+  readonly desk: Desk;
+  readonly steps: Steps;
+}
+
+function stepsOf({ bench, ledger, plan }: OpenedRun, run: string, { signal, beat }: Desk): Steps {
+  return createRunSteps({ bench, ledger, run, plan, signal, reports: reportsIn(beat) });
+}
+
+/** What steps tell goes into the heartbeat. */
+function reportsIn(beat: Beat): StepReports {
+  const rows = new Map<string, number>();
+  return {
+    onRows: (window, table, read) => {
+      rows.set(table, read);
+      beat.rows = [...rows.values()].reduce((sum, n) => sum + n, 0);
+      beat.cursor = { window, table };
+    },
+    onWritten: () => undefined,
+    onCut: () => undefined,
+    onDelete: () => undefined,
+    onWait: (_, reason) => {
+      beat.waits = reason;
+    },
+    onNotice: (message) => {
+      beat.notice = message;
+    },
+  };
+}
+
+async function writeWindow(gates: Gates, at: AtWork): Promise<readonly FlowWindow[]> {
+  const { bench, desk, plan, unit } = at;
+  desk.beat.rowsTotal = plan.windows.find((w) => w.id === unit)?.sourceRows ?? null;
+  const cut = await gates.run(
+    {
+      bench,
+      plan,
+      signal: desk.signal,
+      onWait: (reason) => {
+        desk.beat.waits = reason;
+      },
+    },
+    () => at.steps.writeWindow(unit),
+  );
+  await gates.wentWell(bench.tenant.cluster);
+  return cut;
+}
+
+/**
+ * Does something as the only program on the run, by the ledger's lock: of two workers, one of which was thought dead, a
+ * second one never sends a delete while the first is at it.
+ */
+async function alone(
+  environment: WorkerEnvironment,
+  { ledger, run, desk }: AtWork,
+  task: () => Promise<void>,
+): Promise<void> {
+  const lock = await lockWhenFree(environment, ledger, run, desk);
+  void lock.lost.then((cause) =>
+    desk.stop(new RefillError('LEDGER_UNREACHABLE', 'the ledger was lost, and with it the lock on the run', { cause })),
+  );
+  try {
+    await task();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function lockWhenFree(
+  { actor }: WorkerEnvironment,
+  ledger: OpenedRun['ledger'],
+  run: string,
+  { signal, beat }: Desk,
+): Promise<Awaited<ReturnType<OpenedRun['ledger']['lockRun']>>> {
+  for (;;) {
+    try {
+      return await ledger.lockRun(run, actor);
+    } catch (error) {
+      if (!(error instanceof RefillError && error.code === 'RUN_BUSY')) throw error;
+      beat.waits = 'another delete of the run';
+      await sleep(LOCK_PAUSE_MS, undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { PayloadCodec } from '@temporalio/common';
+import { RefillError } from '../../domain/errors.ts';
+
+/** How a Temporal server is reached, with its secrets resolved. */
+export interface TemporalSettings {
+  /** `host:port` */
+  readonly address: string;
+  readonly namespace: string;
+  readonly tls: boolean;
+  readonly apiKey?: string;
+  /** Beginning of the task queues' names. */
+  readonly taskQueue: string;
+  readonly codecs: readonly PayloadCodec[];
+}
+
+/** What connections of clients and workers are made of. */
+export function connectionOptions({ address, tls, apiKey }: TemporalSettings): {
+  readonly address: string;
+  readonly tls: boolean;
+  readonly apiKey?: string;
+} {
+  return { address, tls, ...(apiKey === undefined ? {} : { apiKey }) };
+}
+
+/** Loads a package of Temporal's when it is first needed: who does without Temporal does without them. */
+export async function loaded<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (cause) {
+    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND';
+    if (!missing) throw cause;
+    throw new RefillError('TEMPORAL_MISSING', 'the packages for Temporal (@temporalio/…) are not installed', { cause });
+  }
+}
+
+/** gRPC's codes of a server that does not answer: DEADLINE_EXCEEDED, UNAVAILABLE. */
+const UNREACHABLE: readonly unknown[] = [4, 14];
+
+/** What a client of Temporal throws as an error of ours. */
+export function temporalError(thrown: unknown, { address, namespace }: TemporalSettings): RefillError {
+  if (thrown instanceof RefillError) return thrown;
+  const cause = thrown instanceof Error && 'cause' in thrown && thrown.cause instanceof Error ? thrown.cause : thrown;
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (UNREACHABLE.includes(code) || /connect|ECONNREFUSED|deadline/iu.test(message))
+    return new RefillError('TEMPORAL_UNREACHABLE', `Temporal at ${address} does not answer`, { cause: thrown });
+  return new RefillError('TEMPORAL_FAILED', `Temporal at ${address}, namespace ${namespace}: ${message}`, {
+    cause: thrown,
+  });
+}

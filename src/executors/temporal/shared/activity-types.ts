@@ -1,0 +1,106 @@
+import type { ErrorRecord } from '../../../domain/errors.ts';
+import type { RunState, Wanted } from '../../../domain/states.ts';
+import type { FlowTenant } from '../../../flow/fleet.ts';
+import type { FlowWindow, Work } from '../../../flow/steps.ts';
+import type { MemberPayload, SliceSize } from './payloads.ts';
+
+/** A part of what a run still has to do. */
+export interface Slice {
+  readonly work: Work;
+  /** Whether there is more after it. */
+  readonly more: boolean;
+  /** Windows at work at once, by the plan. */
+  readonly windows: number;
+  readonly wanted: Wanted;
+}
+
+/** What every step of a run returns: what somebody wants of the run, as the ledger has it. */
+export interface StepEnd {
+  readonly wanted: Wanted;
+  /** Of a window: what it was cut into, where it was. */
+  readonly windows?: readonly FlowWindow[];
+}
+
+export interface UnitPayload {
+  readonly v: 1;
+  readonly run: string;
+  /** Number of the window or the delete. */
+  readonly unit: number;
+}
+
+/** How a run ended; `running` where it goes on. */
+export interface TenantEnd {
+  readonly run: string;
+  readonly state: RunState;
+  readonly differences: number;
+  readonly rowsWritten: number;
+  readonly rowsDeleted: number;
+  readonly error: ErrorRecord | null;
+}
+
+export interface EndPayload {
+  readonly v: 1;
+  readonly run: string;
+  /** Seconds at work. */
+  readonly seconds: number;
+  /** Whether it goes on where the ledger knows of more: not so after a signal to pause, or where nothing got done. */
+  readonly goesOn: boolean;
+  /** Whether the workflow was cancelled. */
+  readonly cancelled: boolean;
+  /** What the flow threw, if it did. */
+  readonly error: ErrorRecord | null;
+}
+
+/** A fleet's tenant as its workflow needs it. */
+export interface SentMember extends FlowTenant {
+  /** `customer/profile` */
+  readonly tenant: string;
+  readonly plan: string;
+  readonly how: MemberPayload['how'];
+}
+
+export interface FleetSlice {
+  readonly members: readonly SentMember[];
+  /** Tenants at work at once on a cluster, and failures after which nothing new is begun. */
+  readonly tenants: number;
+  readonly failures: number;
+}
+
+/** The activities of the executor. Each is safe to repeat: it looks in the ledger for what is done. */
+export interface RefillActivities {
+  /** Makes the run of a fleet's tenant, or prepares to go on with it. */
+  refillOpen(payload: MemberPayload & { readonly v: 1 }): Promise<{ readonly run: string }>;
+  refillBegin(payload: { readonly v: 1; readonly run: string; readonly slice: SliceSize }): Promise<Slice>;
+  refillWriteWindow(payload: UnitPayload): Promise<StepEnd>;
+  refillSubmitDelete(payload: UnitPayload): Promise<StepEnd>;
+  refillAwaitDelete(payload: UnitPayload): Promise<StepEnd>;
+  refillProveWritten(payload: UnitPayload): Promise<StepEnd>;
+  refillProveDelete(payload: UnitPayload): Promise<StepEnd>;
+  /** Keeps why a unit failed. */
+  refillKeepFailure(payload: {
+    readonly v: 1;
+    readonly run: string;
+    readonly unit: { readonly window: number } | { readonly delete: number };
+    readonly error: ErrorRecord;
+  }): Promise<void>;
+  refillEnd(payload: EndPayload): Promise<TenantEnd>;
+  refillFleetBegin(payload: {
+    readonly v: 1;
+    readonly fleet: string;
+    readonly how: MemberPayload['how'];
+  }): Promise<FleetSlice>;
+  /** Keeps why a tenant's run could not begin or go on. */
+  refillTenantFailed(payload: {
+    readonly v: 1;
+    readonly fleet: string;
+    readonly order: number;
+    readonly error: ErrorRecord;
+  }): Promise<void>;
+  refillFleetEnd(payload: {
+    readonly v: 1;
+    readonly fleet: string;
+    readonly stopped: boolean;
+    readonly cancelled: boolean;
+    readonly seconds: number;
+  }): Promise<{ readonly state: RunState }>;
+}

@@ -1,0 +1,88 @@
+import { RefillError } from '../../../domain/errors.ts';
+
+/** The version of all payloads. It is raised when an older worker would misunderstand a newer payload. */
+export const PAYLOAD_VERSION = 1;
+
+/**
+ * Reads a payload field by field. By hand, as zod would be most of the workflows' bundle. What is wrong is a
+ * `PAYLOAD_INVALID` that names the field, and does not repeat the value.
+ */
+export class Fields {
+  readonly #what: string;
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  constructor(what: string, payload: unknown) {
+    this.#what = what;
+    if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
+      throw new RefillError('PAYLOAD_INVALID', `the payload of ${what}: expected a JSON object, got ${kind(payload)}`, {
+        details: { field: '' },
+      });
+    this.#fields = { ...payload };
+    const { v } = this.#fields;
+    if (v !== PAYLOAD_VERSION) {
+      const found = typeof v === 'number' ? `${v}` : kind(v);
+      throw this.wrong('v', `expected version ${PAYLOAD_VERSION}, which is all that this worker knows; got ${found}`);
+    }
+  }
+
+  wrong(field: string, message: string): RefillError {
+    return new RefillError('PAYLOAD_INVALID', `the payload of ${this.#what}: \`${field}\`: ${message}`, {
+      details: { field },
+    });
+  }
+
+  /** A text that is not empty. */
+  text(field: string): string {
+    const value = this.#fields[field];
+    if (typeof value === 'string' && value !== '') return value;
+    throw this.wrong(field, `expected a text, got ${value === '' ? 'an empty one' : kind(value)}`);
+  }
+
+  optionalText(field: string): string | null {
+    return this.#absent(field) ? null : this.text(field);
+  }
+
+  whole(field: string, min: number): number {
+    const value = this.#fields[field];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min) return value;
+    throw this.wrong(field, `expected a whole number from ${min}, got ${kind(value)}`);
+  }
+
+  optionalWhole(field: string, min: number, fallback: number): number {
+    return this.#absent(field) ? fallback : this.whole(field, min);
+  }
+
+  /** Seconds and the like. */
+  optionalAmount(field: string): number {
+    if (this.#absent(field)) return 0;
+    const value = this.#fields[field];
+    if (typeof value === 'number' && value >= 0) return value;
+    throw this.wrong(field, `expected a number from 0, got ${kind(value)}`);
+  }
+
+  flag(field: string): boolean {
+    if (this.#absent(field)) return false;
+    const value = this.#fields[field];
+    if (typeof value === 'boolean') return value;
+    throw this.wrong(field, `expected true or false, got ${kind(value)}`);
+  }
+
+  oneOf<const T extends string>(field: string, values: readonly T[], fallback?: T): T {
+    if (fallback !== undefined && this.#absent(field)) return fallback;
+    const value = this.#fields[field];
+    const found = values.find((one) => one === value);
+    if (found === undefined) throw this.wrong(field, `expected one of ${values.join(', ')}`);
+    return found;
+  }
+
+  #absent(field: string): boolean {
+    return this.#fields[field] === undefined || this.#fields[field] === null;
+  }
+}
+
+function kind(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}

@@ -1,0 +1,109 @@
+import { Fields, PAYLOAD_VERSION } from './fields.ts';
+import { FLEET_WORKFLOW, TENANT_WORKFLOW } from './names.ts';
+
+/** How much of a run one execution of its workflow takes on, before it continues as a new one. */
+export interface SliceSize {
+  /** Default 400: about 2,500 events of history, where a server warns at 10,240 and ends a workflow at 51,200. */
+  readonly windows: number;
+  /** Default 100, likewise. */
+  readonly deletes: number;
+}
+
+export const DEFAULT_SLICE: SliceSize = { windows: 400, deletes: 100 };
+
+const BEGINNINGS = ['run', 'resume', 'retry'] as const;
+
+/** A fleet's tenant, whose run is made, or gone on with, by the workflow itself. */
+export interface MemberPayload {
+  readonly fleet: string;
+  readonly order: number;
+  readonly plan: string;
+  readonly how: (typeof BEGINNINGS)[number];
+}
+
+/** What the workflow of a run is given: a run that is in the ledger, or a fleet's tenant. */
+export interface TenantPayload {
+  readonly v: typeof PAYLOAD_VERSION;
+  /** Null until the run of a fleet's tenant is made. */
+  readonly run: string | null;
+  readonly member: MemberPayload | null;
+  /** Whether the server knows the search attributes: to set one that it does not know would stop the workflow. */
+  readonly attributes: boolean;
+  readonly slice: SliceSize;
+  /** Seconds at work in executions before this one. */
+  readonly seconds: number;
+}
+
+export function tenantPayload(raw: unknown): TenantPayload {
+  const fields = new Fields(TENANT_WORKFLOW, raw);
+  const run = fields.optionalText('run');
+  const fleet = fields.optionalText('fleet');
+  if (run === null && fleet === null) throw fields.wrong('run', 'expected the id of a run, got nothing');
+  return {
+    v: PAYLOAD_VERSION,
+    run,
+    member:
+      fleet === null
+        ? null
+        : { fleet, order: fields.whole('order', 1), plan: fields.text('plan'), how: fields.oneOf('how', BEGINNINGS) },
+    attributes: fields.flag('attributes'),
+    slice: {
+      windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
+      deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
+    },
+    seconds: fields.optionalAmount('seconds'),
+  };
+}
+
+/** The same as it is sent: flat, as a person can write it for `temporal workflow start --input`. */
+export function sentTenant(payload: Omit<TenantPayload, 'v'>): Readonly<Record<string, unknown>> {
+  const { run, member, attributes, slice, seconds } = payload;
+  return {
+    v: PAYLOAD_VERSION,
+    ...(run === null ? {} : { run }),
+    ...member,
+    attributes,
+    sliceWindows: slice.windows,
+    sliceDeletes: slice.deletes,
+    seconds,
+  };
+}
+
+/** What the workflow of a fleet is given. */
+export interface FleetPayload {
+  readonly v: typeof PAYLOAD_VERSION;
+  readonly fleet: string;
+  readonly how: (typeof BEGINNINGS)[number];
+  readonly attributes: boolean;
+  /** Beginning of the task queues' names. */
+  readonly taskQueue: string;
+  readonly slice: SliceSize;
+  readonly seconds: number;
+}
+
+export function fleetPayload(raw: unknown): FleetPayload {
+  const fields = new Fields(FLEET_WORKFLOW, raw);
+  return {
+    v: PAYLOAD_VERSION,
+    fleet: fields.text('fleet'),
+    how: fields.oneOf('how', BEGINNINGS, 'run'),
+    attributes: fields.flag('attributes'),
+    taskQueue: fields.text('taskQueue'),
+    slice: {
+      windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
+      deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
+    },
+    seconds: fields.optionalAmount('seconds'),
+  };
+}
+
+export function sentFleet(payload: Omit<FleetPayload, 'v'>): Readonly<Record<string, unknown>> {
+  const { slice, ...others } = payload;
+  return { v: PAYLOAD_VERSION, ...others, sliceWindows: slice.windows, sliceDeletes: slice.deletes };
+}
+
+/** What the activity of a window or a delete is given. */
+export function unitPayload(activity: string, raw: unknown): { readonly run: string; readonly unit: number } {
+  const fields = new Fields(activity, raw);
+  return { run: fields.text('run'), unit: fields.whole('unit', 1) };
+}

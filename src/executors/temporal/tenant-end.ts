@@ -1,0 +1,16 @@
+import type { DeleteRecord, WindowRecord } from '../../ledger/ledger.ts';
+import type { FlowOutcome } from '../../flow/run.ts';
+
+/** How a run stands by its ledger, whichever executions of its workflow did what. */
+export function outcomeInLedger(windows: readonly WindowRecord[], deletes: readonly DeleteRecord[]): FlowOutcome {
+  const failedWindows = new Set(windows.filter((w) => w.state === 'failed').map((w) => w.delete));
+  const open = new Set(windows.filter((w) => w.state === 'pending' || w.state === 'writing').map((w) => w.delete));
+  const outcome = { proven: 0, failed: 0, left: 0 };
+  for (const { id, state } of deletes) {
+    if (state === 'proven') outcome.proven += 1;
+    // One with windows that failed gets no further when the others are written.
+    else if (state === 'failed' || (failedWindows.has(id) && !open.has(id))) outcome.failed += 1;
+    else outcome.left += 1;
+  }
+  return outcome;
+}

@@ -1,0 +1,124 @@
+import { fileURLToPath } from 'node:url';
+import type * as Sdk from '@temporalio/worker';
+import type { NativeConnection, Worker, WorkerOptions } from '@temporalio/worker';
+import { createActivities } from './activities.ts';
+import type { Gates } from './gate.ts';
+import type { WorkerEnvironment } from './opened.ts';
+import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
+import type { RefillActivities } from './shared/activity-types.ts';
+import { clusterQueue, fleetQueue } from './shared/names.ts';
+
+/** The clusters that one Temporal server is responsible for. */
+export interface Served {
+  readonly settings: TemporalSettings;
+  readonly clusters: readonly string[];
+}
+
+export interface WorkerRun {
+  readonly environment: WorkerEnvironment;
+  readonly gates: Gates;
+  readonly served: readonly Served[];
+  /** Aborting shuts down: what is at work ends within the grace, or is handed back. */
+  readonly stop: AbortSignal;
+  /** Called when it takes work, with the task queues. */
+  readonly onReady: (queues: readonly string[]) => void;
+  readonly onLog: (level: string, message: string) => void;
+}
+
+/** How long work may go on after the shutdown has begun: under the 30 s after which Kubernetes kills. */
+const GRACE = '10 seconds';
+/** Most of them wait, for a mutation or for their turn, and hold nothing but a heartbeat. */
+const ACTIVITIES_AT_ONCE = 500;
+/** Workflows kept in memory: each is some hundred kilobytes, and one that is not there is replayed. */
+const WORKFLOWS_KEPT = 50;
+
+/** Works for as long as `stop` lets it, on the task queues of its clusters and on that of fleets. */
+export async function runWorker(options: WorkerRun): Promise<void> {
+  const sdk = await loaded(() => import('@temporalio/worker'));
+  const { onLog } = options;
+  sdk.Runtime.install({
+    // Signals are the command line's.
+    shutdownSignals: [],
+    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => onLog(level, message)),
+    telemetryOptions: {
+      logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
+  const workflowBundle = await bundle(sdk);
+  const activities = createActivities(options.environment, options.gates);
+  const connections: NativeConnection[] = [];
+  const workers: Worker[] = [];
+  try {
+    for (const { settings, clusters } of options.served) {
+      const connection = await sdk.NativeConnection.connect(connectionOptions(settings)).catch((error: unknown) => {
+        throw temporalError(error, settings);
+      });
+      connections.push(connection);
+      for (const queue of queuesOf(settings, clusters)) {
+        const worker = sdk.Worker.create({
+          ...workerOptions(settings, activities),
+          connection,
+          workflowBundle,
+          taskQueue: queue,
+        });
+        workers.push(
+          await worker.catch((error: unknown) => {
+            throw temporalError(error, settings);
+          }),
+        );
+      }
+    }
+    await runAll(workers, options);
+  } finally {
+    await options.gates.close();
+    for (const connection of connections) await connection.close();
+  }
+}
+
+function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]): readonly string[] {
+  return [fleetQueue(taskQueue), ...clusters.map((cluster) => clusterQueue(taskQueue, cluster))];
+}
+
+function workerOptions(
+  { namespace, codecs }: TemporalSettings,
+  activities: RefillActivities,
+): Omit<WorkerOptions, 'taskQueue'> {
+  return {
+    namespace,
+    activities,
+    dataConverter: { payloadCodecs: [...codecs] },
+    shutdownGraceTime: GRACE,
+    maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
+    maxCachedWorkflows: WORKFLOWS_KEPT,
+    // Else details would reach the server at 80 % of the heartbeat's timeout.
+    maxHeartbeatThrottleInterval: '2 seconds',
+    defaultHeartbeatThrottleInterval: '2 seconds',
+  };
+}
+
+/** The workflows' code as one bundle, for all workers of this process. */
+async function bundle(sdk: typeof Sdk): Promise<{ readonly code: string }> {
+  const own = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return await sdk.bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL(`workflows/index.${own}`, import.meta.url)),
+    logger: new sdk.DefaultLogger('ERROR'),
+  });
+}
+
+async function runAll(workers: readonly Worker[], { stop, onReady }: WorkerRun): Promise<void> {
+  const end = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const running = workers.map((worker) => worker.run());
+  onReady(workers.map((worker) => worker.options.taskQueue));
+  if (stop.aborted) end();
+  stop.addEventListener('abort', end, { once: true });
+  try {
+    // One that fails takes the others with it: a worker that serves half of its queues looks well and is not.
+    await Promise.all(running);
+  } finally {
+    stop.removeEventListener('abort', end);
+    end();
+    await Promise.allSettled(running);
+  }
+}

@@ -1,0 +1,151 @@
+import {
+  CancellationScope,
+  CancelledFailure,
+  ChildWorkflowCancellationType,
+  type ChildWorkflowHandle,
+  continueAsNew,
+  isCancellation,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RunState } from '../../../domain/states.ts';
+import { createPool, type Pool } from '../../../domain/pool.ts';
+import { runFleetFlow, type FleetOutcome, type TenantOutcome } from '../../../flow/fleet.ts';
+import type { FleetSlice, SentMember } from '../shared/activity-types.ts';
+import { fromFailure, toFailure } from '../shared/failure.ts';
+import { clusterQueue, memberWorkflowId, TENANT_WORKFLOW, WANTED_SIGNAL } from '../shared/names.ts';
+import { fleetPayload, type FleetPayload, sentFleet, sentTenant } from '../shared/payloads.ts';
+import { activities } from './activities.ts';
+import type { refillTenant } from './tenant.ts';
+import { setAttributes } from './attributes.ts';
+import { WantedHere } from './wanted.ts';
+
+const OUTCOMES: Readonly<Record<RunState, TenantOutcome>> = {
+  running: 'left',
+  succeeded: 'proven',
+  differences: 'differences',
+  failed: 'failed',
+  paused: 'left',
+  cancelled: 'left',
+};
+
+/**
+ * A fleet, as a workflow: the flow of src/flow, with a child workflow for each tenant on the task queue of its cluster.
+ * Clusters are no workflows of their own, as the number of failures after which nothing new is begun is the fleet's.
+ */
+export async function refillFleet(raw: unknown): Promise<{ readonly state: RunState }> {
+  let payload: FleetPayload;
+  try {
+    payload = fleetPayload(raw);
+  } catch (error) {
+    throw toFailure(error);
+  }
+  return await new FleetRun(payload).run();
+}
+
+class FleetRun {
+  readonly #payload: FleetPayload;
+  readonly #began = Date.now();
+  /** Tenants at work: a signal to the fleet is passed on to them. */
+  readonly #children = new Map<number, ChildWorkflowHandle<typeof refillTenant>>();
+  readonly #wanted = new WantedHere((wanted) => {
+    for (const child of this.#children.values()) void child.signal(WANTED_SIGNAL, wanted).catch(() => undefined);
+  });
+  #full = false;
+  #begun = 0;
+
+  constructor(payload: FleetPayload) {
+    this.#payload = payload;
+  }
+
+  async run(): Promise<{ readonly state: RunState }> {
+    const { fleet, attributes, how } = this.#payload;
+    setAttributes(attributes, { RefillRun: fleet, RefillState: 'running' });
+    let outcome: FleetOutcome | undefined;
+    try {
+      outcome = await this.#flow(await activities.refillFleetBegin({ v: 1, fleet, how }));
+    } catch (error) {
+      if (!isCancellation(error)) throw toFailure(fromFailure(error));
+    }
+    if (outcome && outcome.left > 0 && this.#full && this.#begun > 0 && this.#wanted.goesOn) return await this.#again();
+    const end = await CancellationScope.nonCancellable(() =>
+      activities.refillFleetEnd({
+        v: 1,
+        fleet,
+        stopped: outcome?.stopped ?? false,
+        cancelled: this.#wanted.cancelled,
+        seconds: this.#seconds,
+      }),
+    );
+    setAttributes(attributes, { RefillState: end.state });
+    if (this.#wanted.cancelled) throw new CancelledFailure(`fleet ${fleet} is ${end.state}`);
+    return end;
+  }
+
+  #flow({ members, tenants, failures }: FleetSlice): Promise<FleetOutcome> {
+    const pools = new Map<string, Pool>(members.map(({ cluster }) => [cluster, createPool(tenants)]));
+    const byOrder = new Map(members.map((member) => [member.order, member]));
+    return runFleetFlow(
+      { runTenant: (order) => this.#runTenant(byOrder.get(order)) },
+      {
+        tenants: (cluster) => pools.get(cluster) ?? createPool(tenants),
+        mayBegin: () => {
+          this.#full ||= workflowInfo().continueAsNewSuggested;
+          return Promise.resolve(this.#wanted.goesOn && !this.#full);
+        },
+        failures,
+      },
+      members,
+    );
+  }
+
+  async #runTenant(member: SentMember | undefined): Promise<TenantOutcome> {
+    if (!member) throw toFailure(new Error('the fleet has no such tenant'));
+    const { fleet } = this.#payload;
+    this.#begun += 1;
+    try {
+      return await this.#child(member);
+    } catch (thrown) {
+      if (isCancellation(thrown)) return 'left';
+      const error = fromFailure(thrown).toJSON();
+      // A run that failed tells for itself; this is kept for one that could not begin.
+      await activities.refillTenantFailed({ v: 1, fleet, order: member.order, error });
+      return 'failed';
+    }
+  }
+
+  async #child({ order, cluster, plan, how, tenant }: SentMember): Promise<TenantOutcome> {
+    const { fleet, attributes, slice, taskQueue } = this.#payload;
+    const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, seconds: 0 };
+    const child = await startChild<typeof refillTenant>(TENANT_WORKFLOW, {
+      args: [sentTenant(payload)],
+      workflowId: memberWorkflowId(fleet, order),
+      taskQueue: clusterQueue(taskQueue, cluster),
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      // A fleet whose workflow is terminated leaves its tenants at work: each is a run of its own.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `${tenant} of fleet ${fleet}`,
+      memo: { fleet, tenant, cluster, plan },
+    });
+    this.#children.set(order, child);
+    // A signal that came while it was being started has not reached it.
+    if (this.#wanted.drained) await child.signal(WANTED_SIGNAL, 'pause').catch(() => undefined);
+    try {
+      const end = await child.result();
+      return OUTCOMES[end.state];
+    } finally {
+      this.#children.delete(order);
+    }
+  }
+
+  get #seconds(): number {
+    return this.#payload.seconds + (Date.now() - this.#began) / 1000;
+  }
+
+  #again(): Promise<never> {
+    return continueAsNew<typeof refillFleet>(sentFleet({ ...this.#payload, how: 'resume', seconds: this.#seconds }));
+  }
+}

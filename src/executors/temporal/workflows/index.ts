@@ -1,0 +1,3 @@
+/** What a worker can run. Types of workflows are the names of these functions, so none is ever renamed. */
+export { refillFleet } from './fleet.ts';
+export { refillTenant } from './tenant.ts';

@@ -1,0 +1,190 @@
+import {
+  CancellationScope,
+  CancelledFailure,
+  continueAsNew,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { createPool, type ResizablePool } from '../../../domain/pool.ts';
+import type { FlowWindow, Steps } from '../../../flow/steps.ts';
+import { runFlow } from '../../../flow/run.ts';
+import type { Slice, StepEnd, TenantEnd, UnitPayload } from '../shared/activity-types.ts';
+import { errorOf, fromFailure, toFailure } from '../shared/failure.ts';
+import { LIMITS_UPDATE, PROGRESS_QUERY } from '../shared/names.ts';
+import { sentTenant, tenantPayload, type TenantPayload } from '../shared/payloads.ts';
+import { activities } from './activities.ts';
+import { setAttributes } from './attributes.ts';
+import { WantedHere } from './wanted.ts';
+
+const limitsUpdate = defineUpdate<number, [{ readonly windows: number }]>(LIMITS_UPDATE);
+const progressQuery = defineQuery<TenantProgress>(PROGRESS_QUERY);
+
+/** Deletes worked on at once: one more than one, so that the next one's windows are written while a mutation is waited for. */
+const DELETES = 2;
+
+/** How far a run is, as far as its workflow knows; the ledger knows all of it. */
+interface TenantProgress {
+  readonly run: string | null;
+  /** Windows of this execution, and those of them that are written. */
+  readonly windows: { readonly total: number; readonly done: number };
+  readonly deletes: { readonly total: number; readonly done: number };
+  readonly goesOn: boolean;
+}
+
+/**
+ * A run, as a workflow: the flow of src/flow over activities. One execution takes a slice of the run and continues as a
+ * new one, so that no history grows without end; the ledger knows what is done.
+ */
+export async function refillTenant(raw: unknown): Promise<TenantEnd> {
+  let payload: TenantPayload;
+  try {
+    payload = tenantPayload(raw);
+  } catch (error) {
+    throw toFailure(error);
+  }
+  return await new TenantRun(payload).run();
+}
+
+class TenantRun {
+  readonly #payload: TenantPayload;
+  readonly #began = Date.now();
+  readonly #done = { windows: 0, deletes: 0 };
+  readonly #wanted: WantedHere;
+  #run: string | null;
+  #slice: Slice | undefined;
+  #windows: ResizablePool | undefined;
+  #limit = Number.MAX_SAFE_INTEGER;
+  /** Whether this execution left work because its history is long enough. */
+  #full = false;
+  #resumed = false;
+
+  constructor(payload: TenantPayload) {
+    this.#payload = payload;
+    this.#run = payload.run;
+    this.#wanted = new WantedHere((wanted) => (this.#resumed = wanted === 'run'));
+    setHandler(limitsUpdate, ({ windows }) => {
+      this.#limit = Math.max(1, windows);
+      this.#windows?.resize(this.#atOnce);
+      return this.#limit;
+    });
+    setHandler(progressQuery, () => this.#progress());
+  }
+
+  async run(): Promise<TenantEnd> {
+    let failure: unknown;
+    try {
+      await this.#open();
+      await this.#flow();
+    } catch (error) {
+      if (!isCancellation(error)) failure = error;
+    }
+    const run = this.#run;
+    // Nothing is kept of a run that was never made.
+    if (run === null) throw failure === undefined ? new CancelledFailure('cancelled') : toFailure(fromFailure(failure));
+    if (failure === undefined && this.#wanted.goesOn && this.#progressed && (this.#full || this.#slice?.more === true))
+      return await this.#again(run);
+    this.#resumed = false;
+    const end = await CancellationScope.nonCancellable(() => this.#end(run, failure));
+    // Either the ledger knows of more, or somebody resumed the run while it was being paused.
+    if (end.state === 'running' || (end.state === 'paused' && this.#resumed)) return await this.#again(run);
+    setAttributes(this.#payload.attributes, { RefillState: end.state });
+    if (this.#wanted.cancelled) throw new CancelledFailure(`run ${run} is ${end.state}`);
+    if (end.error) throw toFailure(errorOf(end.error));
+    return end;
+  }
+
+  async #open(): Promise<void> {
+    const { member, attributes } = this.#payload;
+    if (this.#run === null && member) this.#run = (await activities.refillOpen({ v: 1, ...member })).run;
+    setAttributes(attributes, { RefillRun: this.#run ?? '', RefillState: 'running' });
+  }
+
+  async #flow(): Promise<void> {
+    const run = this.#run ?? '';
+    await runFlow(this.#steps(run), {
+      windows: { run: (task) => (this.#windows ??= createPool(this.#atOnce)).run(task) },
+      deletes: createPool(DELETES),
+      mayBegin: () => {
+        this.#full ||= workflowInfo().continueAsNewSuggested;
+        return Promise.resolve(this.#wanted.goesOn && !this.#full);
+      },
+      onFailure: async (unit, error) => {
+        // Stopped is not failed: it goes on where it was.
+        if (isCancellation(error)) return;
+        await activities.refillKeepFailure({ v: 1, run, unit, error: fromFailure(error).toJSON() });
+      },
+    });
+  }
+
+  /** Windows at once: as the plan says, or fewer where somebody set that. */
+  get #atOnce(): number {
+    return Math.min(this.#slice?.windows ?? 1, this.#limit);
+  }
+
+  #steps(run: string): Steps {
+    const step =
+      (activity: (payload: UnitPayload) => Promise<StepEnd>, counted?: 'windows' | 'deletes') =>
+      async (unit: number): Promise<readonly FlowWindow[]> => {
+        const { wanted, windows = [] } = await activity({ v: 1, run, unit });
+        this.#wanted.read(wanted);
+        if (counted) this.#done[counted] += 1;
+        return windows;
+      };
+    const ofDelete =
+      (...of: Parameters<typeof step>) =>
+      async (unit: number): Promise<void> => {
+        await step(...of)(unit);
+      };
+    return {
+      begin: async () => {
+        this.#slice = await activities.refillBegin({ v: 1, run, slice: this.#payload.slice });
+        this.#wanted.read(this.#slice.wanted);
+        return this.#slice.work;
+      },
+      writeWindow: step(activities.refillWriteWindow, 'windows'),
+      submitDelete: ofDelete(activities.refillSubmitDelete),
+      awaitDelete: ofDelete(activities.refillAwaitDelete),
+      proveWritten: ofDelete(activities.refillProveWritten),
+      proveDelete: ofDelete(activities.refillProveDelete, 'deletes'),
+    };
+  }
+
+  /** Whether this execution got anything done: one that did not would not the next time either. */
+  get #progressed(): boolean {
+    return this.#done.windows + this.#done.deletes > 0;
+  }
+
+  get #seconds(): number {
+    return this.#payload.seconds + (Date.now() - this.#began) / 1000;
+  }
+
+  #end(run: string, failure: unknown): Promise<TenantEnd> {
+    return activities.refillEnd({
+      v: 1,
+      run,
+      seconds: this.#seconds,
+      goesOn: !this.#wanted.drained && this.#progressed,
+      cancelled: this.#wanted.cancelled,
+      error: failure === undefined ? null : fromFailure(failure).toJSON(),
+    });
+  }
+
+  #again(run: string): Promise<never> {
+    return continueAsNew<typeof refillTenant>(
+      sentTenant({ ...this.#payload, run, member: null, seconds: this.#seconds }),
+    );
+  }
+
+  #progress(): TenantProgress {
+    const work = this.#slice?.work;
+    return {
+      run: this.#run,
+      windows: { total: work?.windows.length ?? 0, done: this.#done.windows },
+      deletes: { total: work?.deletes.length ?? 0, done: this.#done.deletes },
+      goesOn: this.#wanted.goesOn,
+    };
+  }
+}

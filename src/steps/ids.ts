@@ -1,0 +1,59 @@
+import { countStatement } from '../dataset/compile.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Warning } from '../domain/plan.ts';
+import { HOUR_MS, instant } from '../domain/windows.ts';
+import { formatTenant, type Range } from '../domain/words.ts';
+import { withSource } from '../source/postgres.ts';
+import { countByHour } from '../target/count.ts';
+import { lookup } from './lookup.ts';
+import type { Workbench } from './workbench.ts';
+
+/** All times that both servers can compare: those of DateTime64. */
+const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2299-12-31T00:00:00.000Z' };
+/** Unknown ids that a warning names. */
+const NAMED = 5;
+
+/** Where the rows of some ids lie, and what has to be said of the ids. */
+export interface Located {
+  readonly range: Range;
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * The hours of a narrowed workbench's rows, on both sides: a row may lie in the target at a time that the source has left.
+ *
+ * @throws RefillError `KEY_UNKNOWN` where neither side has any of them.
+ */
+export async function locateIds(bench: Workbench, ids: readonly string[]): Promise<Located> {
+  const hours: number[] = [];
+  for (const table of bench.tables) {
+    const [source, target] = await Promise.all([
+      withSource(bench.source, (connection) =>
+        connection.query<{ hour: Date }>(countStatement(table, { tenant: bench.tenant, range: EVER })),
+      ),
+      countByHour(bench.target, table, bench.tenant, EVER),
+    ]);
+    hours.push(...source.map(({ hour }) => hour.getTime()), ...target.map(({ hour }) => hour));
+  }
+  if (hours.length === 0)
+    throw new RefillError('KEY_UNKNOWN', `neither side of ${formatTenant(bench.tenant)} has a row of these ids`);
+  const sorted = hours.sort((a, b) => a - b);
+  const range = { from: instant(sorted[0] ?? 0), to: instant((sorted.at(-1) ?? 0) + HOUR_MS) };
+  return { range, warnings: await unknownIds(bench, ids, range) };
+}
+
+async function unknownIds(bench: Workbench, ids: readonly string[], range: Range): Promise<Warning[]> {
+  const table = bench.tables.find(({ definition }) => definition.byId?.column === definition.key);
+  if (!table) return [];
+  const facts = await lookup(bench, table, ids, range);
+  const unknown = ids.filter((id) => facts.get(id)?.source === null && facts.get(id)?.targets.length === 0);
+  if (unknown.length === 0) return [];
+  const more = unknown.length > NAMED ? ', …' : '';
+  return [
+    {
+      code: 'IDS_UNKNOWN',
+      table: table.definition.name,
+      message: `${unknown.length} of ${ids.length} ids are on neither side: ${unknown.slice(0, NAMED).join(', ')}${more}`,
+    },
+  ];
+}

@@ -1,0 +1,65 @@
+import { RefillError } from './domain/errors.ts';
+import type { Environment } from './environment.ts';
+import { Gates } from './executors/temporal/gate.ts';
+import type { WorkerEnvironment } from './executors/temporal/opened.ts';
+import type { Served } from './executors/temporal/worker.ts';
+import type { WorkOptions } from './refill.ts';
+import { sourceServer } from './steps/fleet.ts';
+
+/** Works on the task queues of clusters until `stop`. See `Refill.work`. */
+export async function work(environment: Environment, options: WorkOptions): Promise<void> {
+  const config = await environment.config();
+  const clusters = namesOf(Object.keys(config.clusters), options.clusters);
+  const served = await servedBy(environment, clusters);
+  const { onLog = () => undefined, onReady = () => undefined, onNotice = () => undefined, stop } = options;
+  for (const cluster of new Set(served.map(({ clusters: [first] }) => first)))
+    await registerAttributes(environment, cluster, onNotice);
+  const own: WorkerEnvironment = {
+    actor: environment.actor,
+    limits: config.limits,
+    serverOf: (name) => {
+      const cluster = config.clusters[name];
+      return cluster ? sourceServer(cluster) : name;
+    },
+    ledger: () => environment.ledger(),
+    workbenchOf: (plan) => environment.workbenchOf(plan),
+    governed: (plan) => environment.governed(plan),
+  };
+  const { runWorker } = await import('./executors/temporal/worker.ts');
+  await runWorker({ environment: own, gates: new Gates(own), served, stop, onReady, onLog });
+}
+
+function namesOf(all: readonly string[], wanted: readonly string[] | undefined): readonly string[] {
+  const unknown = wanted?.find((name) => !all.includes(name));
+  if (unknown !== undefined)
+    throw new RefillError('CONFIG_INVALID', `no cluster ${unknown} in the configuration; it has ${all.join(', ')}`);
+  return wanted ?? all;
+}
+
+/** The clusters by their Temporal server. */
+async function servedBy(environment: Environment, clusters: readonly string[]): Promise<readonly Served[]> {
+  const served = new Map<string, { settings: Served['settings']; clusters: string[] }>();
+  for (const cluster of clusters) {
+    const settings = await environment.temporalSettings(cluster);
+    const key = JSON.stringify([settings.address, settings.namespace, settings.taskQueue]);
+    const known = served.get(key);
+    if (known) known.clusters.push(cluster);
+    else served.set(key, { settings, clusters: [cluster] });
+  }
+  return [...served.values()];
+}
+
+/** Operators search by them; a worker that may not register them works all the same. */
+async function registerAttributes(
+  environment: Environment,
+  cluster: string | undefined,
+  onNotice: (message: string) => void,
+): Promise<void> {
+  try {
+    const made = await (await environment.temporal(cluster)).registerAttributes();
+    if (made.length > 0) onNotice(`search attributes were registered: ${made.join(', ')}`);
+  } catch (error) {
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') throw error;
+    onNotice('search attributes are missing and could not be registered: `refill doctor` says how');
+  }
+}

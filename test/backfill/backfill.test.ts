@@ -1,0 +1,243 @@
+import { expect, onTestFinished, test } from 'vitest';
+import type { ScorerConfig } from '../../src/config/config.ts';
+import type { TestTenant } from '../support/tenant.ts';
+import { fillCards, RANGE as ALL, thrown } from '../support/cards.ts';
+import { createTenant } from '../support/tenant.ts';
+import { startScorer } from '../scorers/server.ts';
+import {
+  addTemplate,
+  answerFor,
+  backfilled,
+  conversations,
+  endedBackfill,
+  others,
+  ownScorer,
+  requestFor,
+  rowsOf,
+  TEMPLATE,
+  valueOf,
+  withScorers,
+} from './support.ts';
+
+const NOT_DEV = `agent_user_id IS DISTINCT FROM 'agent-3'`;
+
+async function prepared(quality: ScorerConfig = ownScorer(), t?: TestTenant) {
+  const tenant = t ?? (await createTenant({ limits: { attempts: 2 } }));
+  if (!t) {
+    await fillCards(tenant);
+    await addTemplate(tenant);
+  }
+  const refill = withScorers(tenant, { quality });
+  onTestFinished(() => refill.close());
+  return { t: tenant, refill };
+}
+
+test('conversations get scorecards in Postgres, once, and ClickHouse has them, proven', async () => {
+  const { t, refill } = await prepared();
+  const untouched = await others(t);
+  const wanted = await conversations(t, NOT_DEV);
+  const plan = await refill.planBackfill(requestFor(t));
+  expect(plan).toMatchObject({
+    items: wanted.length,
+    leftOut: { audience: 0 },
+    before: { scorecards: 0, scores: 0 },
+    template: { id: TEMPLATE, revision: 'r2' },
+  });
+  expect(plan.leftOut.dev_user).toBe((await conversations(t)).length - wanted.length);
+  expect(await refill.rehearseBackfill(plan.id)).toMatchObject({
+    judged: wanted.length,
+    scorecardsCreated: wanted.length,
+  });
+  expect((await rowsOf(t)).cards).toEqual([]);
+
+  const { result } = await endedBackfill(refill.backfill(plan.id));
+  expect(result).toMatchObject({
+    state: 'succeeded',
+    before: { scorecards: 0, scores: 0 },
+    after: { scorecards: wanted.length, scores: 2 * wanted.length },
+    tally: { judged: wanted.length, unjudged: 0, scorecardsCreated: wanted.length, scoresCreated: 2 * wanted.length },
+    run: expect.stringMatching(/^r-/u),
+  });
+  const { rows } = await t.pg.query<Record<string, unknown>>(
+    `SELECT c.conversation_id, c.agent_user_id = h.agent_user_id AS agent, c.score, c.template_revision, c.submitted_at,
+       c.created_at = date_trunc('milliseconds', coalesce(h.ended_at, h.started_at)) AS timed, s.numeric_value, s.text_value,
+       s.weight, s.ai_scored, s.ai_value
+     FROM director.scorecards c JOIN app.chats h USING (conversation_id)
+     JOIN director.scores s ON s.scorecard_id = c.resource_id AND s.criterion_identifier = 'c1.q1'
+     WHERE template_id = $1 ORDER BY 1`,
+    [TEMPLATE],
+  );
+  expect(rows).toEqual(
+    wanted.map((id) => ({
+      conversation_id: id,
+      agent: true,
+      score: valueOf(id) * 20,
+      template_revision: 'r2',
+      submitted_at: null,
+      timed: true,
+      numeric_value: valueOf(id),
+      text_value: `says ${id}`,
+      weight: 2,
+      ai_scored: true,
+      ai_value: valueOf(id),
+    })),
+  );
+  expect(await others(t)).toEqual(untouched);
+  const found = await t.select<{ n: string }>(
+    `SELECT toString(uniqExact(scorecard_id)) AS n FROM scorecard WHERE template_id = '${TEMPLATE}'`,
+  );
+  expect(found[0]?.n).toBe(String(wanted.length));
+
+  // Again: nothing is written, nothing is re-indexed, whatever the first one's ids were.
+  const before = await rowsOf(t);
+  const again = await backfilled(refill, requestFor(t));
+  expect(again.result).toMatchObject({
+    state: 'succeeded',
+    run: null,
+    tally: {
+      scorecardsCreated: 0,
+      scorecardsChanged: 0,
+      scorecardsUnchanged: wanted.length,
+      scoresCreated: 0,
+      scoresChanged: 0,
+    },
+  });
+  expect(await rowsOf(t)).toEqual(before);
+  expect(await thrown(() => endedBackfill(refill.backfill(plan.id)))).toMatchObject({ code: 'RUN_STATE' });
+
+  // Who wrote what to the source is in the audit.
+  const audit = await (await refill.ledger()).auditEntries({ subject: plan.id, limit: 100 });
+  const writes = audit.filter(({ action }) => action === 'backfill.write');
+  expect(writes.length).toBeGreaterThan(1);
+  const created = writes.reduce((n, { details }) => n + Number(details['scorecardsCreated']), 0);
+  expect(created).toBe(wanted.length);
+});
+
+test('historic scores are changed only where they differ, and never those of people', async () => {
+  const { t, refill } = await prepared();
+  await backfilled(refill, requestFor(t, { reindex: false }));
+  const [first = '', second = ''] = await conversations(t, NOT_DEV);
+  const score = `FROM director.scorecards c WHERE c.resource_id = s.scorecard_id AND c.template_id = '${TEMPLATE}'`;
+  await t.pg.query(
+    `UPDATE director.scores s SET numeric_value = 77, text_value = 'old' ${score} AND conversation_id = $1`,
+    [first],
+  );
+  await t.pg.query(
+    `UPDATE director.scores s SET numeric_value = 88, ai_scored = false ${score} AND conversation_id = $1 AND criterion_identifier = 'c1.q1'`,
+    [second],
+  );
+  await t.pg.query(`UPDATE director.scorecards SET score = 99 WHERE template_id = $1 AND conversation_id = ANY ($2)`, [
+    TEMPLATE,
+    [first, second],
+  ]);
+  const { result } = await backfilled(refill, requestFor(t));
+  expect(result).toMatchObject({
+    state: 'succeeded',
+    tally: { scorecardsCreated: 0, scorecardsChanged: 1, scoresCreated: 0, scoresChanged: 2, scoresKept: 1 },
+  });
+  const { rows } = await t.pg.query(
+    `SELECT c.conversation_id AS id, c.score, s.numeric_value AS value FROM director.scorecards c
+     JOIN director.scores s ON s.scorecard_id = c.resource_id AND criterion_identifier = 'c1.q1'
+     WHERE template_id = $1 AND conversation_id = ANY ($2) ORDER BY conversation_id = $3 DESC`,
+    [TEMPLATE, [first, second], first],
+  );
+  expect(rows).toEqual([
+    { id: first, score: valueOf(first) * 20, value: valueOf(first) },
+    { id: second, score: 99, value: 88 },
+  ]);
+});
+
+test('audience, dev users and revision', async () => {
+  const t = await createTenant();
+  await fillCards(t);
+  await addTemplate(t, { languages: ['en'] });
+  const refill = withScorers(t, { quality: ownScorer() });
+  onTestFinished(() => refill.close());
+  const english = await conversations(t, `language = 'en'`);
+  const everybody = (await conversations(t)).length;
+  expect(await refill.planBackfill(requestFor(t, { includeDevUsers: true, revision: 'r1' }))).toMatchObject({
+    items: english.length,
+    leftOut: { audience: everybody - english.length, dev_user: 0 },
+    template: { revision: 'r1' },
+  });
+  const narrow = { includeDevUsers: true, audience: { agentUserIds: ['agent-1'] } };
+  const both = await conversations(t, `language = 'en' AND agent_user_id = 'agent-1'`);
+  expect(await refill.planBackfill(requestFor(t, narrow))).toMatchObject({ items: both.length });
+  expect(await thrown(() => refill.planBackfill(requestFor(t, { template: 'none' })))).toMatchObject({
+    code: 'TEMPLATE_UNKNOWN',
+  });
+  expect(await thrown(() => refill.planBackfill(requestFor(t, { scorer: 'none' })))).toMatchObject({
+    code: 'SCORER_UNKNOWN',
+    message: 'no scorer none in the configuration; it has quality',
+  });
+});
+
+test('process scorecards that are there are judged; none is made', async () => {
+  const t = await createTenant();
+  await fillCards(t);
+  const refill = withScorers(t, { quality: ownScorer(1) });
+  onTestFinished(() => refill.close());
+  await t.pg.query(`UPDATE director.scorecard_templates SET type = 2 WHERE resource_id = 'template-0'`);
+  const request = requestFor(t, { range: ALL, template: 'template-0', revision: 'r1', includeDevUsers: true });
+  const { rows } = await t.pg.query<{ n: number; ai: number }>(
+    `SELECT count(DISTINCT c.resource_id)::int AS n, count(s.*) FILTER (WHERE s.ai_scored AND s.criterion_identifier IN ('c1.q1', 'q9'))::int AS ai
+     FROM director.scorecards c LEFT JOIN director.scores s ON s.scorecard_id = c.resource_id
+     WHERE template_id = 'template-0' AND template_revision = 'r1' AND conversation_id = '' AND coalesce(scorecard_type, 0) = 0
+       AND coalesce(calibrated_scorecard_id, '') = '' AND coalesce(submitted_at, created_at) >= $1 AND coalesce(submitted_at, created_at) < $2`,
+    [ALL.from, ALL.to],
+  );
+  const [{ n, ai } = { n: 0, ai: 0 }] = rows;
+  expect(n).toBeGreaterThan(3);
+  const cards = async () => (await t.pg.query('SELECT count(*)::int AS n FROM director.scorecards')).rows;
+  const before = await cards();
+  const { result } = await backfilled(refill, request);
+  expect(result).toMatchObject({ state: 'succeeded', tally: { judged: n, scorecardsCreated: 0, scoresChanged: ai } });
+  expect(await cards()).toEqual(before);
+});
+
+test('what cannot be judged is named and counted; the rest is written', async () => {
+  const { url } = await startScorer(({ items }) => ({
+    results: items.slice(1).map(({ id }, index) => (index === 0 ? { id, error: 'NO_TRANSCRIPT' } : answerFor(id))),
+  }));
+  const { t, refill } = await prepared({ url, batch: 5 });
+  const { result } = await backfilled(refill, requestFor(t, { reindex: false }));
+  const { judged, unjudged } = result.tally;
+  expect(result.state).toBe('incomplete');
+  expect(judged + unjudged).toBe((await conversations(t, NOT_DEV)).length);
+  expect(result.tally.scorecardsCreated).toBe(judged);
+  expect(new Set(result.unjudged.map(({ code }) => code))).toEqual(new Set(['SCORER_PARTIAL', 'SCORER_DECLINED']));
+  expect(await (await refill.ledger()).unjudged(result.backfill, 1000)).toHaveLength(unjudged);
+});
+
+test('a scorer that fails is asked again, then the backfill stops; executed again it goes on where it was', async () => {
+  let failing = true;
+  const { url, calls } = await startScorer(({ items }, response) => {
+    if (failing && items.length > 0 && calls() > 4) return void response.writeHead(500).end();
+    return { results: items.map(({ id }) => answerFor(id)) };
+  });
+  const { t, refill } = await prepared({ url, batch: 5 });
+  const wanted = (await conversations(t, NOT_DEV)).length;
+  const { events, result } = await backfilled(refill, requestFor(t));
+  expect(result).toMatchObject({ state: 'failed', error: { code: 'SCORER_FAILED' }, run: null });
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: 'notice', message: expect.stringContaining('tried again') }),
+  );
+  expect(result.tally.judged).toBe(20);
+  failing = false;
+  const asked = calls();
+  const { result: ended } = await endedBackfill(refill.backfill(result.backfill));
+  expect(ended).toMatchObject({ state: 'succeeded', tally: { judged: wanted, scorecardsCreated: wanted } });
+  expect(calls() - asked).toBe(Math.ceil((wanted - 20) / 5));
+});
+
+test('a plan is refused where its template or its conversations are others by now', async () => {
+  const { t, refill } = await prepared();
+  const plan = await refill.planBackfill(requestFor(t));
+  await t.pg.query(`UPDATE app.chats SET started_at = started_at + interval '30 days' WHERE agent_user_id = 'agent-1'`);
+  expect(await thrown(() => endedBackfill(refill.backfill(plan.id)))).toMatchObject({ code: 'PLAN_DRIFTED' });
+  await t.pg.query(`UPDATE director.scorecard_templates SET structure = '{"items":[]}' WHERE resource_id = $1`, [
+    TEMPLATE,
+  ]);
+  expect(await thrown(() => endedBackfill(refill.backfill(plan.id)))).toMatchObject({ code: 'PLAN_FOREIGN' });
+  expect((await rowsOf(t)).cards).toEqual([]);
+});

@@ -1,0 +1,133 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
+import type { Limits } from '../../src/domain/limits.ts';
+import type { RunEvent } from '../../src/domain/events.ts';
+import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
+import { configFile, start } from '../faults/program.ts';
+import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
+import { createTenant } from '../support/tenant.ts';
+import { noTemporal } from './given.ts';
+import { startTheirs, type TheirOptions } from './their-worker/worker.ts';
+
+/** A tenant whose windows are derived by the users' workflow, which a worker of theirs serves. */
+async function theirTenant(theirs: TheirOptions = {}, limits: Partial<Limits> = {}, aimSeconds = 3600) {
+  const t = await createTenant({ limits: { windowRows: 150, attempts: 2, ...limits } });
+  await fillCards(t);
+  const server = inject('temporal') ?? { address: '', namespace: '' };
+  const taskQueue = `reindex_conversations-${randomBytes(4).toString('hex')}`;
+  const worker = await startTheirs(t, server, taskQueue, theirs);
+  const { test: cluster, ...others } = t.config.clusters;
+  if (!cluster) throw new Error('no cluster');
+  const scorecards = {
+    type: 'temporal',
+    ...server,
+    tls: false,
+    workflowType: 'ReindexConversations',
+    taskQueue,
+    workflowId: 'reindexconversations-{customer}-{profile}-{id}',
+    payload: { customer_id: '{customer}', profile_id: '{profile}', start_time: '{from}', end_time: '{to}' },
+    progress: {
+      done: '0.State.ReindexedConversations',
+      failed: '0.State.FailedConversations',
+      total: '0.State.TotalConversationCount',
+    },
+    atOnce: 2,
+    aimSeconds,
+    pollSeconds: 0.1,
+  } as const;
+  const config = { ...t.config, clusters: { ...others, test: { ...cluster, reindexers: { scorecards } } } };
+  const refill = createRefill(config);
+  onTestFinished(() => refill.close());
+  const operator = async (...args: readonly string[]) => {
+    const at = ['--address', server.address, '--namespace', server.namespace];
+    return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
+  };
+  return { t, refill, config, operator, begun: worker.begun };
+}
+
+const notices = (events: readonly RunEvent[]) =>
+  events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+
+describe.skipIf(noTemporal())('bring your own re-indexer', () => {
+  test.each(['purge', 'replace'] as const)(
+    '%s: their workflow derives each window, cut until it is small enough, and the rows are proven',
+    async (strategy) => {
+      const { t, refill, begun } = await theirTenant({ most: 12 });
+      const plan = await refill.plan({ tenant: t.name, range: RANGE, strategy });
+      expect(plan.reindexer).toMatchObject({ workflowType: 'ReindexConversations' });
+      expect(plan.deletes).toHaveLength(plan.windows.length);
+      const { events, result } = await ended(refill.run(plan.id));
+      expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+      await expectClean(t);
+      expect(notices(events).join('\n')).toContain('is cut in two at');
+      expect(begun.every((id) => id.startsWith(`reindexconversations-${t.name.customer}-${t.name.profile}-r-`))).toBe(
+        true,
+      );
+      expect(new Set(begun).size).toBe(begun.length);
+    },
+  );
+
+  test.each(['purge', 'replace'] as const)(
+    '%s: killed -9 while their workflows are at work, exactly these are adopted',
+    async (strategy) => {
+      const { t, refill, config, begun } = await theirTenant({ slowMs: 1500 });
+      const plan = await refill.plan({ tenant: t.name, range: RANGE, strategy });
+      const killed = await start(['run', plan.id, '--execute', '--config', await configFile(config)], {
+        REFILL_DEBUG_POINT: 'reindexer-started:kill@2',
+      });
+      expect((await killed.end).signal).toBe('SIGKILL');
+      const { result } = await ended(refill.resume());
+      expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+      await expectClean(t);
+      expect(new Set(begun).size).toBe(begun.length);
+      expect(begun.every((id) => id.includes('-a1-'))).toBe(true);
+    },
+  );
+
+  test('a workflow that fails when all is written counts as done: its rows are there', async () => {
+    const { t, refill } = await theirTenant({ mode: 'at-the-end' });
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const { events, result } = await ended(refill.run(plan.id));
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    await expectClean(t);
+    expect(notices(events).some((text) => text.includes('is FAILED, and its rows are all there'))).toBe(true);
+  });
+
+  test('a workflow that ends well and leaves rows out is not believed: nothing is deleted', async () => {
+    const { t, refill } = await theirTenant({ mode: 'lies' });
+    const before = await t.select<{ n: string }>('SELECT toString(uniqExact(scorecard_id)) AS n FROM scorecard');
+    const plan = await refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });
+    const { result } = await ended(refill.run(plan.id));
+    expect(result).toMatchObject({ state: 'failed', error: { code: 'PROOF_FAILED' }, rowsDeleted: 0 });
+    const after = await t.select<{ n: string }>('SELECT toString(uniqExact(scorecard_id)) AS n FROM scorecard');
+    expect(Number(after[0]?.n)).toBeGreaterThanOrEqual(Number(before[0]?.n));
+  });
+
+  test('refill cancel cancels what it has started', async () => {
+    const { t, refill, operator, begun } = await theirTenant({ slowMs: 30_000 });
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    let asked = false;
+    const { result } = await ended(refill.run(plan.id), async () => {
+      if (begun.length === 0 || asked) return;
+      asked = true;
+      await refill.cancel();
+    });
+    expect(result.state).toBe('cancelled');
+    for (const id of begun) {
+      const described = await operator('workflow', 'describe', '--workflow-id', id, '--output', 'json');
+      expect(described).toMatch(/CANCEL/u);
+    }
+  });
+
+  test('a plan is refused where another workflow is configured by now', async () => {
+    const { t, refill, config } = await theirTenant();
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const { reindexers: _, ...plain } = config.clusters.test;
+    const other = createRefill({ ...config, clusters: { test: plain } });
+    onTestFinished(() => other.close());
+    expect(await thrown(() => ended(other.run(plan.id)))).toMatchObject({ code: 'PLAN_FOREIGN' });
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
+import { noTemporal, temporalTenant } from './given.ts';
+
+describe.skipIf(noTemporal())('a run over Temporal', () => {
+  test.each(['purge', 'replace'] as const)(
+    '%s: what the old code wrote becomes what the source says',
+    async (strategy) => {
+      const t = await temporalTenant({ limits: { windowRows: 150 } });
+      await fillCards(t);
+      await t.worker();
+      const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+      const { result, events } = await ended(t.refill.run(plan.id));
+      expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+      expect(events.filter((e) => e.type === 'window' && e.state === 'written')).toHaveLength(plan.windows.length);
+      expect(events.filter((e) => e.type === 'delete').map((e) => e.state)).toEqual(
+        expect.arrayContaining(['submitted', 'assigned', 'finished', 'proven']),
+      );
+      expect((await t.refill.status()).run).toMatchObject({
+        executor: 'temporal',
+        workflow: `refill-${result.run}`,
+        state: 'succeeded',
+      });
+      await expectClean(t, RANGE);
+    },
+  );
+
+  test('by the command line: the result is the last event', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 150 } });
+    await fillCards(t);
+    await t.worker();
+    const tenant = `${t.name.customer}/${t.name.profile}`;
+    const range = ['--from', '2026-01-29', '--to', '2026-02-04'];
+    const run = await t.refillCli('run', tenant, ...range, '--execute', '--json');
+    const { status, stdout, stderr } = await run.end;
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
+    expect(lines[0]).toMatchObject({ type: 'started' });
+    expect(lines.at(-1)).toMatchObject({ type: 'result', state: 'succeeded', differences: 0 });
+    await expectClean(t, RANGE);
+  });
+});

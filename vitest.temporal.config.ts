@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** The Temporal executor, on a Temporal server of its own: `npm run test:temporal`. */
+export default defineConfig({
+  test: {
+    include: ['test/temporal/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts', 'test/temporal/global-setup.ts'],
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    // One file at a time: each starts workers, and bundles their workflows.
+    maxWorkers: 1,
+  },
+});
