@@ -164,3 +164,31 @@ test('a window that is cut keeps its id and attempts and what lies before, and f
   await ledger.finishAttempt(run, 1, 2, { rows: 1, sums: [] });
   await expect(ledger.cutWindow(run, 1, '2026-01-05T03:00:00.000Z')).rejects.toMatchObject({ code: 'RUN_STATE' });
 });
+
+test('windows that are cut at once get ids of their own', async () => {
+  const ledger = await server.ledger();
+  const { id: run } = await newRun(ledger);
+  const before = await ledger.windows(run);
+  await Promise.all(before.map(({ id, from }) => ledger.cutWindow(run, id, from.replace('T00', 'T12'))));
+  const after = await ledger.windows(run);
+  expect(after.map((w) => w.id).sort((a, b) => a - b)).toEqual(after.map((_, n) => n + 1));
+  expect(after).toHaveLength(2 * before.length);
+  expect(after.map((w) => w.to).slice(0, -1)).toEqual(after.map((w) => w.from).slice(1));
+});
+
+test('paces are those of the attempts that were done, the newest last', async () => {
+  const ledger = await server.ledger();
+  const { id: run } = await newRun(ledger);
+  expect(await ledger.paces(run)).toEqual([]);
+  for (const [window, rows] of [
+    [2, 20],
+    [1, 10],
+  ] as const) {
+    const { attempt } = await ledger.startAttempt(run, window, VERSION, () => ({}));
+    await ledger.finishAttempt(run, window, attempt, { rows, sums: [] });
+  }
+  await ledger.startAttempt(run, 3, VERSION, () => ({}));
+  const paces = await ledger.paces(run);
+  expect(paces.map((p) => p.rows)).toEqual([20, 10]);
+  for (const { seconds } of paces) expect(seconds).toBeGreaterThan(0);
+});
