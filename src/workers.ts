@@ -1,10 +1,13 @@
+import { Backfills } from './backfills.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Environment } from './environment.ts';
 import { Gates } from './executors/temporal/gate.ts';
 import type { WorkerEnvironment } from './executors/temporal/opened.ts';
 import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
+import { Runs } from './runs.ts';
 import { sourceServer } from './steps/fleet.ts';
+import { createTakenJobs } from './taken-jobs.ts';
 
 /** Works on the task queues of clusters until `stop`. See `Refill.work`. */
 export async function work(environment: Environment, options: WorkOptions): Promise<void> {
@@ -26,7 +29,9 @@ export async function work(environment: Environment, options: WorkOptions): Prom
     governed: (plan) => environment.governed(plan),
   };
   const { runWorker } = await import('./executors/temporal/worker.ts');
-  await runWorker({ environment: own, gates: new Gates(own), served, stop, onReady, onLog });
+  const runs = new Runs(environment);
+  const taken = options.takeover === true ? createTakenJobs(environment, runs, new Backfills(environment, runs)) : null;
+  await runWorker({ taken, environment: own, gates: new Gates(own), served, stop, onReady, onLog });
 }
 
 function namesOf(all: readonly string[], wanted: readonly string[] | undefined): readonly string[] {

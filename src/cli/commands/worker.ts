@@ -14,6 +14,10 @@ export function workerCommand(cli: Cli) {
       'Takes steps of runs from Temporal and does them, on the task queues of the clusters that it is to serve. Any number of workers can be at work, on any machine that reaches the databases and the ledger. Ctrl-C or SIGTERM takes nothing new, and hands back what does not end within 10 s.',
     )
     .addOption(option.clustersOption())
+    .option(
+      '--takeover',
+      'listen on reindex_conversations, reindex_scorecards and backfill_scorecards too: ReindexConversations, ReindexProcessScorecards, BackfillScorecards',
+    )
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -21,6 +25,7 @@ export function workerCommand(cli: Cli) {
       option.examples([
         ['refill worker', 'every cluster of the configuration'],
         ['refill worker --cluster eu-1', 'beside the databases of one cluster'],
+        ['refill worker --takeover', 'and in place of the workers that your workflows had'],
       ]),
     )
     .action((options) =>
@@ -38,6 +43,7 @@ export function workerCommand(cli: Cli) {
         try {
           await refill.work({
             ...(clusters === undefined ? {} : { clusters }),
+            takeover: options.takeover === true,
             stop: interrupts.drain,
             onReady: (queues) => say({ type: 'ready', queues }, `Working on ${queues.join(', ')}. Ctrl-C stops.`),
             onNotice: (message) => say({ type: 'notice', message }, message),

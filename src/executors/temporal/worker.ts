@@ -5,8 +5,10 @@ import { createActivities } from './activities.ts';
 import type { Gates } from './gate.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
-import type { RefillActivities } from './shared/activity-types.ts';
+import type { RefillActivities, TakenActivities } from './shared/activity-types.ts';
 import { clusterQueue, fleetQueue } from './shared/names.ts';
+import { TAKEN_QUEUES } from './shared/taken.ts';
+import { createTakenActivities, type TakenJobs } from './taken-activities.ts';
 
 /** The clusters that one Temporal server is responsible for. */
 export interface Served {
@@ -23,6 +25,8 @@ export interface WorkerRun {
   /** Called when it takes work, with the task queues. */
   readonly onReady: (queues: readonly string[]) => void;
   readonly onLog: (level: string, message: string) => void;
+  /** What the workflows of users that were taken over do; null where the worker does not listen on their task queues. */
+  readonly taken: TakenJobs | null;
 }
 
 /** How long work may go on after the shutdown has begun: under the 30 s after which Kubernetes kills. */
@@ -45,7 +49,9 @@ export async function runWorker(options: WorkerRun): Promise<void> {
     },
   });
   const workflowBundle = await bundle(sdk);
-  const activities = createActivities(options.environment, options.gates);
+  const own = createActivities(options.environment, options.gates);
+  const activities = options.taken === null ? own : { ...own, ...createTakenActivities(options.taken) };
+  const theirs = options.taken === null ? [] : Object.values(TAKEN_QUEUES);
   const connections: NativeConnection[] = [];
   const workers: Worker[] = [];
   try {
@@ -54,7 +60,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
         throw temporalError(error, settings);
       });
       connections.push(connection);
-      for (const queue of queuesOf(settings, clusters)) {
+      for (const queue of [...queuesOf(settings, clusters), ...theirs]) {
         const worker = sdk.Worker.create({
           ...workerOptions(settings, activities),
           connection,
@@ -81,7 +87,7 @@ function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]):
 
 function workerOptions(
   { namespace, codecs }: TemporalSettings,
-  activities: RefillActivities,
+  activities: RefillActivities & Partial<TakenActivities>,
 ): Omit<WorkerOptions, 'taskQueue'> {
   return {
     namespace,

@@ -1,3 +1,4 @@
+import type { TakenPlan, TakenType } from './taken.ts';
 import type { ErrorRecord } from '../../../domain/errors.ts';
 import type { RunState, Wanted } from '../../../domain/states.ts';
 import type { FlowTenant } from '../../../flow/fleet.ts';
@@ -103,4 +104,10 @@ export interface RefillActivities {
     readonly cancelled: boolean;
     readonly seconds: number;
   }): Promise<{ readonly state: RunState }>;
+}
+
+/** The activities of workflows that were taken over. */
+export interface TakenActivities {
+  refillTakenPlan(payload: { readonly type: TakenType; readonly payload: unknown }): Promise<TakenPlan>;
+  refillTakenRun(plan: TakenPlan): Promise<Readonly<Record<string, unknown>>>;
 }

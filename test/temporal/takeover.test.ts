@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
+import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
+import { takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
+import { answerFor, addTemplate, conversations, RANGE as DAYS, TEMPLATE } from '../backfill/support.ts';
+import { configFile, start } from '../faults/program.ts';
+import { startScorer } from '../scorers/server.ts';
+import { checksum, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
+import { createTenant } from '../support/tenant.ts';
+import { noTemporal } from './given.ts';
+
+/** A tenant with a worker that listens in place of the users' own, and the `temporal` command line as they use it. */
+async function takenTenant() {
+  const t = await createTenant();
+  await fillCards(t);
+  await addTemplate(t);
+  const server = inject('temporal') ?? { address: '', namespace: '' };
+  const { url } = await startScorer(({ items }) => ({ results: items.map(({ id }) => answerFor(id)) }));
+  const temporal = { ...server, tls: false, taskQueue: `t-${randomUUID().slice(0, 8)}` };
+  const config = { ...t.config, temporal, scorers: { quality: { url, batch: 5 } } };
+  const refill = createRefill(config);
+  onTestFinished(() => refill.close());
+  const worker = async (env: NodeJS.ProcessEnv = {}) => {
+    const program = await start(['worker', '--takeover', '--config', await configFile(config), '--json'], env);
+    await new Promise<void>((resolve, reject) => {
+      program.child.stdout?.on('data', (text: string) => text.includes('"ready"') && resolve());
+      void program.end.then(({ stdout, stderr }) => reject(new Error(`${stdout}${stderr}`)));
+    });
+    return program;
+  };
+  const operator = async (...args: readonly (string | readonly string[])[]): Promise<string> => {
+    const at = ['--address', server.address, '--namespace', server.namespace];
+    const ended = promisify(execFile)(temporalBinary() ?? 'temporal', [...args.flat(), ...at]);
+    // `execute` ends with 1 where the workflow failed.
+    return ended.then(
+      ({ stdout }) => stdout,
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => `${stdout}${stderr}`,
+    );
+  };
+  const idOf = (prefix: string) => `${prefix}-${t.name.customer}-${t.name.profile}-${randomUUID()}`;
+  const owner = { customer_id: t.name.customer, profile_id: t.name.profile };
+  const times = { start_time: RANGE.from, end_time: RANGE.to };
+  const execute = (type: string, queue: string, id: string, payload: object) =>
+    operator(
+      ['workflow', 'execute', '--type', type, '--task-queue', queue, '--workflow-id', id, '--output', 'json'],
+      ['--input', JSON.stringify(payload)],
+    );
+  return { t, refill, worker, operator, execute, idOf, owner, times };
+}
+
+describe.skipIf(noTemporal())('the workflows that users have', () => {
+  test('conversations and process scorecards are re-indexed, each by its own workflow, and proven', async () => {
+    const { t, worker, execute, idOf, owner, times } = await takenTenant();
+    await worker();
+    const process = await checksum(t, 'scorecard', `conversation_id = ''`);
+    const first = await execute('ReindexConversations', 'reindex_conversations', idOf('reindexconversations'), {
+      ...owner,
+      ...times,
+    });
+    expect(first).toContain('succeeded');
+    expect(await checksum(t, 'scorecard', `conversation_id = ''`)).toBe(process);
+    const second = await execute('ReindexProcessScorecards', 'reindex_scorecards', idOf('reindexscorecards'), {
+      ...owner,
+      ...times,
+    });
+    expect(second).toContain('succeeded');
+    await expectClean(t);
+  });
+
+  test('process scorecards by their ids', async () => {
+    const { t, worker, execute, idOf, owner } = await takenTenant();
+    await worker();
+    const ids = ['card-8', 'card-16', 'card-40'];
+    const answer = await execute('ReindexProcessScorecards', 'reindex_scorecards', idOf('reindexscorecards'), {
+      ...owner,
+      scorecard_ids: ids,
+    });
+    expect(answer).toContain('succeeded');
+    const all = { from: '2026-01-01T00:00:00.000Z', to: '2026-03-01T00:00:00.000Z' };
+    const which = (row: Record<string, unknown>) => ids.includes(String(row['scorecard_id']));
+    expect((await targetRows(t, 'score', all)).filter(which)).toEqual(
+      (await sourceRows(t, 'score', all)).filter(which),
+    );
+  });
+
+  test('a backfill, by a worker that is killed in it: another one goes on, and everything counts once', async () => {
+    const { t, worker, operator, idOf, owner } = await takenTenant();
+    const wanted = (await conversations(t, `agent_user_id <> 'agent-3'`)).length;
+    const id = idOf('backfillscorecards');
+    const payload = { version: 1, ...owner, start_time: DAYS.from, end_time: DAYS.to, scorecard_template: TEMPLATE };
+    const first = await worker({ REFILL_DEBUG_POINT: 'chunk-committed:kill@2' });
+    await operator(
+      ['workflow', 'start', '--type', 'BackfillScorecards', '--task-queue', 'backfill_scorecards'],
+      ['--workflow-id', id, '--input', JSON.stringify({ ...payload, source_job: 'test' })],
+    );
+    expect((await first.end).signal).toBe('SIGKILL');
+    await worker();
+    const answer = await operator('workflow', 'result', '--workflow-id', id);
+    expect(answer).toContain('succeeded');
+    const { rows } = await t.pg.query('SELECT count(*)::int AS n FROM director.scorecards WHERE template_id = $1', [
+      TEMPLATE,
+    ]);
+    expect(rows).toEqual([{ n: wanted }]);
+    expect(answer).toMatch(new RegExp(`scorecardsCreated[^0-9]*${wanted}`, 'u'));
+  });
+
+  test('an unknown tenant and a wrong payload fail at once, and name the field', async () => {
+    const { worker, execute, idOf, owner, times } = await takenTenant();
+    await worker();
+    const run = (payload: object) =>
+      execute('ReindexConversations', 'reindex_conversations', idOf('reindexconversations'), payload);
+    const unknown = await run({ ...times, customer_id: 'nobody', profile_id: 'none' });
+    expect(unknown).toContain('PAYLOAD_INVALID');
+    expect(unknown).toContain('customer_id');
+    expect(await run({ ...owner, start_time: RANGE.to, end_time: RANGE.from })).toContain('end_time');
+  });
+});
+
+test.each([
+  ['a list', [], 'expected a JSON object, got a list'],
+  ['a text', 'x', 'expected a JSON object, got a string'],
+  ['an unknown version', { version: 2 }, '`version`: expected 1'],
+  ['no customer', { profile_id: 'p' }, '`customer_id`'],
+  ['no zone', { start_time: '2026-01-05T00:00:00' }, '`start_time`'],
+  ['no time', { start_time: undefined }, '`start_time`'],
+  ['a reversed range', { end_time: '2026-01-01T00:00:00Z' }, '`end_time`'],
+])('a payload with %s is refused, and its field is named', (_, payload, message) => {
+  const right = {
+    customer_id: 'c',
+    profile_id: 'p',
+    start_time: '2026-01-05T00:00:00Z',
+    end_time: '2026-01-06T00:00:00Z',
+  };
+  const broken = typeof payload === 'string' || Array.isArray(payload) ? payload : { ...right, ...payload };
+  const wrong = 'profile_id' in Object(payload) ? payload : broken;
+  const type: TakenType = 'ReindexConversations';
+  expect(takenJob(type, right)).toMatchObject({ of: 'range', request: { only: { subset: 'conversation' } } });
+  expect(() => takenJob(type, wrong)).toThrow(message);
+});
