@@ -7,6 +7,7 @@ import type { MutationFinding } from './domain/mutations.ts';
 import type { Survey } from './domain/requests.ts';
 import type { Range } from './domain/words.ts';
 import { Environment } from './environment.ts';
+import { checkTemporal } from './executors/temporal/doctor.ts';
 import type { LiveLimit, RunRecord } from './ledger/ledger.ts';
 import type { Refill, TenantRequest } from './refill.ts';
 import { Runs } from './runs.ts';
@@ -51,11 +52,13 @@ class LocalRefill implements Refill {
     return found;
   }
 
-  async doctor(): Promise<readonly Finding[]> {
+  async doctor(options: { readonly fix?: boolean } = {}): Promise<readonly Finding[]> {
     const { ledger, datasets } = await this.#environment.config();
     const findings = [await checkLedger(ledger.database, this.ledger)];
     for (const cluster of await this.#environment.clusters())
       for (const dataset of datasets) findings.push(...(await checkCluster(cluster, dataset)));
+    for (const served of await this.#environment.temporals())
+      findings.push(...(await checkTemporal({ ...served, fix: options.fix === true })));
     return findings;
   }
 

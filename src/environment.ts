@@ -142,7 +142,7 @@ export class Environment {
   /** A client of that server, opened once for all clusters that share it. */
   async temporal(cluster?: string): Promise<TemporalClient> {
     const settings = await this.temporalSettings(cluster);
-    const key = `${settings.address} ${settings.namespace}`;
+    const key = JSON.stringify([settings.address, settings.namespace, settings.taskQueue]);
     const opened =
       this.#temporals.get(key) ??
       TemporalClient.open(settings).catch((error: unknown) => {
@@ -151,6 +151,27 @@ export class Environment {
       });
     this.#temporals.set(key, opened);
     return opened;
+  }
+
+  /** The Temporal servers of the configuration, each with the clusters whose runs it has; none where none is named. */
+  async temporals(): Promise<
+    readonly {
+      readonly address: string;
+      readonly clusters: readonly string[];
+      readonly open: () => Promise<TemporalClient>;
+    }[]
+  > {
+    const { temporal, clusters } = await this.config();
+    const served = new Map<string, { address: string; clusters: string[]; open: () => Promise<TemporalClient> }>();
+    for (const [name, cluster] of Object.entries(clusters)) {
+      const found = cluster.temporal ?? temporal;
+      if (!found) continue;
+      const key = JSON.stringify([found.address, found.namespace, found.taskQueue]);
+      const known = served.get(key);
+      if (known) known.clusters.push(name);
+      else served.set(key, { address: found.address, clusters: [name], open: () => this.temporal(name) });
+    }
+    return [...served.values()];
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,9 @@ import { formatTenant } from './domain/words.ts';
 import type { Environment } from './environment.ts';
 import { type FleetRun, runFleet } from './executors/fleet.ts';
 import { withRetries } from './executors/retry.ts';
+import type { TemporalClient } from './executors/temporal/client.ts';
+import { runFleetTemporal, settleFleet } from './executors/temporal/follow-fleet.ts';
+import { workflowId } from './executors/temporal/shared/names.ts';
 import { newId } from './ledger/ids.ts';
 import type { FleetRecord } from './ledger/ledger.ts';
 import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
@@ -138,7 +141,8 @@ export class Fleets {
       });
     }
     refuseBlast({ id: fleet.id, rowsToDelete: fleet.reach.rowsToDelete }, limits.blastRows, options.confirmRows);
-    yield* runFleet(await this.#fleetRun(fleet, 'run', options));
+    const executor = options.executor ?? (await this.#environment.config()).executor ?? 'local';
+    yield* this.#execute({ ...fleet, executor }, 'run', options);
   }
 
   async *resume(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
@@ -147,12 +151,49 @@ export class Fleets {
       const why = fleet.state === 'planned' ? 'was not begun' : `is ${fleet.state}`;
       throw new RefillError('RUN_STATE', `fleet ${fleet.id} ${why}, so there is nothing to resume`);
     }
-    yield* runFleet(await this.#fleetRun(fleet, 'resume', options));
+    yield* this.#execute(fleet, 'resume', options);
   }
 
   async *retry(id: string, options: RunOptions): AsyncGenerator<FleetEvent> {
     const fleet = await (await this.#environment.ledger()).fleet(id);
-    yield* runFleet(await this.#fleetRun(fleet, 'retry', options));
+    yield* this.#execute(await this.#settled(fleet), 'retry', options);
+  }
+
+  /** By the executor that the fleet was begun with. */
+  async *#execute(fleet: FleetRecord, how: FleetRun['how'], options: RunOptions): AsyncGenerator<FleetEvent> {
+    if (fleet.executor === 'local') {
+      yield* runFleet(await this.#fleetRun(fleet, how, options));
+      return;
+    }
+    const [ledger, { limits }, client] = await Promise.all([
+      this.#environment.ledger(),
+      this.#environment.config(),
+      this.#temporal(fleet),
+    ]);
+    const { drain, force } = options;
+    yield* runFleetTemporal({ ledger, client, fleet, actor: this.#environment.actor, limits, how, drain, force });
+  }
+
+  /** The Temporal server of a fleet: a workflow has its tenants on its own server and namespace. */
+  async #temporal(fleet: FleetRecord): Promise<TemporalClient> {
+    const client = await this.#environment.temporal();
+    for (const cluster of new Set((await (await this.#environment.ledger()).members(fleet.id)).map((m) => m.cluster))) {
+      if ((await this.#environment.temporal(cluster)) === client) continue;
+      throw new RefillError('CONFIG_INVALID', `cluster ${cluster} has a Temporal server of its own`, {
+        hint: 'A fleet over Temporal needs one server for all of its clusters: make a fleet for each server.',
+      });
+    }
+    return client;
+  }
+
+  /** A fleet as it is: one whose workflow was ended from outside is failed. A server that does not answer tells nothing. */
+  async #settled(fleet: FleetRecord): Promise<FleetRecord> {
+    if (fleet.executor === 'local' || fleet.state !== 'running') return fleet;
+    const ledger = await this.#environment.ledger();
+    await this.#temporal(fleet)
+      .then((client) => settleFleet(ledger, client, fleet, this.#environment.actor))
+      .catch(() => undefined);
+    return ledger.fleet(fleet.id);
   }
 
   async #fleetRun(fleet: FleetRecord, how: FleetRun['how'], options: RunOptions): Promise<FleetRun> {
@@ -208,6 +249,12 @@ export class Fleets {
     const ledger = await this.#environment.ledger();
     const fleet = await ledger.fleet(id);
     await ledger.requestFleet(fleet.id, wanted, actor);
+    if (fleet.executor === 'temporal') {
+      const client = await this.#temporal(fleet);
+      const workflow = fleet.workflow ?? workflowId(fleet.id);
+      await client.tell(workflow, wanted);
+      if ((await client.state(workflow)) === 'running') return ledger.fleet(fleet.id);
+    }
     // Nobody is at work on it who could see what is wanted: then it is done here.
     if (fleet.holder === null) {
       const lock = await ledger.lockFleet(fleet.id, actor);
@@ -227,7 +274,7 @@ export class Fleets {
 
   async status(id: string): Promise<FleetStatus> {
     const ledger = await this.#environment.ledger();
-    const fleet = await ledger.fleet(id);
+    const fleet = await this.#settled(await ledger.fleet(id));
     const [clusters, unproven] = await Promise.all([
       ledger.fleetTally(fleet.id),
       ledger.unproven(fleet.id, STATUS_UNPROVEN),

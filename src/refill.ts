@@ -96,8 +96,11 @@ export interface Refill {
   readonly ledger: () => Promise<Ledger>;
   /** Every tenant found on any side of any cluster, with what is unclear of it. Throws where a cluster does not answer. */
   tenants(options?: { readonly dataset?: string }): Promise<readonly TenantFinding[]>;
-  /** Looks at everything that a run needs and changes nothing; what is wrong is a finding, not an exception. */
-  doctor(): Promise<readonly Finding[]>;
+  /**
+   * Looks at everything that a run needs and changes nothing; what is wrong is a finding, not an exception. `fix`
+   * registers Temporal's search attributes where they are missing. Default false.
+   */
+  doctor(options?: { readonly fix?: boolean }): Promise<readonly Finding[]>;
   /** Windows at once that were set by hand, for a cluster or (null) for all that have none of their own. */
   limits(): Promise<readonly LiveLimit[]>;
   /** Sets them, or withdraws what was set (null). Runs at work see it at their next look; 0 holds them. */

@@ -15,8 +15,7 @@ export async function work(environment: Environment, options: WorkOptions): Prom
   const clusters = namesOf(Object.keys(config.clusters), options.clusters);
   const served = await servedBy(environment, clusters);
   const { onLog = () => undefined, onReady = () => undefined, onNotice = () => undefined, stop } = options;
-  for (const cluster of new Set(served.map(({ clusters: [first] }) => first)))
-    await registerAttributes(environment, cluster, onNotice);
+  for (const { clusters: own } of served) await registerAttributes(environment, own[0], onNotice);
   const own: WorkerEnvironment = {
     actor: environment.actor,
     limits: config.limits,
@@ -41,17 +40,15 @@ function namesOf(all: readonly string[], wanted: readonly string[] | undefined):
   return wanted ?? all;
 }
 
-/** The clusters by their Temporal server. */
-async function servedBy(environment: Environment, clusters: readonly string[]): Promise<readonly Served[]> {
-  const served = new Map<string, { settings: Served['settings']; clusters: string[] }>();
-  for (const cluster of clusters) {
-    const settings = await environment.temporalSettings(cluster);
-    const key = JSON.stringify([settings.address, settings.namespace, settings.taskQueue]);
-    const known = served.get(key);
-    if (known) known.clusters.push(cluster);
-    else served.set(key, { settings, clusters: [cluster] });
+/** The Temporal servers of these clusters. Throws `CONFIG_INVALID` where one has none. */
+async function servedBy(environment: Environment, wanted: readonly string[]): Promise<readonly Served[]> {
+  const served: Served[] = [];
+  for (const name of wanted) await environment.temporalSettings(name);
+  for (const { clusters } of await environment.temporals()) {
+    const own = clusters.filter((name) => wanted.includes(name));
+    if (own.length > 0) served.push({ settings: await environment.temporalSettings(own[0]), clusters: own });
   }
-  return [...served.values()];
+  return served;
 }
 
 /** Operators search by them; a worker that may not register them works all the same. */

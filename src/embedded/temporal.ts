@@ -1,14 +1,14 @@
-import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RefillError } from '../domain/errors.ts';
+import { launchAttached } from './guardian.ts';
 import { LOOPBACK } from './info.ts';
+import { launchDetached } from './launcher.ts';
 import { freePort } from './ports.ts';
-import { end, isRunning, type ProcessRef, refOf } from './process.ts';
+import { end, isRunning, type ProcessRef } from './process.ts';
 import { temporalBinary } from './temporal-binary.ts';
 
 /** A Temporal server on this machine. */
@@ -25,6 +25,8 @@ export interface TemporalOptions {
   readonly namespace: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** It ends with this process, however that ends. Default false: it stays until `stopTemporal`. */
+  readonly attached?: boolean;
 }
 
 /** It is serving in under a second, on a busy machine in some. */
@@ -35,27 +37,26 @@ const PATIENCE_MS = 60_000;
  *
  * @throws RefillError `TEMPORAL_MISSING` where there is no `temporal` program, `EMBEDDED_FAILED` where it does not start.
  */
-export async function startTemporal({ dir, namespace, port }: TemporalOptions): Promise<EmbeddedTemporal> {
+export async function startTemporal({
+  dir,
+  namespace,
+  port,
+  attached = false,
+}: TemporalOptions): Promise<EmbeddedTemporal> {
   const binary = temporalBinary();
   if (binary === null) {
     throw new RefillError('TEMPORAL_MISSING', 'there is no `temporal` program on the PATH or in the cache');
   }
   await mkdir(dir, { recursive: true });
   const own = port ?? (await freePort(new Set()));
-  const file = join(dir, 'temporal.log');
-  const log = openSync(file, 'a');
+  const log = join(dir, 'temporal.log');
   const args = ['server', 'start-dev', '--headless', '--ip', LOOPBACK, '--port', String(own), '--namespace', namespace];
-  const child = spawn(binary, [...args, '--db-filename', join(dir, 'temporal.sqlite'), '--log-level', 'error'], {
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
-  closeSync(log);
-  child.unref();
-  child.on('error', () => undefined);
-  const ref = child.pid === undefined ? undefined : refOf(child.pid);
-  if (!ref || !(await answers(ref, own))) {
-    if (ref) await end(ref, [['SIGKILL', 5000]]);
-    throw new RefillError('EMBEDDED_FAILED', `Temporal did not start; see ${file}`, { details: { log: file } });
+  const file = ['--db-filename', join(dir, 'temporal.sqlite'), '--log-level', 'error'];
+  const launch = attached ? launchAttached() : launchDetached;
+  const ref = await launch({ file: binary, args: [...args, ...file], cwd: dir, log });
+  if (!(await answers(ref, own))) {
+    await end(ref, [['SIGKILL', 5000]]);
+    throw new RefillError('EMBEDDED_FAILED', `Temporal did not start; its log is ${log}`, { details: { log } });
   }
   return { process: ref, address: `${LOOPBACK}:${own}`, namespace };
 }

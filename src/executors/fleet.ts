@@ -4,7 +4,7 @@ import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
 import type { FleetEvent, FleetResult } from '../domain/fleet-events.ts';
-import type { ClusterTally, MemberState } from '../domain/fleet.ts';
+import type { MemberState } from '../domain/fleet.ts';
 import type { Limits } from '../domain/limits.ts';
 import { createPool } from '../domain/pool.ts';
 import { createShares, type Shares } from '../domain/share.ts';
@@ -14,6 +14,7 @@ import { type FleetOutcome, runFleetFlow, type TenantOutcome } from '../flow/fle
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../ledger/ledger.ts';
 import type { EventQueue } from './events.ts';
 import { FleetTracker } from './fleet-progress.ts';
+import { readFleetResult } from './fleet-result.ts';
 import type { SharedWindows } from './local.ts';
 import { withRetries } from './retry.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
@@ -51,8 +52,6 @@ export interface FleetRun {
 /** How often the ledger is asked whether somebody wants the fleet to pause or end. */
 const CONTROL_MS = 1000;
 const PROGRESS_MS = 500;
-/** Tenants that are not proven which a result names; a fleet has hundreds at most. */
-const UNPROVEN = 10_000;
 
 /**
  * Runs a fleet in this process, each tenant by the local executor, with the ledger as its checkpoint. Yields what
@@ -268,22 +267,13 @@ class Execution {
 
   async #end(outcome: FleetOutcome, seconds: number): Promise<FleetResult> {
     const { ledger, fleet, actor, limits } = this.#options;
-    const [tallies, unproven, wanted] = await Promise.all([
-      ledger.fleetTally(fleet.id),
-      ledger.unproven(fleet.id, UNPROVEN),
-      ledger.fleetWanted(fleet.id),
-    ]);
-    const result = fleetResult(fleet, tallies, {
-      stopped: outcome.stopped,
-      wanted,
-      failures: limits.fleetFailures,
-      seconds: Math.round((fleet.seconds + seconds) * 10) / 10,
-    });
+    const end = { stopped: outcome.stopped, failures: limits.fleetFailures, seconds };
+    const result = await readFleetResult(ledger, fleet, end);
     await ledger.setFleetState(fleet.id, result.state, actor, {
       seconds,
       ...(result.error ? { error: result.error } : {}),
     });
-    return { ...result, unproven: unproven.map((one) => (one.state === 'running' ? { ...one, state: 'left' } : one)) };
+    return result;
   }
 }
 
@@ -303,53 +293,4 @@ function beginOrGoOn(
 ): AsyncIterable<RunEvent> {
   if (run === null) return begin.run(plan ?? '', options);
   return runState === 'running' || runState === 'paused' ? begin.resume(run, options) : begin.retry(run, options);
-}
-
-/** A fleet's result from its ledger. What was begun and has not ended is left. */
-export function fleetResult(
-  fleet: Pick<FleetRecord, 'id' | 'unknown'>,
-  tallies: readonly ClusterTally[],
-  end: { readonly stopped: boolean; readonly wanted: Wanted; readonly failures: number; readonly seconds: number },
-): Omit<FleetResult, 'unproven'> {
-  const clusters = tallies.map(({ running, ...tally }) => ({ ...tally, left: tally.left + running }));
-  const sum = (of: 'tenants' | 'proven' | 'differences' | 'failed' | 'left') =>
-    clusters.reduce((n, cluster) => n + cluster[of], 0);
-  const tenants = {
-    total: sum('tenants'),
-    proven: sum('proven'),
-    differences: sum('differences'),
-    failed: sum('failed'),
-    left: sum('left'),
-  };
-  const error =
-    end.stopped && end.wanted !== 'cancel'
-      ? new RefillError(
-          'FLEET_FAILURES',
-          `${end.failures} tenants failed, so nothing new was begun: ${tenants.left} are left`,
-        )
-      : undefined;
-  return {
-    type: 'fleet-result',
-    fleet: fleet.id,
-    state: stateOf(tenants, fleet.unknown.length, error !== undefined, end.wanted),
-    tenants,
-    clusters,
-    unknown: fleet.unknown,
-    seconds: end.seconds,
-    ...(error ? { error: error.toJSON() } : {}),
-  };
-}
-
-function stateOf(
-  tenants: FleetResult['tenants'],
-  unknown: number,
-  stopped: boolean,
-  wanted: Wanted,
-): FleetResult['state'] {
-  if (tenants.left > 0) {
-    if (wanted === 'cancel') return 'cancelled';
-    return stopped ? 'failed' : 'paused';
-  }
-  if (tenants.failed + unknown > 0) return 'failed';
-  return tenants.differences > 0 ? 'differences' : 'succeeded';
 }

@@ -1,4 +1,5 @@
 import type { ErrorRecord } from '../domain/errors.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { ClusterTally, FleetPlan, FleetState, MemberState, Unproven } from '../domain/fleet.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import type { Instant, TenantName } from '../domain/words.ts';
@@ -14,6 +15,10 @@ export interface FleetRecord extends Omit<FleetPlan, 'members'> {
   readonly seconds: number;
   readonly error: ErrorRecord | null;
   readonly holder: Holder | null;
+  /** `temporal` once its workflow was begun. */
+  readonly executor: Executor;
+  /** Id of its workflow; null with `local`. */
+  readonly workflow: string | null;
 }
 
 /** A tenant of a fleet and where it is; its state follows from its run where it has one. */
@@ -52,6 +57,8 @@ export interface FleetLedger {
     actor: Actor,
     extra?: { readonly error?: ErrorRecord; readonly seconds?: number },
   ): Promise<void>;
+  /** Keeps that it is done by Temporal, in this workflow. */
+  setFleetWorkflow(id: string, workflow: string): Promise<void>;
   requestFleet(id: string, wanted: Wanted, actor: Actor): Promise<void>;
   fleetWanted(id: string): Promise<Wanted>;
   /** Makes an ended or paused fleet `running`, and tenants that could not begin `left` again. Throws `RUN_STATE`. */

@@ -1,4 +1,5 @@
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
+import type { Executor } from '../domain/executor.ts';
 import type { ClusterTally, FleetPlan, FleetState, Unproven } from '../domain/fleet.ts';
 import type { Wanted } from '../domain/states.ts';
 import type { Instant } from '../domain/words.ts';
@@ -19,16 +20,18 @@ interface FleetRow extends HolderRow {
   finished_at: Instant | null;
   seconds: number;
   error: ErrorRecord | null;
+  executor: Executor;
+  workflow: string | null;
 }
 
 const SELECT_FLEETS = `
-SELECT f.body - 'members' AS body, f.state, f.wanted, f.begun_at, f.finished_at, f.seconds, f.error, f.holder,
+SELECT f.body - 'members' AS body, f.state, f.wanted, f.begun_at, f.finished_at, f.seconds, f.error, f.holder, f.executor, f.workflow,
        f.holder_since, l.pid IS NOT NULL AS held
   FROM refill.fleet f ${joinHeld(FLEET_LOCK, 'f')}`;
 
 function recordOf(row: FleetRow): FleetRecord {
-  const { body, state, wanted, begun_at: begunAt, finished_at: finishedAt, seconds, error } = row;
-  return { ...body, state, wanted, begunAt, finishedAt, seconds, error, holder: holderOf(row) };
+  const { body, state, wanted, begun_at: begunAt, finished_at: finishedAt, seconds, error, executor, workflow } = row;
+  return { ...body, state, wanted, begunAt, finishedAt, seconds, error, holder: holderOf(row), executor, workflow };
 }
 
 const fleetUnknown = (id: string) => new RefillError('FLEET_UNKNOWN', `No fleet ${id} is in the ledger.`);
@@ -182,6 +185,10 @@ export async function retryFleet(sql: Sql, id: string, actor: Actor): Promise<vo
   await move(sql, id, 'running', {});
   await sql.rows('UPDATE refill.fleet_member SET error = NULL WHERE fleet = $1 AND error IS NOT NULL', [id]);
   await writeAudit(sql, { actor, action: 'fleet.retry', subject: id, details: { from } });
+}
+
+export async function setFleetWorkflow(sql: Sql, id: string, workflow: string): Promise<void> {
+  await sql.rows(`UPDATE refill.fleet SET executor = 'temporal', workflow = $2 WHERE id = $1`, [id, workflow]);
 }
 
 export async function requestFleet(sql: Sql, id: string, wanted: Wanted, actor: Actor): Promise<void> {

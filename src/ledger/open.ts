@@ -95,6 +95,7 @@ function ledgerOn(db: Database): Ledger {
     lockFleet: (id, actor) => take(FLEET_LOCK, id, actor),
     setFleetState: (id, state, actor, extra) =>
       db.transaction((sql) => fleets.setFleetState(sql, id, state, actor, extra)),
+    setFleetWorkflow: (id, workflow) => fleets.setFleetWorkflow(db, id, workflow),
     requestFleet: (id, wanted, actor) => db.transaction((sql) => fleets.requestFleet(sql, id, wanted, actor)),
     fleetWanted: (id) => fleets.readFleetWanted(db, id),
     retryFleet: (id, actor) => db.transaction((sql) => fleets.retryFleet(sql, id, actor)),

@@ -1,50 +1,71 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { inject, onTestFinished } from 'vitest';
+import { promisify } from 'node:util';
+import { expect, inject, onTestFinished } from 'vitest';
+import type { RefillConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
-import type { Limits } from '../../src/domain/limits.ts';
+import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import type { Refill } from '../../src/refill.ts';
 import { configFile, type Program, start } from '../faults/program.ts';
+import { createFleet, type TestFleet, type TestFleetOptions } from '../fleet/support.ts';
 import { createTenant, type TestTenant, type TestTenantOptions } from '../support/tenant.ts';
 
 /** Whether there is a Temporal server to test with; under CI there always is one. */
 export const noTemporal = (): boolean => inject('temporal') === null;
 
-/** A tenant whose runs are done by Temporal, on task queues of its own. */
-export interface TemporalTenant extends TestTenant {
-  readonly file: string;
+/** A configuration whose runs are done by Temporal, on task queues of its own. */
+export interface OverTemporal {
+  readonly config: RefillConfig;
+  readonly refill: Refill;
+  /** Beginning of the task queues' names. */
+  readonly taskQueue: string;
   /** Starts a worker as a user does, and waits until it takes work. */
   worker(env?: NodeJS.ProcessEnv): Promise<Program>;
+  /** Runs the `temporal` command line as an operator does, and returns what it prints. */
+  operator(...args: readonly string[]): Promise<string>;
   /** Starts the command line with this configuration. */
   refillCli(...args: readonly string[]): Promise<Program>;
 }
 
-export async function temporalTenant(
-  options: TestTenantOptions & { readonly address?: string; readonly limits?: Partial<Limits> } = {},
-): Promise<TemporalTenant> {
-  const t = await createTenant(options);
+/** @param address Of a Temporal server that the test has to itself. Default: the one of all tests. */
+async function overTemporal(local: RefillConfig, address?: string): Promise<OverTemporal> {
   const server = inject('temporal');
-  const temporal = {
-    address: options.address ?? server?.address ?? '',
-    namespace: server?.namespace ?? 'default',
-    tls: false,
-    taskQueue: `t-${randomBytes(4).toString('hex')}`,
-  };
-  const config = { ...t.config, executor: 'temporal', temporal } as const;
-  const refill: Refill = createRefill(config);
+  const taskQueue = `t-${randomBytes(4).toString('hex')}`;
+  const namespace = server?.namespace ?? 'default';
+  const temporal = { address: address ?? server?.address ?? '', namespace, tls: false, taskQueue };
+  const config: RefillConfig = { ...local, executor: 'temporal', temporal };
+  const refill = createRefill(config);
   onTestFinished(() => refill.close());
   const file = await configFile(config);
   return {
-    ...t,
     config,
     refill,
-    file,
+    taskQueue,
     worker: async (env = {}) => {
       const worker = await start(['worker', '--config', file, '--json'], env);
       await ready(worker);
       return worker;
     },
+    operator: async (...args) => {
+      const at = ['--address', temporal.address, '--namespace', namespace];
+      return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
+    },
     refillCli: (...args) => start([...args, '--config', file]),
   };
+}
+
+export type TemporalTenant = TestTenant & OverTemporal;
+
+export async function temporalTenant(
+  options: TestTenantOptions & { readonly address?: string } = {},
+): Promise<TemporalTenant> {
+  const t = await createTenant(options);
+  return { ...t, ...(await overTemporal(t.config, options.address)) };
+}
+
+export async function temporalFleet(options: TestFleetOptions): Promise<TestFleet & OverTemporal> {
+  const fleet = await createFleet(options);
+  return { ...fleet, ...(await overTemporal(fleet.config)) };
 }
 
 /** Waits until a worker has said that it takes work. */
@@ -57,4 +78,10 @@ function ready({ child, end }: Program): Promise<void> {
     });
     void end.then(({ stdout, stderr }) => reject(new Error(`the worker has ended: ${stdout}${stderr}`)));
   });
+}
+
+/** Waits until a run of the tenant has a window in this state. */
+export async function untilWindow(t: OverTemporal, state: string): Promise<void> {
+  const look = async () => (await t.refill.status().catch(() => null))?.windows.some((w) => w.state === state);
+  await expect.poll(look, { timeout: 90_000 }).toBe(true);
 }

@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return () => Promise.resolve();
   }
   const dir = await mkdtemp(join(tmpdir(), 'refill-temporal-'));
-  const server = await startTemporal({ dir, namespace: 'ingestion' });
+  const server = await startTemporal({ dir, namespace: 'ingestion', attached: true });
   project.provide('temporal', { address: server.address, namespace: server.namespace });
   return async () => {
     await stopTemporal(server);

@@ -10,8 +10,9 @@ export function doctorCommand(cli: Cli) {
   return new Command('doctor')
     .summary('check servers, rights, tables and datasets')
     .description(
-      'Checks that the servers answer, what their users may do, and that datasets fit the databases. Nothing is changed. Exit status 0, or 3 where something would lose data or cannot work.',
+      'Checks that the servers answer, what their users may do, and that datasets fit the databases. Nothing is changed, but for what --fix names. Exit status 0, or 3 where something would lose data or cannot work.',
     )
+    .option('--fix', 'register the search attributes that Temporal lacks')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -23,7 +24,7 @@ export function doctorCommand(cli: Cli) {
     )
     .action((options) =>
       withRefill(cli, options, async (refill) => {
-        const findings = await refill.doctor();
+        const findings = await refill.doctor({ fix: options.fix === true });
         const ok = findings.every(({ level }) => level !== 'error');
         if (!ok) cli.exit = EXIT.refused;
         if (options.json === true) {

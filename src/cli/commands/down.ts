@@ -29,12 +29,15 @@ export function downCommand(cli: Cli) {
         await downFleet(cli, dir, options);
         return;
       }
-      const { stopped } = await stopEmbedded(dir);
+      const { downTemporal } = await import('../../embedded/temporal-state.ts');
+      const temporal = await downTemporal(dir);
+      const servers = (await stopEmbedded(dir)).stopped;
+      const stopped = [...servers, ...(temporal ? (['temporal'] as const) : [])];
       if (options.json === true) {
         cli.json({ stopped });
         return;
       }
-      const names = { postgres: 'Postgres', clickhouse: 'ClickHouse' };
+      const names = { postgres: 'Postgres', clickhouse: 'ClickHouse', temporal: 'Temporal' };
       cli.print(
         stopped.length === 0
           ? `No servers were running in ${options.dir}.`

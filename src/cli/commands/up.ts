@@ -17,6 +17,7 @@ export function upCommand(cli: Cli) {
       'Starts a Postgres and a ClickHouse on this machine, on loopback and free ports, with a configuration that points at them. They go on until `refill down`; started again, they have their data.',
     )
     .addOption(option.dirOption())
+    .option('--temporal', 'a Temporal server as well, where a `temporal` program is found')
     .option('--fleet', 'a fleet instead: eight clusters, each with a Postgres and a ClickHouse, and a ledger')
     .addOption(
       new Option('--sample <size>', 'fill them with sample data, anew where it is there')
@@ -49,14 +50,32 @@ export function upCommand(cli: Cli) {
       if (!quiet) cli.note(`Starting Postgres and ClickHouse in ${options.dir} …`);
       const info = await startEmbedded({ dir: resolve(cli.cwd, options.dir) });
       const sample = size === 'none' ? null : await fillSample(cli, info, { size, seed, quiet });
+      const temporal = options.temporal === true ? await startTemporal(cli, options.dir) : undefined;
       const { config, postgres, clickhouse, dashboard } = info;
       if (quiet) {
-        cli.jsonWithSecrets({ config, postgres, clickhouse, dashboard, ...(sample === null ? {} : { sample }) });
+        cli.jsonWithSecrets({
+          config,
+          postgres,
+          clickhouse,
+          dashboard,
+          ...(temporal === undefined ? {} : { temporal }),
+          ...(sample === null ? {} : { sample }),
+        });
         return;
       }
       const { upView } = await import('../views/up.ts');
       cli.print(upView(info, sample, options.dir, cli.color));
+      if (temporal !== undefined) {
+        const lines = ['', `Temporal is at ${temporal.address}. To run over it, add to ${config}:`];
+        cli.print([...lines, '', 'executor: temporal', `temporal: { address: '${temporal.address}' }`].join('\n'));
+      }
     });
+}
+
+async function startTemporal(cli: Cli, dir: string): Promise<{ readonly address: string; readonly namespace: string }> {
+  const { upTemporal } = await import('../../embedded/temporal-state.ts');
+  const { address, namespace } = await upTemporal(resolve(cli.cwd, dir));
+  return { address, namespace };
 }
 
 async function upFleet(

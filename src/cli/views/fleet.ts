@@ -168,7 +168,7 @@ export function fleetResultView(result: FleetResult, color: Paint, options: Conf
 /** A fleet's state as a person understands it: one that nobody is at work on was interrupted. */
 function stateWords(fleet: FleetRecord): string {
   if (fleet.state !== 'running') return fleet.state;
-  if (fleet.holder === null) return 'interrupted';
+  if (fleet.holder === null && fleet.executor === 'local') return 'interrupted';
   if (fleet.wanted === 'run') return 'running';
   return fleet.wanted === 'pause' ? 'running, pause asked for' : 'running, cancel asked for';
 }
@@ -179,7 +179,8 @@ export function fleetStatusView(
   color: Paint,
   options: ConfigOptions,
 ): string {
-  const { holder, reach } = fleet;
+  const { holder, reach, workflow } = fleet;
+  const atTemporal = fleet.state === 'running' && workflow !== null;
   const running = clusters.reduce((n, one) => n + one.running, 0);
   const written = clusters.reduce((n, one) => n + one.rowsWritten, 0);
   // What is left or at work needs no reason as long as the fleet goes on.
@@ -196,9 +197,11 @@ export function fleetStatusView(
         ['time at work', duration(fleet.seconds)],
         [
           'at work',
-          holder === null
-            ? 'nobody'
-            : `${visible(holder.user)}@${visible(holder.host)}, process ${holder.pid}, since ${moment(holder.since)} UTC`,
+          atTemporal
+            ? `Temporal, workflow ${visible(workflow)}`
+            : holder === null
+              ? 'nobody'
+              : `${visible(holder.user)}@${visible(holder.host)}, process ${holder.pid}, since ${moment(holder.since)} UTC`,
         ],
       ],
       color,
@@ -206,7 +209,7 @@ export function fleetStatusView(
     '',
     textTable(clusterTable(clusters.map(withoutRunning), fleet.unknown), color),
     ...notProven(told, fleet.unknown, color),
-    nextView(nextSteps(fleet.id, fleet.state, holder !== null, options), color),
+    nextView(nextSteps(fleet.id, fleet.state, holder !== null || atTemporal, options), color),
   ].join('\n');
 }
 

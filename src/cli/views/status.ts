@@ -16,18 +16,24 @@ const SHOWN_FAILURES = 10;
 /** A run's state as a person understands it: one that nobody is at work on was interrupted. */
 export function stateWords(run: RunRecord): string {
   if (run.state !== 'running') return run.state;
-  if (run.holder === null) return 'interrupted';
+  if (run.holder === null && run.executor === 'local') return 'interrupted';
   if (run.wanted === 'run') return 'running';
   return run.wanted === 'pause' ? 'running, pause asked for' : 'running, cancel asked for';
 }
 
 function tone(run: RunRecord, color: Paint): (text: string) => string {
   if (run.state === 'succeeded') return color.green;
-  if (run.state === 'running' && run.holder !== null) return color.cyan;
+  if (run.state === 'running' && isAtWork(run)) return color.cyan;
   return run.state === 'failed' || run.state === 'differences' ? color.red : color.yellow;
 }
 
+/** A workflow that has ended without its run is found out when the status is read, and the run is failed then. */
+function isAtWork(run: RunRecord): boolean {
+  return run.holder !== null || run.executor === 'temporal';
+}
+
 function holder(run: RunRecord): string {
+  if (run.workflow !== null && run.state === 'running') return `Temporal, workflow ${visible(run.workflow)}`;
   if (run.holder === null) return 'nobody';
   const { user, host, pid, since } = run.holder;
   return `${visible(user)}@${visible(host)}, process ${pid}, since ${moment(since)} UTC`;
@@ -42,7 +48,7 @@ function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [stri
   const step = (verb: string, what: string) => [commandLine([verb, run.id], options), what] as const;
   switch (run.state) {
     case 'running':
-      return run.holder === null
+      return !isAtWork(run)
         ? [step('resume', 'go on where it was interrupted'), step('cancel', 'end it')]
         : [step('pause', 'let it finish what it has begun, and stop'), step('cancel', 'end it')];
     case 'paused':

@@ -109,7 +109,7 @@ export class TemporalClient {
       readonly attributes: Partial<Readonly<Record<SearchAttribute, string>>>;
     },
   ): Promise<void> {
-    const { defineSearchAttributeKey, SearchAttributeType } = await import('@temporalio/common');
+    const { attributePairs } = await import('./shared/attributes.ts');
     await this.#asked(() =>
       this.#client.workflow.signalWithStart(type, {
         workflowId: start.id,
@@ -121,10 +121,7 @@ export class TemporalClient {
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: start.summary,
         memo: start.memo,
-        typedSearchAttributes: Object.entries(start.attributes).map(([name, value]) => ({
-          key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
-          value,
-        })),
+        typedSearchAttributes: attributePairs(start.attributes),
       }),
     );
   }
@@ -151,6 +148,26 @@ export class TemporalClient {
 
   handle(workflow: string): WorkflowHandle {
     return this.#client.workflow.getHandle(workflow);
+  }
+
+  /** Whether the server answers and has the namespace, and its version. */
+  async look(): Promise<{ readonly version: string }> {
+    return await this.#asked(async () => {
+      const { workflowService } = this.#client.connection;
+      await workflowService.describeNamespace({ namespace: this.settings.namespace });
+      return { version: (await workflowService.getSystemInfo({})).serverVersion };
+    });
+  }
+
+  /** Workers that have asked a task queue for steps in the last minutes. */
+  async pollers(queue: string): Promise<readonly string[]> {
+    return await this.#asked(async () => {
+      const { pollers } = await this.#client.connection.workflowService.describeTaskQueue({
+        namespace: this.settings.namespace,
+        taskQueue: { name: queue },
+      });
+      return [...new Set((pollers ?? []).map((poller) => poller.identity ?? 'unnamed'))];
+    });
   }
 
   /** Whether the server knows our search attributes: it refuses a workflow with one that it does not know. */

@@ -1,6 +1,7 @@
 import { formatTenant } from '../../domain/words.ts';
-import type { Ledger, MemberRecord } from '../../ledger/ledger.ts';
-import { endedAs, fleetResult } from '../fleet.ts';
+import type { MemberRecord } from '../../ledger/ledger.ts';
+import { endedAs } from '../fleet.ts';
+import { readFleetResult } from '../fleet-result.ts';
 import { attend } from './attend.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import type { RefillActivities, SentMember } from './shared/activity-types.ts';
@@ -17,9 +18,9 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
       attend('begin', limits, async () => {
         const fleet = new Fields('refillFleetBegin', payload).text('fleet');
         const ledger = await environment.ledger();
-        const members = await ledger.members(fleet);
+        const [members, { dataset }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
         return {
-          members: members.map((member) => sentMember(member, payload.how)),
+          members: members.map((member) => sentMember(member, dataset, payload.how)),
           tenants: limits.tenants,
           failures: limits.fleetFailures,
         };
@@ -40,7 +41,11 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
         // Kept before, and the answer was lost.
         if (record.state !== 'running') return { state: record.state === 'planned' ? 'paused' : record.state };
         if (cancelled && record.wanted !== 'cancel') await ledger.requestFleet(fleet, 'cancel', actor);
-        const result = await resultOf(ledger, fleet, { stopped, failures: limits.fleetFailures, seconds });
+        const result = await readFleetResult(ledger, await ledger.fleet(fleet), {
+          stopped,
+          failures: limits.fleetFailures,
+          seconds,
+        });
         await ledger.setFleetState(fleet, result.state, actor, {
           seconds,
           ...(result.error ? { error: result.error } : {}),
@@ -50,20 +55,12 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
   };
 }
 
-async function resultOf(
-  ledger: Ledger,
-  fleet: string,
-  end: { readonly stopped: boolean; readonly failures: number; readonly seconds: number },
-): Promise<ReturnType<typeof fleetResult>> {
-  const [record, tallies] = await Promise.all([ledger.fleet(fleet), ledger.fleetTally(fleet)]);
-  return fleetResult(record, tallies, { ...end, wanted: record.wanted, seconds: record.seconds + end.seconds });
-}
-
-function sentMember(member: MemberRecord, how: MemberPayload['how']): SentMember {
+function sentMember(member: MemberRecord, dataset: string, how: MemberPayload['how']): SentMember {
   return {
     order: member.order,
     cluster: member.cluster,
     tenant: formatTenant(member),
+    dataset,
     plan: member.plan ?? '',
     ended: endedAs(member, how),
     how,

@@ -1,25 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
 import type { RunEvent } from '../../domain/events.ts';
-import type { Plan } from '../../domain/plan.ts';
 import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
-import { ProgressTracker } from '../progress.ts';
-import { type EndState, resultOf } from '../result.ts';
-import { beatsOf } from './beats.ts';
 import { type TemporalClient, workflowEnded } from './client.ts';
+import { RunWatch } from './run-watch.ts';
 import { workflowId } from './shared/names.ts';
-import { UnitWatch } from './watch-units.ts';
 
-export interface TemporalRun {
+/** What is followed, and until when. */
+export interface Following {
+  /** Aborting ends the following; what is followed goes on. */
+  readonly drain?: AbortSignal | undefined;
+  readonly force?: AbortSignal | undefined;
+}
+
+export interface TemporalRun extends Following {
   readonly ledger: Ledger;
   readonly client: TemporalClient;
-  readonly plan: Plan;
   readonly run: RunRecord;
   readonly actor: Actor;
   readonly resumed: boolean;
-  /** Aborting ends the following; the run goes on. */
-  readonly drain?: AbortSignal;
-  readonly force?: AbortSignal;
 }
 
 /** How often the ledger and the server are looked at. */
@@ -32,98 +31,50 @@ const LOOK_MS = 500;
  * @throws RefillError `INTERRUPTED` where it is told to stop while the run goes on.
  */
 export async function* runTemporal(options: TemporalRun): AsyncGenerator<RunEvent> {
-  const { ledger, client, plan, run } = options;
-  const [windows, deletes] = await Promise.all([ledger.windows(run.id), ledger.deletes(run.id)]);
+  const { ledger, client, run } = options;
+  const watch = await RunWatch.open(ledger, client, run.id);
   await client.startRun(run);
-  yield {
-    type: 'started',
-    run: run.id,
-    plan: plan.id,
-    tenant: { customer: run.tenant.customer, profile: run.tenant.profile },
-    strategy: run.strategy,
-    range: run.range,
-    resumed: options.resumed,
-  };
-  const tracker = new ProgressTracker(run.id, plan.cost.rowsToWrite, windows, deletes);
-  const watch = new UnitWatch(ledger, run.id, tracker, { windows, deletes });
-  const told = new Set<string>();
-  let began = false;
+  yield watch.started(options.resumed);
   for (;;) {
-    const look = await lookAt(options, began);
-    // A run that was paused is so until its workflow has begun.
-    began ||= look.state === 'running';
+    const ended = await hasEnded(options);
     yield* await watch.look();
-    for (const notice of tell(look.beats, tracker)) {
-      if (told.has(notice)) continue;
-      told.add(notice);
-      yield { type: 'notice', run: run.id, message: notice };
-    }
-    yield tracker.snapshot();
-    if (look.ended) break;
-    refuseGoingOn(options);
-    await pause(options);
+    if (ended) break;
+    await goOn(options, `run ${run.id}`, run.id, LOOK_MS);
   }
-  const { state, error } = await ledger.run(run.id);
-  const ended: EndState = state === 'running' ? 'failed' : state === 'differences' ? 'succeeded' : state;
-  const failure = error === null ? undefined : new RefillError(error.code, error.message, error);
-  yield await resultOf({ ledger, run: run.id, tables: plan.tables.length, ended, failure, seconds: 0 });
+  yield await watch.result();
 }
 
-/** One look at the ledger and the server. */
-async function lookAt(
-  { ledger, client, run, actor }: TemporalRun,
-  began: boolean,
-): Promise<{
-  readonly state: RunRecord['state'];
-  readonly beats: ReturnType<typeof beatsOf>;
-  readonly ended: boolean;
-}> {
-  const described = await client.describe(run.workflow ?? workflowId(run.id)).catch((error: unknown) => {
-    // The run is where it is: the ledger tells on.
-    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return 'unknown' as const;
+/** Whether the run has ended; where Temporal does not answer, the ledger alone tells. */
+async function hasEnded({ ledger, client, run, actor }: TemporalRun): Promise<boolean> {
+  try {
+    return !(await settle(ledger, client, await ledger.run(run.id), actor));
+  } catch (error) {
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return false;
     throw error;
-  });
-  const { state } = await ledger.run(run.id);
-  if (described === 'unknown') return { state, beats: [], ended: began && state !== 'running' };
-  if (described?.status.name === 'RUNNING') return { state, beats: beatsOf(described), ended: false };
-  // Asked after the workflow: an end that it kept is seen.
-  await settle(ledger, client, await ledger.run(run.id), actor);
-  return { state, beats: [], ended: true };
+  }
 }
 
 /**
- * A run that is `running` and whose workflow has ended was ended from outside, as by `temporal workflow terminate`: it
- * is failed then, and `retry` goes on. What is not known is left as it is.
+ * Whether a run's workflow is at work. A run that is `running` without one was ended from outside, as by `temporal
+ * workflow terminate`: it is failed then, and `retry` goes on.
  */
-export async function settle(ledger: Ledger, client: TemporalClient, run: RunRecord, actor: Actor): Promise<void> {
-  if (run.state !== 'running') return;
+export async function settle(ledger: Ledger, client: TemporalClient, run: RunRecord, actor: Actor): Promise<boolean> {
   const workflow = run.workflow ?? workflowId(run.id);
   const state = await client.state(workflow);
-  if (state === 'running') return;
+  if (state === 'running') return true;
   // It may have kept its end since.
-  if ((await ledger.run(run.id)).state !== 'running') return;
-  await ledger.setRunState(run.id, 'failed', actor, { error: workflowEnded(workflow, state).toJSON() });
+  if ((await ledger.run(run.id)).state === 'running')
+    await ledger.setRunState(run.id, 'failed', actor, { error: workflowEnded(workflow, state).toJSON() });
+  return false;
 }
 
-/** Puts what activities tell into the progress, and returns what a person should know. */
-function tell(beats: ReturnType<typeof beatsOf>, tracker: ProgressTracker): readonly string[] {
-  tracker.waitsOnly(new Map(beats.flatMap(({ unit, waits }) => (waits === null ? [] : [[unit, waits] as const]))));
-  const notices: string[] = [];
-  for (const { cursor, rows, notice } of beats) {
-    if (cursor && rows !== null) tracker.rows(cursor.window, 'all', rows);
-    if (notice !== null) notices.push(notice);
-  }
-  return notices;
-}
-
-async function pause({ drain, force }: TemporalRun): Promise<void> {
+/** Waits for the next look. Throws `INTERRUPTED` where the following is to end before what is followed does. */
+export async function goOn({ drain, force }: Following, what: string, id: string, ms: number): Promise<void> {
   const signals = [drain, force].filter((signal) => signal !== undefined);
-  await sleep(LOOK_MS, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
-}
-
-function refuseGoingOn({ drain, force, run }: TemporalRun): void {
-  if (drain?.aborted !== true && force?.aborted !== true) return;
-  throw new RefillError('INTERRUPTED', `run ${run.id} goes on in Temporal: only its following has ended`, {
-    hint: `Follow it again with: refill resume ${run.id}. Stop it with: refill pause ${run.id}, or refill cancel ${run.id}.`,
+  const stopped = () => signals.some((signal) => signal.aborted);
+  if (!stopped()) await sleep(ms, undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
+  if (!stopped()) return;
+  throw new RefillError('INTERRUPTED', `${what} goes on in Temporal: only its following has ended`, {
+    hint: `Follow it again with: refill resume ${id}. Stop it with: refill pause ${id}, or refill cancel ${id}.`,
   });
 }

@@ -96,6 +96,8 @@ function workerOptions(
     shutdownGraceTime: GRACE,
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
     maxCachedWorkflows: WORKFLOWS_KEPT,
+    // A worker that was killed has its workflows wait so long for it, before another one replays them.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
     // Else details would reach the server at 80 % of the heartbeat's timeout.
     maxHeartbeatThrottleInterval: '2 seconds',
     defaultHeartbeatThrottleInterval: '2 seconds',

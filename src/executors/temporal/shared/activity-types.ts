@@ -56,6 +56,7 @@ export interface EndPayload {
 export interface SentMember extends FlowTenant {
   /** `customer/profile` */
   readonly tenant: string;
+  readonly dataset: string;
   readonly plan: string;
   readonly how: MemberPayload['how'];
 }

@@ -1,14 +1,7 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { upsertSearchAttributes } from '@temporalio/workflow';
-import type { SearchAttribute } from '../shared/names.ts';
+import { attributePairs } from '../shared/attributes.ts';
 
 /** Sets what operators search by; `known` is false on a server where the attributes are not registered. */
-export function setAttributes(known: boolean, values: Partial<Readonly<Record<SearchAttribute, string>>>): void {
-  if (!known) return;
-  upsertSearchAttributes(
-    Object.entries(values).map(([name, value]) => ({
-      key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
-      value,
-    })),
-  );
+export function setAttributes(known: boolean, values: Parameters<typeof attributePairs>[0]): void {
+  if (known) upsertSearchAttributes(attributePairs(values));
 }

@@ -1,11 +1,14 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   CancellationScope,
   CancelledFailure,
   ChildWorkflowCancellationType,
   type ChildWorkflowHandle,
+  type ChildWorkflowOptions,
   continueAsNew,
   isCancellation,
   ParentClosePolicy,
+  sleep,
   startChild,
   WorkflowIdReusePolicy,
   workflowInfo,
@@ -14,6 +17,7 @@ import type { RunState } from '../../../domain/states.ts';
 import { createPool, type Pool } from '../../../domain/pool.ts';
 import { runFleetFlow, type FleetOutcome, type TenantOutcome } from '../../../flow/fleet.ts';
 import type { FleetSlice, SentMember } from '../shared/activity-types.ts';
+import { attributePairs } from '../shared/attributes.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { clusterQueue, memberWorkflowId, TENANT_WORKFLOW, WANTED_SIGNAL } from '../shared/names.ts';
 import { fleetPayload, type FleetPayload, sentFleet, sentTenant } from '../shared/payloads.ts';
@@ -30,6 +34,9 @@ const OUTCOMES: Readonly<Record<RunState, TenantOutcome>> = {
   paused: 'left',
   cancelled: 'left',
 };
+
+const START_TRIES = 30;
+const START_PAUSE = '2 seconds';
 
 /**
  * A fleet, as a workflow: the flow of src/flow, with a child workflow for each tenant on the task queue of its cluster.
@@ -116,19 +123,22 @@ class FleetRun {
     }
   }
 
-  async #child({ order, cluster, plan, how, tenant }: SentMember): Promise<TenantOutcome> {
+  async #child({ order, cluster, plan, how, tenant, dataset }: SentMember): Promise<TenantOutcome> {
     const { fleet, attributes, slice, taskQueue } = this.#payload;
     const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, seconds: 0 };
-    const child = await startChild<typeof refillTenant>(TENANT_WORKFLOW, {
+    const child = await this.#start({
       args: [sentTenant(payload)],
       workflowId: memberWorkflowId(fleet, order),
       taskQueue: clusterQueue(taskQueue, cluster),
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      // A fleet whose workflow is terminated leaves its tenants at work: each is a run of its own.
-      parentClosePolicy: ParentClosePolicy.ABANDON,
+      // Whoever terminates a fleet wants its tenants to stop, each with its end kept.
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       staticSummary: `${tenant} of fleet ${fleet}`,
       memo: { fleet, tenant, cluster, plan },
+      typedSearchAttributes: attributes
+        ? attributePairs({ RefillCluster: cluster, RefillTenant: tenant, RefillDataset: dataset })
+        : [],
     });
     this.#children.set(order, child);
     // A signal that came while it was being started has not reached it.
@@ -138,6 +148,18 @@ class FleetRun {
       return OUTCOMES[end.state];
     } finally {
       this.#children.delete(order);
+    }
+  }
+
+  /** A tenant of a fleet that was terminated may still be ending: its workflow is waited for. */
+  async #start(options: ChildWorkflowOptions & { args: [unknown] }): Promise<ChildWorkflowHandle<typeof refillTenant>> {
+    for (let left = START_TRIES; ; left -= 1) {
+      try {
+        return await startChild<typeof refillTenant>(TENANT_WORKFLOW, options);
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError) || left <= 0) throw error;
+        await sleep(START_PAUSE);
+      }
     }
   }
 

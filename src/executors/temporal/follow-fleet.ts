@@ -1,0 +1,133 @@
+import { RefillError } from '../../domain/errors.ts';
+import type { FleetEvent } from '../../domain/fleet-events.ts';
+import type { Limits } from '../../domain/limits.ts';
+import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledger.ts';
+import { FleetTracker } from '../fleet-progress.ts';
+import { readFleetResult } from '../fleet-result.ts';
+import { type TemporalClient, workflowEnded } from './client.ts';
+import { type Following, goOn } from './follow.ts';
+import { RunWatch } from './run-watch.ts';
+import type { MemberPayload } from './shared/payloads.ts';
+import { workflowId } from './shared/names.ts';
+
+export interface TemporalFleet extends Following {
+  readonly ledger: Ledger;
+  readonly client: TemporalClient;
+  readonly fleet: FleetRecord;
+  readonly actor: Actor;
+  readonly limits: Limits;
+  readonly how: MemberPayload['how'];
+}
+
+/** How often the ledger and the server are looked at: a fleet has many runs at work. */
+const LOOK_MS = 1000;
+
+/**
+ * Starts the workflow of a fleet, or attaches to it, and tells what happens until it has ended; the last event is the
+ * result. It only looks, as `runTemporal` does.
+ */
+export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<FleetEvent> {
+  const { ledger, client, fleet, actor, how, limits } = options;
+  if (how === 'retry') await ledger.retryFleet(fleet.id, actor);
+  else await ledger.setFleetState(fleet.id, 'running', actor);
+  await ledger.setFleetWorkflow(fleet.id, workflowId(fleet.id));
+  await client.startFleet(fleet, how);
+  yield {
+    type: 'fleet-started',
+    fleet: fleet.id,
+    range: fleet.request.range,
+    reach: fleet.reach,
+    resumed: how !== 'run',
+  };
+  const tracker = new FleetTracker(fleet.id, await ledger.members(fleet.id), limits.tenants);
+  const watches = new MemberWatches(options, tracker);
+  for (;;) {
+    const ended = await hasEnded(options);
+    yield* await watches.look(await ledger.members(fleet.id));
+    yield tracker.snapshot([]);
+    if (ended) break;
+    await goOn(options, `fleet ${fleet.id}`, fleet.id, LOOK_MS);
+  }
+  const record = await ledger.fleet(fleet.id);
+  const stopped = record.error?.code === 'FLEET_FAILURES';
+  const result = await readFleetResult(ledger, record, { stopped, failures: limits.fleetFailures, seconds: 0 });
+  const error = record.error ?? undefined;
+  const state = record.state === 'planned' || record.state === 'running' ? 'failed' : record.state;
+  yield { ...result, state, ...(error ? { error } : {}) };
+}
+
+/** The runs of a fleet's tenants, each watched from when it is there to its end. */
+class MemberWatches {
+  readonly #options: TemporalFleet;
+  readonly #tracker: FleetTracker;
+  readonly #watches = new Map<number, RunWatch>();
+  readonly #states = new Map<number, MemberRecord['state']>();
+
+  constructor(options: TemporalFleet, tracker: FleetTracker) {
+    this.#options = options;
+    this.#tracker = tracker;
+  }
+
+  async look(members: readonly MemberRecord[]): Promise<readonly FleetEvent[]> {
+    const events: FleetEvent[] = [];
+    for (const member of members) events.push(...(await this.#member(member)));
+    return events;
+  }
+
+  async #member(member: MemberRecord): Promise<readonly FleetEvent[]> {
+    const { order, run, state } = member;
+    const before = this.#states.get(order);
+    this.#states.set(order, state);
+    if (before !== undefined && before !== state) this.#tracker.state(order, state);
+    if (run === null) return [];
+    let watch = this.#watches.get(order);
+    // One that had ended before is not told again.
+    if (!watch && state !== 'running' && (before === undefined || before === state)) return [];
+    const events: FleetEvent[] = [];
+    const { ledger, client, fleet } = this.#options;
+    const tell = (told: Awaited<ReturnType<RunWatch['look']>>) => {
+      for (const event of told) {
+        this.#tracker.event(order, event);
+        const { cluster, customer, profile } = member;
+        if (event.type !== 'progress')
+          events.push({ ...event, fleet: fleet.id, cluster, tenant: { customer, profile } });
+      }
+    };
+    if (!watch) {
+      watch = await RunWatch.open(ledger, client, run);
+      this.#watches.set(order, watch);
+      tell([watch.started(this.#options.how !== 'run')]);
+    }
+    tell(await watch.look());
+    if (state !== 'running') {
+      tell([await watch.result()]);
+      this.#watches.delete(order);
+    }
+    return events;
+  }
+}
+
+async function hasEnded({ ledger, client, fleet, actor }: TemporalFleet): Promise<boolean> {
+  try {
+    return !(await settleFleet(ledger, client, await ledger.fleet(fleet.id), actor));
+  } catch (error) {
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return false;
+    throw error;
+  }
+}
+
+/** Whether a fleet's workflow is at work. A fleet that is `running` without one was ended from outside: it is failed. */
+export async function settleFleet(
+  ledger: Ledger,
+  client: TemporalClient,
+  fleet: FleetRecord,
+  actor: Actor,
+): Promise<boolean> {
+  const workflow = fleet.workflow ?? workflowId(fleet.id);
+  const state = await client.state(workflow);
+  if (state === 'running') return true;
+  // It may have kept its end since.
+  if ((await ledger.fleet(fleet.id)).state === 'running')
+    await ledger.setFleetState(fleet.id, 'failed', actor, { error: workflowEnded(workflow, state).toJSON() });
+  return false;
+}
