@@ -124,7 +124,9 @@ export async function askFleet(
     );
   } else {
     cli.print(
-      `Fleet ${fleet.id} was asked to ${wanted === 'pause' ? 'pause' : 'end'}: it finishes what it has begun. ${watch}`,
+      wanted === 'pause'
+        ? `Fleet ${fleet.id} was asked to pause: it finishes what it has begun. ${watch}`
+        : `Fleet ${fleet.id} was asked to end: it breaks off what it writes; deletes that were sent go on by themselves. ${watch}`,
     );
   }
 }

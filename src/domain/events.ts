@@ -70,6 +70,8 @@ export interface RunResult {
   readonly state: Exclude<RunState, 'running'>;
   readonly differences: number;
   readonly rowsDeleted: number;
+  /** Rows at most of deletes that were sent and are not proven: gone, or about to go, and not in `rowsDeleted`. */
+  readonly rowsSent: number;
   readonly rowsWritten: number;
   readonly seconds: number;
   /** By table, as `refill verify` prints them. Empty where nothing was proven. */

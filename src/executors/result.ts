@@ -61,6 +61,7 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
     state: ended === 'succeeded' && n > 0 ? 'differences' : ended,
     differences: n,
     rowsDeleted: record.rowsDeleted,
+    rowsSent: record.rowsSent,
     rowsWritten: record.rowsWritten,
     seconds: Math.round((record.seconds + options.seconds) * 10) / 10,
     tables,

@@ -32,6 +32,8 @@ export interface RunRecord {
   readonly seconds: number;
   /** Sum over its proven deletes; one that was done again after `retry` counts both times. */
   readonly rowsDeleted: number;
+  /** Rows at most of deletes that were sent and are not proven: gone, or about to go, and not in `rowsDeleted`. */
+  readonly rowsSent: number;
   /** Sum over its windows of the last attempt that is done. */
   readonly rowsWritten: number;
   /** Missing, extra, stale and duplicated rows of the proofs that `proofs(run)` returns. */

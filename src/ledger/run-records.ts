@@ -26,6 +26,7 @@ interface RunRow extends HolderRow {
   finished_at: Instant | null;
   seconds: number;
   rows_deleted: number;
+  rows_sent: number;
   rows_written: number;
   differences: number;
   error: ErrorRecord | null;
@@ -36,9 +37,14 @@ interface RunRow extends HolderRow {
 /** Runs with their numbers, which triggers keep (migrations.ts). */
 const SELECT_RUNS = `
 SELECT r.*, coalesce(t.rows_written, 0) AS rows_written, coalesce(t.rows_deleted, 0) AS rows_deleted,
-       coalesce(t.differences, 0) AS differences, l.pid IS NOT NULL AS held
+       coalesce(t.differences, 0) AS differences, coalesce(s.rows, 0) AS rows_sent, l.pid IS NOT NULL AS held
   FROM refill.run r
   LEFT JOIN refill.run_tally t ON t.run = r.id
+  LEFT JOIN LATERAL (
+    SELECT sum(m.rows)::bigint AS rows FROM refill.run_delete d
+      JOIN refill.mutation m ON m.run = d.run AND m.delete_id = d.id AND m.round = d.round
+     WHERE d.run = r.id AND d.state IN ('submitted', 'assigned', 'finished', 'failed') AND r.state <> 'succeeded'
+  ) s ON true
   ${joinHeld(RUN_LOCK, 'r')}`;
 
 function recordOf(row: RunRow): RunRecord {
@@ -62,6 +68,7 @@ function recordOf(row: RunRow): RunRecord {
     finishedAt: row.finished_at,
     seconds: row.seconds,
     rowsDeleted: row.rows_deleted,
+    rowsSent: Number(row.rows_sent),
     rowsWritten: row.rows_written,
     differences: row.differences,
     error: row.error,

@@ -10,6 +10,8 @@ import {
   tableSummaries,
   type ReportInput,
   type TableSummary,
+  deletedWords,
+  stateWords,
 } from './summary.ts';
 
 /** Rows that a long list shows in the page; the JSON has all of them. */
@@ -61,7 +63,7 @@ function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Mark
 function tiles(input: ReportInput): Markup {
   const { run } = input;
   const facts: readonly (readonly [string, string])[] = [
-    ['rows deleted', count(run.rowsDeleted)],
+    ['rows deleted', deletedWords(run)],
     ['rows written', count(run.rowsWritten)],
     ['differences', count(run.differences)],
     ['time at work', duration(run.seconds)],
@@ -226,8 +228,8 @@ export function htmlReport(input: ReportInput): string {
       : markup`<ul>${plan.warnings.map((one) => markup`<li><span class="warn">${one.code}</span> ${one.message}</li>`)}</ul>`;
   return markup`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}: ${run.state}</title><style>${STYLE}</style></head><body>
-<h1>${title} <span class="state ${run.state}">${run.state}</span></h1>
+<title>${title}: ${stateWords(run)}</title><style>${STYLE}</style></head><body>
+<h1>${title} <span class="state ${run.state}">${stateWords(run)}</span></h1>
 <p class="sub">${range(run.range)} (UTC) · ${run.strategy} · run ${run.id}</p>
 ${tiles(input)}
 <h2>Rows</h2>${counts(tables, plan.windows.length)}${charts(input)}

@@ -8,6 +8,8 @@ import {
   tableSummaries,
   type ReportInput,
   type TableSummary,
+  deletedWords,
+  stateWords,
 } from './summary.ts';
 
 /** Rows of a table in Markdown; cells are escaped here and nowhere else. */
@@ -30,7 +32,7 @@ function facts(input: ReportInput): string {
   return table(
     ['what', 'value'],
     [
-      ['state', run.state],
+      ['state', stateWords(run)],
       ['tenant', formatTenant(run.tenant)],
       ['range', `${range(run.range)} (UTC; the end is not part of it)`],
       ['strategy', run.strategy],
@@ -45,7 +47,7 @@ function facts(input: ReportInput): string {
       ['started', `${moment(run.createdAt)} UTC`],
       ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],
       ['time at work', duration(run.seconds)],
-      ['rows deleted', count(run.rowsDeleted)],
+      ['rows deleted', deletedWords(run)],
       ['rows written', count(run.rowsWritten)],
       ['differences', count(run.differences)],
       ['windows', states(input.windows)],
@@ -194,7 +196,7 @@ export function markdownReport(input: ReportInput): string {
   ];
   return (
     [
-      `# Refill of ${escape(formatTenant(run.tenant))}, ${range(run.range)}: ${run.state}`,
+      `# Refill of ${escape(formatTenant(run.tenant))}, ${range(run.range)}: ${stateWords(run)}`,
       facts(input),
       ...sections.map(([title, body]) => `## ${title}\n\n${body}`),
       '',

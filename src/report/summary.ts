@@ -2,8 +2,9 @@ import type { TableProof } from '../domain/drift.ts';
 import type { ErrorRecord } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Excluded, Instant } from '../domain/words.ts';
-import type { MutationRecord } from '../ledger/ledger.ts';
+import type { MutationRecord, RunRecord } from '../ledger/ledger.ts';
 import type { RunDetails } from '../refill.ts';
+import { count, counted } from './format.ts';
 
 /** What a report is made of. */
 export interface ReportInput extends RunDetails {
@@ -118,4 +119,18 @@ export function countStates(records: readonly { readonly state: string }[]): Rea
   const states: Record<string, number> = {};
   for (const { state } of records) states[state] = (states[state] ?? 0) + 1;
   return states;
+}
+
+/** A run's state as a person understands it: one that nobody is at work on was interrupted. */
+export function stateWords(run: RunRecord): string {
+  if (run.state !== 'running') return run.state;
+  if (run.holder === null && run.executor === 'local') return 'interrupted';
+  if (run.wanted === 'run') return 'running';
+  return run.wanted === 'pause' ? 'running, pause asked for' : 'running, cancel asked for';
+}
+
+/** Rows that were deleted, and those that a delete on its way may take. */
+export function deletedWords({ rowsDeleted, rowsSent }: Pick<RunRecord, 'rowsDeleted' | 'rowsSent'>, of = ''): string {
+  const sent = rowsSent === 0 ? '' : `, and up to ${count(rowsSent)} more by deletes that were sent and are not proven`;
+  return `${of === '' ? counted(rowsDeleted, 'row') : `${count(rowsDeleted)} of ${of}`}${sent}`;
 }

@@ -42,6 +42,7 @@ const RESULT: RunResult = {
   state: 'differences',
   differences: 3,
   rowsDeleted: 4700,
+  rowsSent: 0,
   rowsWritten: 3500,
   seconds: 60,
   tables: [TABLE],
@@ -93,8 +94,11 @@ describe('a result', () => {
   });
 
   it('warns where a purge stops with rows deleted that are not written', () => {
-    expect(view({ ...RESULT, state: 'paused' }, 'purge')).toContain('Readers miss');
-    expect(view({ ...RESULT, state: 'paused' }, 'replace')).not.toContain('Readers miss');
+    const sent = { ...RESULT, state: 'paused', rowsSent: 26_736 } as const;
+    expect(view(sent, 'purge')).toContain('Readers miss');
+    expect(view(sent, 'purge')).toContain('4,700 rows, and up to 26,736 more by deletes that were sent');
+    expect(view(sent, 'replace')).not.toContain('Readers miss');
+    expect(view({ ...sent, rowsSent: 0 }, 'purge')).not.toContain('Readers miss');
     expect(view({ ...RESULT, state: 'succeeded' }, 'purge')).not.toContain('Readers miss');
   });
 

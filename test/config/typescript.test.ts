@@ -125,7 +125,7 @@ describe('a configuration in TypeScript that is wrong', () => {
     [
       'that exports null',
       'export default null;',
-      'expected a map with ledger, clusters, datasets, limits, health, calendar, got nothing',
+      'expected a map with ledger, clusters, datasets, scorers, limits, health, calendar, executor, temporal, got nothing',
     ],
     [
       'that contains itself',

@@ -58,6 +58,7 @@ export const RUN: RunRecord = {
   finishedAt: '2026-02-01T10:02:00.000Z',
   seconds: 60,
   rowsDeleted: 4700,
+  rowsSent: 0,
   rowsWritten: 3500,
   differences: 2,
   error: null,

@@ -56,6 +56,19 @@ async function expectNothingDeleted(t: TestTenant, run: string, del: number): Pr
 }
 
 describe('from another program', () => {
+  test('a purge that is cancelled when its delete was sent says how many rows that may take', async () => {
+    const t = await filled();
+    const { id, cost } = await planOf(t, 'purge');
+    const { result } = await ended(t.refill.run(id), async (event) => {
+      if (event.type === 'delete' && event.state === 'assigned') await another(t).cancel(event.run);
+    });
+    expect(result).toMatchObject({ state: 'cancelled', rowsDeleted: 0, rowsSent: cost.rowsToDelete });
+    const again = await ended(t.refill.retry(result.run));
+    expect(again.result).toMatchObject({ state: 'succeeded', rowsSent: 0 });
+    expect(again.result.rowsDeleted).toBeGreaterThan(0);
+    await expectClean(t, SHORT);
+  });
+
   test.each(STRATEGIES)('%s: pause leaves the rest to resume', async (strategy) => {
     const t = await filled();
     const plan = await planOf(t, strategy);

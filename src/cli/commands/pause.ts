@@ -53,7 +53,7 @@ export function cancelCommand(cli: Cli) {
   return new Command('cancel')
     .summary('ask a run to end')
     .description(
-      'Asks a run to end: it finishes what it has begun and starts nothing more. What was written and deleted stays so; `refill verify` tells what differs.',
+      'Asks a run to end: what it writes is broken off, and it starts nothing more. What was written stays so, and a delete that was sent goes on by itself; `refill verify` tells what differs.',
     )
     .argument('[run]', 'id of a run or a fleet (default: the only unfinished run)')
     .addOption(option.configOption())
@@ -63,7 +63,7 @@ export function cancelCommand(cli: Cli) {
       ask(cli, id, 'cancel', options, (run) =>
         run.state === 'cancelled'
           ? `Run ${run.id} is cancelled. What it has done stays done: ${commandLine(['status', run.id], options)}`
-          : `Run ${run.id} was asked to end: it finishes what it has begun. Watch it with: ${commandLine(['status', run.id], options)}`,
+          : `Run ${run.id} was asked to end: it breaks off what it writes, and a delete that was sent goes on by itself. Watch it with: ${commandLine(['status', run.id], options)}`,
       ),
     );
 }

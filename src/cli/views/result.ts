@@ -1,6 +1,7 @@
 import type { RunResult, VerifyResult } from '../../domain/events.ts';
-import { formatTenant } from '../../domain/words.ts';
+import { formatTenant, type Strategy } from '../../domain/words.ts';
 import { brief, count, counted, duration, moment, range, visible } from '../../report/format.ts';
+import { deletedWords } from '../../report/summary.ts';
 import type { Followed } from '../follow.ts';
 import type { Paint } from '../paint.ts';
 import { commandLine, rangeWords } from '../shell.ts';
@@ -16,9 +17,11 @@ const HEADLINES: Readonly<Record<RunResult['state'], string>> = {
   cancelled: 'Cancelled: what is done stays done',
 };
 
-/** A purge that stops on the way leaves what no other end of a run does. */
-const UNFINISHED: ReadonlySet<RunResult['state']> = new Set(['paused', 'cancelled', 'failed']);
-const GAP = 'Readers miss the rows that were deleted and are not written yet.';
+/** A purge that stops on the way leaves what no other end of a run does; null where nothing was sent. */
+export function gapView(run: Pick<RunResult, 'rowsSent'>, strategy: Strategy | null, color: Paint): string | null {
+  if (strategy !== 'purge' || run.rowsSent === 0) return null;
+  return `\n  ${color.yellow('! Readers miss the rows that were deleted and are not written yet.')}`;
+}
 
 function nextSteps(result: RunResult, options: ConfigOptions): readonly (readonly [string, string])[] {
   const command = (...words: string[]) => commandLine([...words, result.run], options);
@@ -67,20 +70,21 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
   const mark = result.state === 'succeeded' ? '✓' : result.state === 'paused' ? '‖' : '✗';
   const excluded = excludedRows(result.tables, color);
   const keys = namedKeys(result.tables, color);
+  const gap = gapView(result, strategy, color);
   const { error } = result;
   return [
     tone(color.bold(`${mark} ${HEADLINES[result.state]}`)),
     facts(
       [
         ['run', result.run],
-        ['deleted', counted(result.rowsDeleted, 'row')],
+        ['deleted', deletedWords(result)],
         ['written', counted(result.rowsWritten, 'row')],
         ['differences', count(result.differences)],
         ['time', duration(result.seconds)],
       ],
       color,
     ),
-    ...(strategy === 'purge' && UNFINISHED.has(result.state) ? [`\n  ${color.yellow(`! ${GAP}`)}`] : []),
+    ...(gap === null ? [] : [gap]),
     ...(error === undefined
       ? []
       : [`\n  ${color.red(error.code)}: ${visible(error.message)}`, `  ${color.cyan('→')} ${visible(error.hint)}`]),

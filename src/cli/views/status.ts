@@ -3,23 +3,15 @@ import { formatTenant } from '../../domain/words.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { RunDetails } from '../../refill.ts';
 import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
-import { countStates, failures } from '../../report/summary.ts';
+import { countStates, deletedWords, failures, stateWords } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 import { facts, table } from '../table.ts';
-import { nextView } from './result.ts';
+import { gapView, nextView } from './result.ts';
 
 /** Failures that a terminal lists; `--json` has all. */
 const SHOWN_FAILURES = 10;
-
-/** A run's state as a person understands it: one that nobody is at work on was interrupted. */
-export function stateWords(run: RunRecord): string {
-  if (run.state !== 'running') return run.state;
-  if (run.holder === null && run.executor === 'local') return 'interrupted';
-  if (run.wanted === 'run') return 'running';
-  return run.wanted === 'pause' ? 'running, pause asked for' : 'running, cancel asked for';
-}
 
 function tone(run: RunRecord, color: Paint): (text: string) => string {
   if (run.state === 'succeeded') return color.green;
@@ -68,6 +60,7 @@ function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [stri
 export function statusView(details: RunDetails, color: Paint, options: ConfigOptions): string {
   const { run, plan, windows, deletes } = details;
   const failed = failures(details);
+  const gap = gapView(run, run.strategy, color);
   const done = windows.filter(({ state }) => state === 'done').length;
   const lines = failed
     .slice(0, SHOWN_FAILURES)
@@ -89,7 +82,7 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
         ],
         ['deletes', states(deletes)],
         ['written', `${count(run.rowsWritten)} of ${counted(plan.cost.rowsToWrite, 'row')}`],
-        ['deleted', `${count(run.rowsDeleted)} of ${counted(plan.cost.rowsToDelete, 'row')}`],
+        ['deleted', deletedWords(run, counted(plan.cost.rowsToDelete, 'row'))],
         ['differences', count(run.differences)],
         ['started', `${moment(run.createdAt)} UTC`],
         ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],
@@ -98,6 +91,7 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
       ],
       color,
     ),
+    ...(gap === null ? [] : [gap]),
     ...(lines.length === 0 ? [] : [`\n${color.bold('Failures')}`, ...lines]),
     ...(rest > 0 ? [`  ${color.dim(`… and ${count(rest)} more, with --json`)}`] : []),
     nextView(steps(run, options), color),
