@@ -83,5 +83,13 @@ function ready({ child, end }: Program): Promise<void> {
 /** Waits until a run of the tenant has a window in this state. */
 export async function untilWindow(t: OverTemporal, state: string): Promise<void> {
   const look = async () => (await t.refill.status().catch(() => null))?.windows.some((w) => w.state === state);
-  await expect.poll(look, { timeout: 90_000 }).toBe(true);
+  await expect
+    .poll(look, { timeout: 90_000 })
+    .toBe(true)
+    .catch(async (error: unknown) => {
+      // What it was at instead is what a reader wants to know.
+      const { run, windows, deletes } = await t.refill.status();
+      const states = [...windows, ...deletes].map((unit) => unit.state);
+      throw new Error(`run ${run.state}, units ${states.join(', ')}: ${run.error?.message ?? ''}`, { cause: error });
+    });
 }

@@ -224,7 +224,8 @@ export class TemporalClient {
 }
 
 /** The error of a run whose workflow has ended without it. */
-export function workflowEnded(workflow: string, state: WorkflowState): RefillError {
-  const how = state === 'gone' ? 'is not known to Temporal any more' : 'was ended before the run was';
-  return new RefillError('WORKFLOW_ENDED', `workflow ${workflow} ${how}`, { details: { workflow } });
+export function workflowEnded(workflow: string): RefillError {
+  return new RefillError('WORKFLOW_ENDED', `workflow ${workflow} was ended before the run was`, {
+    details: { workflow },
+  });
 }

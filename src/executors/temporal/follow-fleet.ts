@@ -5,7 +5,7 @@ import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledg
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
 import { type TemporalClient, workflowEnded } from './client.ts';
-import { type Following, goOn } from './follow.ts';
+import { type Following, goOn, wasEnded } from './follow.ts';
 import { RunWatch } from './run-watch.ts';
 import type { MemberPayload } from './shared/payloads.ts';
 import { workflowId } from './shared/names.ts';
@@ -124,10 +124,11 @@ export async function settleFleet(
   actor: Actor,
 ): Promise<boolean> {
   const workflow = fleet.workflow ?? workflowId(fleet.id);
-  const state = await client.state(workflow);
-  if (state === 'running') return true;
+  const described = await client.describe(workflow);
+  if (described?.status.name === 'RUNNING') return true;
+  const since = await wasEnded(ledger, fleet.id, described?.closeTime);
   // It may have kept its end since.
-  if ((await ledger.fleet(fleet.id)).state === 'running')
-    await ledger.setFleetState(fleet.id, 'failed', actor, { error: workflowEnded(workflow, state).toJSON() });
+  if (since && (await ledger.fleet(fleet.id)).state === 'running')
+    await ledger.setFleetState(fleet.id, 'failed', actor, { error: workflowEnded(workflow).toJSON() });
   return false;
 }

@@ -60,12 +60,22 @@ async function hasEnded({ ledger, client, run, actor }: TemporalRun): Promise<bo
  */
 export async function settle(ledger: Ledger, client: TemporalClient, run: RunRecord, actor: Actor): Promise<boolean> {
   const workflow = run.workflow ?? workflowId(run.id);
-  const state = await client.state(workflow);
-  if (state === 'running') return true;
+  const described = await client.describe(workflow);
+  if (described?.status.name === 'RUNNING') return true;
+  const since = await wasEnded(ledger, run.id, described?.closeTime);
   // It may have kept its end since.
-  if ((await ledger.run(run.id)).state === 'running')
-    await ledger.setRunState(run.id, 'failed', actor, { error: workflowEnded(workflow, state).toJSON() });
+  if (since && (await ledger.run(run.id)).state === 'running')
+    await ledger.setRunState(run.id, 'failed', actor, { error: workflowEnded(workflow).toJSON() });
   return false;
+}
+
+/**
+ * Whether a workflow has ended after the last thing that was done to its run or fleet. One that is not there yet, or
+ * whose end is that of an earlier try, is just being started; where that was broken off, `resume` starts it.
+ */
+export async function wasEnded(ledger: Ledger, subject: string, closed: Date | undefined): Promise<boolean> {
+  const [last] = await ledger.auditEntries({ subject, limit: 1 });
+  return closed !== undefined && (last === undefined || Date.parse(last.at) <= closed.getTime());
 }
 
 /** Waits for the next look. Throws `INTERRUPTED` where the following is to end before what is followed does. */
