@@ -68,7 +68,7 @@ function recordOf(row: RunRow): RunRecord {
     finishedAt: row.finished_at,
     seconds: row.seconds,
     rowsDeleted: row.rows_deleted,
-    rowsSent: Number(row.rows_sent),
+    rowsSent: row.rows_sent,
     rowsWritten: row.rows_written,
     differences: row.differences,
     error: row.error,
