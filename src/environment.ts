@@ -61,7 +61,9 @@ export class Environment {
     const all = Object.keys(clusters);
     const unknown = names?.find((name) => !all.includes(name));
     if (unknown !== undefined)
-      throw new RefillError('CONFIG_INVALID', `no cluster ${unknown} in the configuration; it has ${all.join(', ')}`);
+      throw new RefillError('CONFIG_INVALID', `no cluster ${unknown} in the configuration; it has ${all.join(', ')}`, {
+        hint: 'Name one of these, or add it to the configuration.',
+      });
     const wanted = names === undefined ? all : all.filter((name) => names.includes(name));
     return Promise.all(wanted.map((name) => this.#open(name, clusters[name])));
   }

@@ -137,7 +137,10 @@ export class Fleets {
     const fleet = await ledger.fleet(id);
     if (fleet.state !== 'planned') {
       throw new RefillError('RUN_STATE', `fleet ${fleet.id} was begun before: it is ${fleet.state}`, {
-        hint: `Go on with it (\`refill resume ${fleet.id}\`, \`refill retry ${fleet.id}\`), or make a new plan.`,
+        hint:
+          fleet.state === 'running' && fleet.holder !== null
+            ? `\`refill status ${fleet.id}\` shows it at work.`
+            : `Go on with it (\`refill resume ${fleet.id}\`, \`refill retry ${fleet.id}\`), or make a new plan.`,
       });
     }
     refuseBlast({ id: fleet.id, rowsToDelete: fleet.reach.rowsToDelete }, limits.blastRows, options.confirmRows);

@@ -2,7 +2,7 @@ import { formatTenant } from '../domain/words.ts';
 import type { FleetReport } from '../refill.ts';
 import { escapeMarkdown } from './escape.ts';
 import { clusterTable, type TextTable, unprovenTable, withoutRunning } from './fleet-tables.ts';
-import { count, duration, moment, range } from './format.ts';
+import { count, counted, duration, moment, range } from './format.ts';
 import { STYLE } from './html.ts';
 import { table } from './markdown.ts';
 import { markup } from './markup.ts';
@@ -62,7 +62,7 @@ function facts({ fleet }: FleetReport): TextTable {
       ['fleet', `${fleet.id}, made ${moment(fleet.createdAt)} UTC by ${fleet.createdBy}`],
       ['range', `${range(fleet.request.range)} (UTC; the end is not part of it)`],
       ['dataset', fleet.dataset],
-      ['touches at most', `${count(reach.tenants)} tenants on ${count(reach.clusters)} clusters`],
+      ['touches at most', `${counted(reach.tenants, 'tenant')} on ${counted(reach.clusters, 'cluster')}`],
       ['rows to delete', count(reach.rowsToDelete)],
       ['rows to write', count(reach.rowsToWrite)],
       ['rows rewritten', count(reach.rowsToRewrite)],

@@ -129,6 +129,12 @@ export function stateWords(run: RunRecord): string {
   return run.wanted === 'pause' ? 'running, pause asked for' : 'running, cancel asked for';
 }
 
+/** Why fewer rows were deleted than planned: `replace` writes first, and merges remove what is older. */
+export function mergedAway(run: Pick<RunRecord, 'state' | 'strategy' | 'rowsDeleted'>, planned: number): string {
+  const fewer = run.state === 'succeeded' && run.strategy === 'replace' && run.rowsDeleted < planned;
+  return fewer ? '; merges had removed the others' : '';
+}
+
 /** Rows that were deleted, and those that a delete on its way may take. */
 export function deletedWords({ rowsDeleted, rowsSent }: Pick<RunRecord, 'rowsDeleted' | 'rowsSent'>, of = ''): string {
   const sent = rowsSent === 0 ? '' : `, and up to ${count(rowsSent)} more by deletes that were sent and are not proven`;

@@ -6,6 +6,8 @@ import { isReplicated } from '../target/tables.ts';
 import { ALL_REPLICAS, everyReplica, replicasOf, SELF, type Topology } from '../target/topology.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
+const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 /**
  * The oldest ClickHouse that Refill works with. Older ones do not know settings without which counts can be wrong
  * (`enable_parallel_replicas`), and get no corrections any more.
@@ -42,7 +44,7 @@ function checkReach({ topology, reach, tenant }: Workbench, add: Add): void {
     'ok',
     'topology',
     subject,
-    `${topology.shards.length} shards, ${replicas.length} replicas; ${topology.shards.length > 1 ? way : 'one address is enough'}`,
+    `${many(topology.shards.length, 'shard')}, ${many(replicas.length, 'replica')}; ${topology.shards.length > 1 ? way : 'one address is enough'}`,
   );
   const selves = replicas.flatMap((r) => (r.self === null ? [] : [r.self]));
   const twice = selves.find((self, i) => selves.indexOf(self) !== i);

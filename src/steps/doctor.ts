@@ -30,7 +30,7 @@ export async function checkCluster(cluster: Cluster, dataset: DatasetDefinition)
   let tenants: readonly TenantFinding[] = [];
   const reached = await check('cluster', cluster.name, async () => {
     tenants = await findTenants(cluster, dataset);
-    return `both sides reachable, ${tenants.length} tenants of ${dataset.name}`;
+    return `both sides reachable, ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'} of ${dataset.name}`;
   });
   const findings = [reached];
   for (const tenant of tenants) findings.push(...(await checkTenant(cluster, dataset, tenant)));

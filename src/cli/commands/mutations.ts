@@ -44,8 +44,10 @@ export function mutationsCommand(cli: Cli) {
           else cli.print(mutationsView(killed, 'taken back', cli.color));
           return;
         }
+        // One that the ledger does not know is an error, not a run without mutations.
+        const id = run === undefined ? undefined : (await (await refill.ledger()).run(run)).id;
         const all = await refill.mutations(options.cluster === undefined ? {} : { cluster: options.cluster });
-        const mutations = run === undefined ? all : all.filter((m) => m.run === run);
+        const mutations = id === undefined ? all : all.filter((m) => m.run === id);
         if (options.json === true) {
           cli.json({ mutations });
           return;

@@ -3,7 +3,7 @@ import { formatTenant } from '../../domain/words.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { RunDetails } from '../../refill.ts';
 import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
-import { countStates, deletedWords, failures, stateWords } from '../../report/summary.ts';
+import { countStates, deletedWords, failures, mergedAway, stateWords } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
@@ -82,7 +82,10 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
         ],
         ['deletes', states(deletes)],
         ['written', `${count(run.rowsWritten)} of ${counted(plan.cost.rowsToWrite, 'row')}`],
-        ['deleted', deletedWords(run, counted(plan.cost.rowsToDelete, 'row'))],
+        [
+          'deleted',
+          `${deletedWords(run, counted(plan.cost.rowsToDelete, 'row'))}${mergedAway(run, plan.cost.rowsToDelete)}`,
+        ],
         ['differences', count(run.differences)],
         ['started', `${moment(run.createdAt)} UTC`],
         ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],

@@ -42,7 +42,8 @@ export function tenantsView(tenants: readonly TenantFinding[], color: Paint): st
     ]),
     color,
   );
-  return `${color.bold(counted(tenants.length, 'tenant'))}\n${listed}`;
+  const note = color.dim('Rows are those of the first table; `refill survey TENANT --from … --to …` counts all.');
+  return `${color.bold(counted(tenants.length, 'tenant'))}\n${listed}\n${note}`;
 }
 
 /** Tenants by cluster, each with its rows in all; a cluster that could not be asked is unknown, never empty. */

@@ -44,7 +44,12 @@ export function upView(info: EmbeddedInfo, sample: Sample | null, dir: string, c
     nextView(
       [
         ...(sample === null
-          ? [[commandLine(['sample', 'small', ...dirWords]), 'fill them with sample data'] as const]
+          ? [
+              [
+                commandLine(['sample', 'small', ...dirWords]),
+                'fill them with sample data (in place of the sample that is there)',
+              ] as const,
+            ]
           : sampleSteps(sample, config)),
         [commandLine(['down', ...dirWords]), 'stop them; their data stays'],
       ],
