@@ -1,10 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-/** Clusters of several servers and fleets of many tenants: on servers of their own, slower than `npm test`. */
+/**
+ * What is too slow for `npm test`: clusters of several servers and fleets of many tenants, on servers of their own; all of
+ * the sample data; real timeouts; writers that go on.
+ */
 export const CLUSTERS = [
   'test/cluster/**/*.test.ts',
   'test/fleet/{command,control,first,governor}.test.ts',
-  'test/embedded/fleet.test.ts',
+  'test/embedded/{fleet,sample}.test.ts',
+  'test/run/{cut,live-writers}.test.ts',
+  'test/backfill/kill.test.ts',
 ];
 
 export default defineConfig({
