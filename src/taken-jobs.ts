@@ -1,8 +1,7 @@
 import type { Backfills } from './backfills.ts';
-import { RefillError } from './domain/errors.ts';
+import { RefillError, errorOf } from './domain/errors.ts';
 import type { RunEvent, RunResult } from './domain/events.ts';
 import type { Environment } from './environment.ts';
-import { errorOf } from './executors/temporal/shared/failure.ts';
 import { type TakenBeat, type TakenJob, type TakenPlan, unknownTenant } from './executors/temporal/shared/taken.ts';
 import type { TakenJobs } from './executors/temporal/taken-activities.ts';
 import type { Runs } from './runs.ts';

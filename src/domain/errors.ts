@@ -56,3 +56,8 @@ export function asRefillError(error: unknown): RefillError {
   const message = error instanceof Error ? error.message : String(error);
   return new RefillError('BUG', message, { cause: error });
 }
+
+/** An error as it was kept. */
+export function errorOf({ code, message, hint, details }: ErrorRecord): RefillError {
+  return new RefillError(code, message, { hint, details });
+}

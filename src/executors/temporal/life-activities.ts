@@ -1,4 +1,4 @@
-import { asRefillError, RefillError } from '../../domain/errors.ts';
+import { asRefillError, RefillError, errorOf } from '../../domain/errors.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { UNFINISHED_RUN_STATES } from '../../domain/states.ts';
 import type { Ledger, RunRecord } from '../../ledger/ledger.ts';
@@ -12,7 +12,6 @@ import { attend } from './attend.ts';
 import { type OpenedRuns, refuseLocal, type WorkerEnvironment } from './opened.ts';
 import { outcomeInLedger } from './tenant-end.ts';
 import type { EndPayload, RefillActivities, TenantEnd } from './shared/activity-types.ts';
-import { errorOf } from './shared/failure.ts';
 import { memberWorkflowId } from './shared/names.ts';
 import { Fields } from './shared/fields.ts';
 import type { MemberPayload } from './shared/payloads.ts';

@@ -1,3 +1,4 @@
+import { errorOf } from '../../domain/errors.ts';
 import type { RunEvent, RunResult } from '../../domain/events.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
@@ -5,7 +6,6 @@ import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
 import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
-import { errorOf } from './shared/failure.ts';
 import { workflowId } from './shared/names.ts';
 import { UnitWatch } from './watch-units.ts';
 

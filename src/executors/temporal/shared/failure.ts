@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TimeoutFailure } from '@temporalio/common';
 import { CATALOGUE, type ErrorCode } from '../../../domain/catalogue.ts';
-import { asRefillError, type ErrorRecord, RefillError } from '../../../domain/errors.ts';
+import { asRefillError, RefillError } from '../../../domain/errors.ts';
 
 /**
  * The one place where our errors become Temporal's, and back. The code is the failure's type, and the error itself its
@@ -35,11 +35,6 @@ export function fromFailure(thrown: unknown): RefillError {
   if (code === null) return new RefillError('BUG', `${thrown.type ?? 'an error'}: ${thrown.message}`);
   const record = recordOf(thrown.details?.[0]);
   return new RefillError(code, thrown.message, record);
-}
-
-/** An error as it was kept. */
-export function errorOf({ code, message, hint, details }: ErrorRecord): RefillError {
-  return new RefillError(code, message, { hint, details });
 }
 
 function codeOf(type: string | null | undefined): ErrorCode | null {
