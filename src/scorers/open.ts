@@ -1,7 +1,6 @@
 import type { ScorerConfig } from '../config/config.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Scorer, ScorerRequest } from '../domain/scorer.ts';
-import { checkAnswer } from './answer.ts';
 import { postBatch } from './http.ts';
 
 const DEFAULT_BATCH = 20;
@@ -33,7 +32,12 @@ export function openScorer(
   return {
     name,
     batch: config.batch ?? DEFAULT_BATCH,
-    judge: async (request, signal) => checkAnswer(name, request, await limited(name, seconds, signal, ask, request)),
+    judge: async (request, signal) => {
+      const answer = await limited(name, seconds, signal, ask, request);
+      // Loaded when it is needed: importing the library loads no schema.
+      const { checkAnswer } = await import('./answer.ts');
+      return checkAnswer(name, request, answer);
+    },
   };
 }
 
