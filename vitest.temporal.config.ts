@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/temporal/**/*.test.ts'],
+    // Long: with the other faults, npm run test:faults.
+    exclude: ['test/temporal/faults.test.ts'],
     globalSetup: ['test/support/global-setup.ts', 'test/temporal/global-setup.ts'],
     testTimeout: 240_000,
     hookTimeout: 120_000,

@@ -19,11 +19,10 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     expect(events.filter((e) => e.type === 'result').map((e) => e.state)).toEqual(Array(4).fill('succeeded'));
     expect((await fleet.refill.fleetStatus(plan.id)).fleet).toMatchObject({ executor: 'temporal', state: 'succeeded' });
     const query = `RefillCluster = "west" AND RefillState = "succeeded" AND TaskQueue = "${fleet.taskQueue}-west"`;
-    await expect
-      .poll(async () =>
-        (await fleet.operator('workflow', 'list', '--query', query, '--output', 'json')).match(/"workflowId"/gu),
-      )
-      .toHaveLength(2);
+    const listed = async (): Promise<unknown> =>
+      JSON.parse(await fleet.operator('workflow', 'list', '--query', query, '--output', 'json'));
+    // What operators search by is written a moment after it has happened.
+    await expect.poll(listed, { timeout: 30_000 }).toHaveLength(2);
   });
 
   test('paused, it leaves tenants; resumed, it ends; cancelled, it stops', async () => {
