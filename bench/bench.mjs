@@ -81,7 +81,9 @@ try {
     're-index (write all windows, sums included)': async () => {
       await truncate();
       const pool = createPool(plan.limits.windows);
-      const options = { keepAttempt: async () => ({}), onRows: () => undefined, signal: new AbortController().signal };
+      const nothing = async () => undefined;
+      const { signal } = new AbortController();
+      const options = { keepAttempt: async () => ({}), stillOurs: nothing, onRows: () => undefined, signal };
       await Promise.all(plan.windows.map((window) => pool.run(() => writeWindow(bench, window, options))));
     },
     'verify (of equal sides)': async () => {

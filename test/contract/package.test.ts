@@ -39,7 +39,14 @@ test('holds what package.json lists, and no source, test or map', () => {
   // The stamp is left in dist by the build of tests.
   const files = packed.files.map(({ path }) => path).filter((path) => path !== 'dist/.built-for-tests');
   const beside = files.filter((path) => !/^dist\/.+\.(js|d\.ts)$/u.test(path));
-  expect(beside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'config.schema.json', 'package.json', 'scorer.openapi.json']);
+  expect(beside.sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'config.schema.json',
+    'package.json',
+    'scorer.openapi.json',
+  ]);
   expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']));
   expect(files.filter((path) => /\b(test|tests|bench|fixtures)\//u.test(path))).toEqual([]);
 });
