@@ -16,7 +16,7 @@ export interface CopyState {
   /** Inserts that it has taken from the log and not copied yet, and since when the oldest waits (seconds since 1970). */
   readonly inserts: number;
   readonly oldestInsert: number;
-  /** The server's clock, in seconds since 1970. */
+  /** The clock of the server that was asked, in seconds since 1970: the servers' are compared before a run. */
   readonly now: number;
   /** It has lost its Keeper, and with it all knowledge of what others write. */
   readonly readOnly: boolean;

@@ -11,7 +11,7 @@ export function limitsCommand(cli: Cli) {
   return new Command('limits')
     .summary('windows at once, while runs are at work')
     .description(
-      'Shows or sets how many windows each run on a cluster, or on all of them, writes at once. Runs at work follow within seconds; 0 holds them, `default` withdraws what was set. Every change is in the audit.',
+      'Shows or sets how many windows each run on a cluster, or on all of them, writes at once; in a fleet its tenants together. Runs at work follow within seconds; 0 holds them, `default` withdraws what was set. Every change is in the audit.',
     )
     .argument('[windows]', 'a number from 0 to 64, or `default`')
     .addOption(option.clusterOption('this cluster only (default: all that have none of their own)'))
@@ -21,7 +21,7 @@ export function limitsCommand(cli: Cli) {
       'after',
       option.examples([
         ['refill limits', 'what was set by hand'],
-        ['refill limits 1 --cluster east', 'one window at a time in each run on east'],
+        ['refill limits 1 --cluster east', 'one window at a time on east'],
         ['refill limits 0', 'hold everything'],
         ['refill limits default', 'as the plans say again'],
       ]),
