@@ -108,12 +108,13 @@ export class Fleets {
         );
         const { rowsToDelete, rowsToWrite, rowsToRewrite } = plan.cost;
         const rowsBefore = plan.counts.reduce((n, table) => n + table.target, 0);
-        return { ...head, plan: plan.id, problem: null, rowsBefore, rowsToDelete, rowsToWrite, rowsToRewrite };
+        const { id, warnings } = plan;
+        return { ...head, plan: id, problem: null, rowsBefore, rowsToDelete, rowsToWrite, rowsToRewrite, warnings };
       } catch (thrown) {
         const error = asRefillError(thrown);
         if (error.code.startsWith('LEDGER')) throw error;
         errors.push(error);
-        const nothing = { rowsBefore: 0, rowsToDelete: 0, rowsToWrite: 0, rowsToRewrite: 0 };
+        const nothing = { rowsBefore: 0, rowsToDelete: 0, rowsToWrite: 0, rowsToRewrite: 0, warnings: [] };
         return { ...head, plan: null, problem: error.toJSON(), ...nothing };
       } finally {
         done += 1;

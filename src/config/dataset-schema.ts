@@ -77,6 +77,7 @@ const columnSchema = strict({
 const exclusionSchema = strict({
   reason: name(),
   when: sql('a Postgres condition'),
+  unless: sql('a Postgres condition').exactOptional(),
   why: sentence(),
 });
 

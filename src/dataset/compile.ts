@@ -97,7 +97,11 @@ function fromClause(table: TableDefinition, scope: Scope): string {
 /** Postgres: the reason why a row is left out, '' where it is not. */
 function reason(table: TableDefinition): string {
   if (table.exclusions.length === 0) return `''::text`;
-  return `CASE ${table.exclusions.map((e) => `WHEN ${e.when} THEN ${literal(e.reason)}`).join(' ')} ELSE '' END`;
+  const branches = table.exclusions.map(
+    ({ reason: name, when, unless }) =>
+      `${unless === undefined ? '' : `WHEN ${unless} THEN '' `}WHEN ${when} THEN ${literal(name)}`,
+  );
+  return `CASE ${branches.join(' ')} ELSE '' END`;
 }
 
 /** The rows of a scope, those left out included. */

@@ -24,6 +24,12 @@ export interface Exclusion {
   readonly reason: string;
   /** A Postgres condition in the terms of the table's `from`. The first exclusion that holds gives the reason. */
   readonly when: string;
+  /**
+   * A Postgres condition that is asked before `when`: where it holds, the row is in the target, and neither this exclusion
+   * nor a later one is asked. It changes no answer; it saves the work of several conditions on rows that nearly all hold
+   * it, as where each of them looks something up.
+   */
+  readonly unless?: string;
   /** One sentence for reports and `explain`. */
   readonly why: string;
 }

@@ -78,7 +78,7 @@ const JOINS = `LEFT JOIN app.chats ch
 
 const SCORES_OF_CARD = `director.scores o WHERE o.customer = :customer AND o.profile = :profile AND o.scorecard_id = c.resource_id`;
 const NO_SCORES = `NOT EXISTS (SELECT 1 FROM ${SCORES_OF_CARD})`;
-const NO_LEAF_SCORES = `NOT EXISTS (SELECT 1 FROM ${SCORES_OF_CARD} AND t.leaves ? o.criterion_identifier)`;
+const LEAF_SCORES = `EXISTS (SELECT 1 FROM ${SCORES_OF_CARD} AND t.leaves ? o.criterion_identifier)`;
 
 const CARD_EXCLUSIONS: readonly Exclusion[] = [
   {
@@ -105,8 +105,18 @@ const EMPTY_CARD_EXCLUSIONS: readonly Exclusion[] = [
     when: `c.submitted_at IS NULL AND ${NO_SCORES}`,
     why: 'It was never submitted, and nobody scored anything.',
   },
-  { reason: 'no_scores', when: NO_SCORES, why: 'It was submitted without a single score.' },
-  { reason: 'only_chapters', when: NO_LEAF_SCORES, why: 'Its scores are of chapters only, none of a leaf criterion.' },
+  {
+    reason: 'no_scores',
+    // One lookup instead of two for nearly every submitted card.
+    unless: LEAF_SCORES,
+    when: NO_SCORES,
+    why: 'It was submitted without a single score.',
+  },
+  {
+    reason: 'only_chapters',
+    when: `NOT ${LEAF_SCORES}`,
+    why: 'Its scores are of chapters only, none of a leaf criterion.',
+  },
 ];
 
 const IS_LEAF = `coalesce(t.leaves ? s.criterion_identifier, false)`;
@@ -114,7 +124,8 @@ const IS_LEAF = `coalesce(t.leaves ? s.criterion_identifier, false)`;
 const SCORE_EXCLUSIONS: readonly Exclusion[] = [
   {
     reason: 'only_chapters',
-    when: `NOT ${IS_LEAF} AND ${NO_LEAF_SCORES}`,
+    unless: IS_LEAF,
+    when: `NOT ${LEAF_SCORES}`,
     why: 'Its scorecard has scores of chapters only, none of a leaf criterion.',
   },
   {

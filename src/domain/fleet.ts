@@ -1,5 +1,6 @@
 import type { ErrorRecord } from './errors.ts';
 import type { TenantFinding } from './events.ts';
+import type { Warning } from './plan.ts';
 import type { RunState } from './states.ts';
 import { formatTenant, type Instant, type Range, type Strategy, type Tenant, type TenantName } from './words.ts';
 
@@ -46,6 +47,8 @@ export interface FleetMember extends TenantName {
   readonly rowsToDelete: number;
   readonly rowsToWrite: number;
   readonly rowsToRewrite: number;
+  /** What its plan warns of. */
+  readonly warnings: readonly Warning[];
 }
 
 /** A cluster that could not be asked: whether it has tenants is not known. */

@@ -132,6 +132,29 @@ export async function withSnapshot<T>(address: SourceAddress, use: (snapshot: Sn
   }
 }
 
+/** The same with several connections that see the very same instant. */
+export async function withSnapshots<T>(
+  address: SourceAddress,
+  connections: number,
+  use: (snapshots: readonly [Snapshot, ...Snapshot[]]) => Promise<T>,
+): Promise<T> {
+  return withSnapshot(address, async (first) => {
+    const [row] = await first.query<{ id: string }>('SELECT pg_export_snapshot() AS id');
+    const others: Snapshot[] = [];
+    try {
+      while (others.length + 1 < connections) {
+        const source = await openSource(address);
+        others.push({ ...source, time: first.time });
+        await source.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        await source.query(`SET TRANSACTION SNAPSHOT '${row?.id ?? ''}'`);
+      }
+      return await use([first, ...others]);
+    } finally {
+      await Promise.all(others.map((snapshot) => snapshot.close()));
+    }
+  });
+}
+
 /**
  * Runs something in a transaction that may write: the only one that does, for `refill backfill`. It is rolled back where
  * `work` throws.

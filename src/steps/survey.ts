@@ -3,7 +3,7 @@ import { bind } from '../dataset/sql.ts';
 import type { DayCount, TableCount } from '../domain/plan.ts';
 import { DAY_MS, dayOf, HOUR_MS } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
-import { withSnapshot, withSource } from '../source/postgres.ts';
+import { type Snapshot, withSnapshots, withSource } from '../source/postgres.ts';
 import { countByHour, countKeys } from '../target/count.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -33,45 +33,71 @@ function entryOf<K>(map: Map<K, Tally>, key: K): Tally {
   return found;
 }
 
+/** Connections that a survey reads the source with: as many as windows are written with unless a limit says otherwise. */
+const READERS = 2;
+
 /**
  * Counts every row of a range on both sides, the source in one snapshot. A side that cannot be counted is an error:
  * unknown is not zero.
  */
 export async function survey(bench: Workbench, range: Range): Promise<SurveyCounts> {
+  const readers = Math.min(READERS, bench.tables.length);
+  const counted = await withSnapshots(bench.source, readers, (snapshots) =>
+    // A connection does one statement after another: a table waits for the one before it on the same connection.
+    Promise.all(
+      bench.tables.map((table, index) => countTable(bench, table, range, snapshots[index % readers] ?? snapshots[0])),
+    ),
+  );
   const sourceHours = new Map<number, number>();
-  const targetHours = new Map<string, ReadonlyMap<number, number>>();
-  const tables: TableCount[] = [];
-  const days: DayCount[] = [];
-  await withSnapshot(bench.source, async (snapshot) => {
-    for (const table of bench.tables) {
-      const whole = emptyTally();
-      const byDay = new Map<number, Tally>();
-      const source = snapshot.query<{ hour: Date; reason: string; rows: string }>(
-        countStatement(table, { tenant: bench.tenant, range }),
-      );
-      const [sourceRows, hours, keys] = await Promise.all([source, ...targetSide(bench, table, range)]);
-      for (const { hour, reason, rows } of sourceRows) {
-        const day = entryOf(byDay, Math.floor(hour.getTime() / DAY_MS));
-        const n = Number(rows);
-        for (const tally of [whole, day]) {
-          if (reason === '') tally.source += n;
-          else tally.excluded[reason] = (tally.excluded[reason] ?? 0) + n;
-        }
-        if (reason === '') sourceHours.set(hour.getTime(), (sourceHours.get(hour.getTime()) ?? 0) + n);
-      }
-      for (const { hour, rows } of hours) {
-        whole.target += rows;
-        entryOf(byDay, Math.floor(hour / DAY_MS)).target += rows;
-      }
-      for (const [day, n] of keys) (day === null ? whole : entryOf(byDay, day)).targetKeys = n;
-      targetHours.set(table.definition.name, new Map(hours.map((h) => [h.hour, h.rows])));
-      tables.push({ table: table.definition.name, ...whole });
-      for (const [day, tally] of [...byDay].sort((a, b) => a[0] - b[0])) {
-        days.push({ day: dayOf(day * DAY_MS), table: table.definition.name, ...tally });
-      }
+  for (const [hour, rows] of counted.flatMap((c) => [...c.sourceHours]))
+    sourceHours.set(hour, (sourceHours.get(hour) ?? 0) + rows);
+  return {
+    tables: counted.map((c) => c.count),
+    days: counted.flatMap((c) => c.days),
+    sourceHours,
+    targetHours: new Map(counted.map((c) => [c.count.table, c.targetHours])),
+  };
+}
+
+/** What both sides hold of one table. */
+interface TableCounts {
+  readonly count: TableCount;
+  readonly days: readonly DayCount[];
+  readonly sourceHours: ReadonlyMap<number, number>;
+  readonly targetHours: ReadonlyMap<number, number>;
+}
+
+async function countTable(bench: Workbench, table: BenchTable, range: Range, snapshot: Snapshot): Promise<TableCounts> {
+  const whole = emptyTally();
+  const byDay = new Map<number, Tally>();
+  const sourceHours = new Map<number, number>();
+  const source = snapshot.query<{ hour: Date; reason: string; rows: string }>(
+    countStatement(table, { tenant: bench.tenant, range }),
+  );
+  const [sourceRows, hours, keys] = await Promise.all([source, ...targetSide(bench, table, range)]);
+  for (const { hour, reason, rows } of sourceRows) {
+    const day = entryOf(byDay, Math.floor(hour.getTime() / DAY_MS));
+    const n = Number(rows);
+    for (const tally of [whole, day]) {
+      if (reason === '') tally.source += n;
+      else tally.excluded[reason] = (tally.excluded[reason] ?? 0) + n;
     }
-  });
-  return { tables, days, sourceHours, targetHours };
+    if (reason === '') sourceHours.set(hour.getTime(), (sourceHours.get(hour.getTime()) ?? 0) + n);
+  }
+  for (const { hour, rows } of hours) {
+    whole.target += rows;
+    entryOf(byDay, Math.floor(hour / DAY_MS)).target += rows;
+  }
+  for (const [day, n] of keys) (day === null ? whole : entryOf(byDay, day)).targetKeys = n;
+  const { name } = table.definition;
+  return {
+    count: { table: name, ...whole },
+    days: [...byDay]
+      .sort(([a], [b]) => a - b)
+      .map(([day, tally]) => ({ day: dayOf(day * DAY_MS), table: name, ...tally })),
+    sourceHours,
+    targetHours: new Map(hours.map((h) => [h.hour, h.rows])),
+  };
 }
 
 function targetSide(bench: Workbench, table: BenchTable, range: Range) {

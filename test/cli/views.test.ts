@@ -4,10 +4,12 @@ import { PLAIN, paint } from '../../src/cli/paint.ts';
 import { commandLine, quote, rangeWords } from '../../src/cli/shell.ts';
 import { doctorView } from '../../src/cli/views/doctor.ts';
 import { explainJson, explainView } from '../../src/cli/views/explain.ts';
+import { fleetPlanView } from '../../src/cli/views/fleet-plan.ts';
 import { planJson, planView } from '../../src/cli/views/plan.ts';
 import { resultView, verifyView } from '../../src/cli/views/result.ts';
 import { statusJson, statusView } from '../../src/cli/views/status.ts';
 import { surveyView, tenantsView } from '../../src/cli/views/survey.ts';
+import { planOrder, reachOf } from '../../src/domain/fleet.ts';
 import type { Explanation, RunResult, VerifiedTable, VerifyResult } from '../../src/domain/events.ts';
 import { DETAILS, PLAN, RUN } from '../report/details.ts';
 import { bash } from './built.ts';
@@ -79,6 +81,39 @@ describe('a plan', () => {
       windows: [{ from: '2026-01-05T00:00:00.000Z', to: '2026-01-07T00:00:00.000Z', sourceRows: 2100 }, {}],
       warnings: [{ code: 'RANGE_NOT_OVER' }],
     });
+  });
+});
+
+describe('a fleet plan', () => {
+  it('tells each warning once, with the tenants that it is about', () => {
+    const member = (customer: string, warnings: typeof PLAN.warnings) => ({
+      customer,
+      profile: 'main',
+      cluster: 'east',
+      priority: 0,
+      plan: 'p-1',
+      problem: null,
+      rowsBefore: 1,
+      rowsToDelete: 1,
+      rowsToWrite: 1,
+      rowsToRewrite: 1,
+      warnings,
+    });
+    const twice = { code: 'READERS_COUNT_TWICE', message: 'readers may count twice' } as const;
+    const smaller = (customer: string) =>
+      ({ code: 'SOURCE_SMALLER', message: `the source of ${customer} has 3 rows` }) as const;
+    const members = planOrder([
+      member('acme', [twice]),
+      ...['b1', 'b2', 'b3', 'b4', 'b5', 'b6'].map((name) => member(name, [twice, smaller(name)])),
+    ]);
+    const head = { id: 'f-1', createdAt: '2026-02-01T10:00:00.000Z', createdBy: 'u@h', dataset: 'scorecards' };
+    const plan = { ...head, request: { range: PLAN.range }, members, unknown: [], reach: reachOf(members) };
+    const text = fleetPlanView(plan, 'refill run f-1 --execute', PLAIN);
+    expect(text).toContain('! READERS_COUNT_TWICE (every tenant) readers may count twice');
+    expect(text).toContain(
+      '! SOURCE_SMALLER (b1/main, b2/main, b3/main, b4/main, b5/main, 1 more) the source of b1 has 3 rows',
+    );
+    expect(text.match(/SOURCE_SMALLER/gu)).toHaveLength(1);
   });
 });
 

@@ -168,6 +168,23 @@ test('orders, line items and parcels: planned, purged, written, verified and exp
   await expect(explain('no such thing')).rejects.toMatchObject({ code: 'KEY_UNKNOWN' });
 });
 
+test('a row for which `unless` holds is in the target, and no exclusion after it is asked', async () => {
+  const items = 'EXISTS (SELECT FROM shop.line_items i WHERE i.order_id = o.order_id)';
+  const spared: TableDefinition = {
+    ...purchase,
+    exclusions: [
+      { reason: 'test_order', when: 'o.test', why: 'Somebody tried the shop out.' },
+      // Asked of an order with items, the condition would fail.
+      { reason: 'no_items', unless: items, when: `1 / (NOT ${items})::int = 1`, why: 'It is an empty basket.' },
+    ],
+  };
+  const t = await createShop({ ...orders, tables: [spared] });
+  await fill(t);
+  const plan = await t.refill.plan({ tenant: t.name, range: DAY });
+  expect(plan.counts).toMatchObject([{ source: COUNTS.purchase, excluded: EXCLUDED.purchase }]);
+  expect(await run(t, plan.id)).toMatchObject({ state: 'succeeded', differences: 0 });
+});
+
 test('the tables with a version are replaced, and every kind of drift is found in all of them', async () => {
   const t = await createShop();
   await fill(t);

@@ -82,6 +82,7 @@ const member = fc.record({
   rowsToDelete: fc.nat(100),
   rowsToWrite: fc.nat(5),
   rowsToRewrite: fc.nat(100),
+  warnings: fc.constant([]),
 });
 
 test('priority goes first, then small; the order does not depend on how the tenants came', () => {
@@ -104,7 +105,7 @@ test('priority goes first, then small; the order does not depend on how the tena
 });
 
 test('what a fleet touches is what its plans touch: who has none touches nothing', () => {
-  const one = { customer: 'a', profile: 'b', cluster: 'east', priority: 0, problem: null, rowsBefore: 1 };
+  const one = { customer: 'a', profile: 'b', cluster: 'east', priority: 0, problem: null, rowsBefore: 1, warnings: [] };
   const planned = { ...one, plan: 'p-1', rowsToDelete: 10, rowsToWrite: 20, rowsToRewrite: 30 };
   expect(reachOf([planned, { ...planned, cluster: 'west' }, { ...planned, plan: null }])).toEqual({
     tenants: 2,

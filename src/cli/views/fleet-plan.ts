@@ -82,10 +82,28 @@ function problems(plan: FleetPlan, color: Paint): readonly string[] {
   ];
 }
 
+/** Tenants that a warning names. */
+const NAMED_TENANTS = 5;
+
+/** The tenants' warnings, each kind once, with whom it is about and what it says of the first. */
+function warnings(plan: FleetPlan, color: Paint): readonly string[] {
+  const codes = new Set(plan.members.flatMap((m) => m.warnings.map(({ code }) => code)));
+  return [...codes].map((code) => {
+    const about = plan.members.filter((m) => m.warnings.some((one) => one.code === code));
+    const named = about.slice(0, NAMED_TENANTS).map((m) => brief(formatTenant(m)));
+    const rest = about.length - named.length;
+    const who =
+      about.length === plan.members.length ? 'every tenant' : [...named, ...(rest > 0 ? [`${count(rest)} more`] : [])];
+    const message = about[0]?.warnings.find((one) => one.code === code)?.message ?? '';
+    return `  ${color.yellow(`! ${code}`)} (${[who].flat().join(', ')}) ${visible(message)}`;
+  });
+}
+
 /** A fleet plan as a person approves it. `next` is the exact command that executes it. */
 export function fleetPlanView(plan: FleetPlan, next: string, color: Paint): string {
   const { reach } = plan;
   const wrong = problems(plan, color);
+  const warned = warnings(plan, color);
   return [
     `${color.bold(`Fleet ${plan.id}`)}  ${color.dim('saved; nothing was changed')}`,
     facts(
@@ -107,6 +125,7 @@ export function fleetPlanView(plan: FleetPlan, next: string, color: Paint): stri
     `\n${color.bold(`Tenants (${count(plan.members.length)}), in their order`)}`,
     tenants(plan, color),
     ...(wrong.length === 0 ? [] : [`\n${color.bold('Not planned')}`, ...wrong]),
+    ...(warned.length === 0 ? [] : [`\n${color.bold('Warnings')}`, ...warned]),
     `\n${color.bold('Next')}`,
     `  ${color.cyan(next)}`,
   ].join('\n');
