@@ -7,6 +7,7 @@ import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
 import { Runs } from './runs.ts';
 import { sourceServer } from './steps/fleet.ts';
+import { verify } from './steps/verify.ts';
 import { createTakenJobs } from './taken-jobs.ts';
 
 /** Works on the task queues of clusters until `stop`. See `Refill.work`. */
@@ -26,6 +27,14 @@ export async function work(environment: Environment, options: WorkOptions): Prom
     ledger: () => environment.ledger(),
     workbenchOf: (plan) => environment.workbenchOf(plan),
     governed: (plan) => environment.governed(plan),
+    verify: async (request, watch) =>
+      verify(await environment.workbench(request), {
+        range: request.range,
+        limits: config.limits,
+        ledger: await environment.ledger(),
+        actor: environment.actor,
+        ...watch,
+      }),
   };
   const { runWorker } = await import('./executors/temporal/worker.ts');
   const runs = new Runs(environment);

@@ -350,6 +350,13 @@ export const CATALOGUE = {
     'Re-indexed rows are not all in the target, so nothing was deleted.',
     '`refill report` names the keys; `refill retry` writes the window again.',
   ),
+  VERIFY_DIFFERS: entry(
+    'run',
+    'page',
+    EXIT.differences,
+    'A verification that a schedule began has found that the two sides differ.',
+    '`refill explain ID` says why of one row; `refill plan` its range, and run that.',
+  ),
   WINDOW_FAILED: failed(
     'run',
     'A window failed more often than is tried.',

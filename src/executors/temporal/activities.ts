@@ -4,6 +4,7 @@ import { createLifeActivities } from './life-activities.ts';
 import { OpenedRuns, type WorkerEnvironment } from './opened.ts';
 import { createRunActivities } from './run-activities.ts';
 import type { RefillActivities } from './shared/activity-types.ts';
+import { createVerifyActivities } from './verify-activities.ts';
 
 /** All activities of the executor, over what the configuration names. */
 export function createActivities(environment: WorkerEnvironment, gates: Gates): RefillActivities {
@@ -12,5 +13,6 @@ export function createActivities(environment: WorkerEnvironment, gates: Gates): 
     ...createLifeActivities(environment, runs),
     ...createRunActivities(environment, runs, gates),
     ...createFleetActivities(environment),
+    ...createVerifyActivities(environment),
   };
 }

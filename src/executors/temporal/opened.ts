@@ -1,9 +1,12 @@
 import { RefillError } from '../../domain/errors.ts';
+import type { VerifyResult } from '../../domain/events.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import type { Workbench } from '../../steps/workbench.ts';
+import type { VerifyOptions } from '../../steps/verify.ts';
 import type { Governed } from '../local.ts';
+import type { VerifyRequest } from './shared/verify.ts';
 
 /** What a worker's activities need of the configuration's servers. */
 export interface WorkerEnvironment {
@@ -14,6 +17,7 @@ export interface WorkerEnvironment {
   ledger(): Promise<Ledger>;
   workbenchOf(plan: Plan): Promise<Workbench>;
   governed(plan: Plan): Promise<Governed>;
+  verify(request: VerifyRequest, options: Pick<VerifyOptions, 'signal' | 'onProgress'>): Promise<VerifyResult>;
 }
 
 /** A run with what its steps need, opened once for all of its activities on this worker. */

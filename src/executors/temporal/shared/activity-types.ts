@@ -1,4 +1,5 @@
 import type { TakenPlan, TakenType } from './taken.ts';
+import type { Verified, VerifyRequest } from './verify.ts';
 import type { ErrorRecord } from '../../../domain/errors.ts';
 import type { RunState, Wanted } from '../../../domain/states.ts';
 import type { FlowTenant } from '../../../flow/fleet.ts';
@@ -105,6 +106,7 @@ export interface RefillActivities {
     readonly cancelled: boolean;
     readonly seconds: number;
   }): Promise<{ readonly state: RunState }>;
+  refillVerifyRange(request: VerifyRequest): Promise<Verified>;
 }
 
 /** The activities of workflows that were taken over. */

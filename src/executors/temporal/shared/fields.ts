@@ -1,7 +1,10 @@
 import { RefillError } from '../../../domain/errors.ts';
+import type { Instant } from '../../../domain/words.ts';
 
 /** The version of all payloads. It is raised when an older worker would misunderstand a newer payload. */
 export const PAYLOAD_VERSION = 1;
+
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/u;
 
 /**
  * Reads a payload field by field. By hand, as zod would be most of the workflows' bundle. What is wrong is a
@@ -40,6 +43,13 @@ export class Fields {
 
   optionalText(field: string): string | null {
     return this.#absent(field) ? null : this.text(field);
+  }
+
+  instant(field: string): Instant {
+    const text = this.text(field);
+    if (!INSTANT.test(text) || Number.isNaN(Date.parse(text)))
+      throw this.wrong(field, 'expected an instant as RFC 3339 has it, with a zone, such as 2026-01-05T00:00:00Z');
+    return new Date(text).toISOString();
   }
 
   whole(field: string, min: number): number {

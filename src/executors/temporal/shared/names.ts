@@ -6,6 +6,7 @@
 /** Workflow types. */
 export const TENANT_WORKFLOW = 'refillTenant';
 export const FLEET_WORKFLOW = 'refillFleet';
+export const VERIFY_WORKFLOW = 'refillVerify';
 
 /** Signal with what is wanted of a run or a fleet: `run`, `pause`. To cancel is to cancel the workflow. */
 export const WANTED_SIGNAL = 'refillWanted';

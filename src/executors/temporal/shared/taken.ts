@@ -1,7 +1,7 @@
 import type { BackfillRequest } from '../../../domain/backfill.ts';
 import { RefillError } from '../../../domain/errors.ts';
 import type { IdsRequest, PlanRequest } from '../../../domain/requests.ts';
-import { formatTenant, type Instant, type Range, type TenantName } from '../../../domain/words.ts';
+import { formatTenant, type Range, type TenantName } from '../../../domain/words.ts';
 import { Fields, PAYLOAD_VERSION } from './fields.ts';
 
 /**
@@ -41,8 +41,6 @@ export interface TakenBeat {
   readonly Refill: Readonly<Record<string, unknown>>;
 }
 
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/u;
-
 class TakenFields extends Fields {
   readonly #raw: Readonly<Record<string, unknown>>;
 
@@ -54,13 +52,6 @@ class TakenFields extends Fields {
     const { version = PAYLOAD_VERSION } = this.#raw;
     if (version !== PAYLOAD_VERSION)
       throw this.wrong('version', `expected ${PAYLOAD_VERSION}, which is all that this worker knows`);
-  }
-
-  instant(field: string): Instant {
-    const text = this.text(field);
-    if (!INSTANT.test(text) || Number.isNaN(Date.parse(text)))
-      throw this.wrong(field, 'expected an instant as RFC 3339 has it, with a zone, such as 2026-01-05T00:00:00Z');
-    return new Date(text).toISOString();
   }
 
   tenant(): TenantName {
