@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kindOf } from '../domain/delete-kind.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionBefore } from '../domain/versions.ts';
@@ -217,7 +218,11 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       const del = await deleteOf(id);
       const versions = await versionsOf(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      await submitDelete(bench, ledger, run, del, versions, waiting(`delete ${id}`));
+      const planned = plan.deletes.find((d) => d.id === id)?.tables ?? [];
+      await submitDelete(bench, ledger, run, del, versions, {
+        ...waiting(`delete ${id}`),
+        kindOf: (name) => kindOf(planned.find((t) => t.table === name) ?? {}),
+      });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
