@@ -16,6 +16,8 @@ export const DEBUG_POINTS = [
   'table-inserted',
   'window-inserted',
   'window-written',
+  'window-cutting',
+  'window-cut',
   'rows-proven',
   'delete-proven',
   'reindexer-started',
