@@ -20,6 +20,7 @@ export const DEBUG_POINTS = [
   'window-cut',
   'rows-proven',
   'delete-proven',
+  'range-swept',
   'reindexer-started',
   'run-ending',
   'chunk-judged',

@@ -188,28 +188,45 @@ export async function clearWindow(
   // What an earlier program sent, and the cluster's queue has not passed on yet, would remove what is written next.
   await awaitNotOnItsWay(bench, mark, options);
   for (const table of bench.tables) {
-    const { definition, target } = table;
-    const whole = inRange(definition, bench.tenant, window);
+    const whole = inRange(table.definition, bench.tenant, window);
     const condition =
       table.versionPrecision === null || superseded === 'whole'
         ? whole
         : `${whole} AND ${versionIn(table, superseded)}`;
     if ((await countMatching(bench, table, condition)) === 0) continue;
-    const nonce = `${mark}${definition.name} ${newId('v')}`;
-    const partition = partitionOf(target, definition.time, window);
     // An attempt's rows fill parts of their own, which a rewrite drops whole.
-    const statement = deleteStatement(target, { condition, nonce, partition, kind: 'rewrite' });
-    const mutation: MutationRecord = {
-      delete: 0,
-      table: definition.name,
-      nonce,
-      statement,
-      ids: [],
-      rows: null,
-      state: 'planned',
-    };
-    await sendOnce(bench, mutation);
-    await waitAssigned(bench, mutation, options);
-    await awaitMutation(bench, mutation, options);
+    await deleteNow(bench, table, { range: window, condition, mark, kind: 'rewrite' }, options);
   }
+}
+
+export interface DeleteNow {
+  /** Where its rows are. */
+  readonly range: Range;
+  readonly condition: string;
+  /** Begins its nonce, with a space at its end. */
+  readonly mark: string;
+  readonly kind: DeleteKind;
+}
+
+/** Deletes rows of a table and waits for it. The ledger does not know it: after a crash it may be sent once more. */
+export async function deleteNow(
+  bench: Workbench,
+  { definition, target }: BenchTable,
+  { range, condition, mark, kind }: DeleteNow,
+  options: AwaitOptions,
+): Promise<void> {
+  const nonce = `${mark}${definition.name} ${newId('v')}`;
+  const partition = partitionOf(target, definition.time, range);
+  const mutation: MutationRecord = {
+    delete: 0,
+    table: definition.name,
+    nonce,
+    statement: deleteStatement(target, { condition, nonce, partition, kind }),
+    ids: [],
+    rows: null,
+    state: 'planned',
+  };
+  await sendOnce(bench, mutation);
+  await waitAssigned(bench, mutation, options);
+  await awaitMutation(bench, mutation, options);
 }

@@ -12,18 +12,29 @@ export interface HourCount {
   readonly rows: number;
 }
 
-/** Rows by hour as they are, those included that a merge would remove. */
+/**
+ * Rows by hour as they are, those included that a merge would remove.
+ *
+ * @param before Only rows with a version from before this one.
+ */
 export async function countByHour(
   target: Target,
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
   range: Range,
+  before?: string,
 ): Promise<HourCount[]> {
+  const older = before === undefined ? '' : ` AND ${olderThan(table, before)}`;
   const rows = await target.rows<{ refill_hour: string; refill_rows: string }>(
     `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS refill_hour, toString(count()) AS refill_rows
-     ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1`,
+     ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)}${older} GROUP BY 1`,
   );
   return rows.map((r) => ({ hour: Number(r.refill_hour) * HOUR_MS, rows: Number(r.refill_rows) }));
+}
+
+/** ClickHouse: the condition for rows with a version from before an instant. */
+export function olderThan(table: CompiledTable, version: string): string {
+  return `${identifier(table.definition.version ?? '')} < ${versionLiteral(table, version)}`;
 }
 
 /** Distinct keys by UTC day (in days since the epoch), and of the whole range under the key `null`. */
@@ -108,7 +119,7 @@ export function versionIn(table: CompiledTable, versions: readonly string[]): st
 
 /** ClickHouse: the condition for rows that `replace` deletes. */
 export function oldRows(table: CompiledTable, { epoch, current, superseded }: RunVersions): string {
-  const older = `${identifier(table.definition.version ?? '')} < ${versionLiteral(table, epoch)}`;
+  const older = olderThan(table, epoch);
   const old = superseded.length > 0 ? `(${older} OR ${versionIn(table, superseded)})` : older;
   return current.length > 0 ? `${old} AND NOT (${versionIn(table, current)})` : old;
 }

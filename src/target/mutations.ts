@@ -203,8 +203,8 @@ export interface UnfinishedMutation {
   readonly nonce: string | null;
 }
 
-/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`. The run is its second word. */
-const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window) \d+ \S+ \S+)' != ''/u;
+/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window` or `sweep` in place of `delete`. The run is its second word. */
+const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window|sweep) \d+ \S+ \S+)' != ''/u;
 
 /** Mutations that are not done, oldest first: of one table, or of all tables of all databases. */
 export async function unfinishedMutations(
