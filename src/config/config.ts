@@ -1,5 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { FunctionScorer } from './scorer.ts';
+import type { DeleteChoice } from '../domain/delete-kind.ts';
 import type { Executor } from '../domain/executor.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
@@ -45,6 +46,8 @@ export interface ClickHouseConfig {
    * than it saves.
    */
   readonly compress: 'auto' | 'always' | 'never';
+  /** How rows are deleted. Default `auto`: each delete as is cheaper, by the share of its partition; the plan shows it. */
+  readonly deletes?: DeleteChoice;
 }
 
 /** A workflow that exists and derives a dataset's rows; Refill starts and follows it. */

@@ -22,7 +22,7 @@ export type LedgerInput = Loosely<LedgerConfig, 'port' | 'password' | 'tls'>;
 /** Postgres as it is written in a configuration. */
 export type PostgresInput = Loosely<PostgresConfig, 'port' | 'password' | 'tls'>;
 /** ClickHouse as it is written in a configuration. */
-export type ClickHouseInput = Loosely<ClickHouseConfig, 'password' | 'cluster' | 'compress'>;
+export type ClickHouseInput = Loosely<ClickHouseConfig, 'password' | 'cluster' | 'compress' | 'deletes'>;
 /** A tenant as it is written in a configuration. */
 export type TenantInput = Loosely<TenantConfig, 'database' | 'sourceDatabase' | 'targetDatabase'>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DELETE_CHOICES } from '../domain/delete-kind.ts';
 import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { ScorerConfig } from './config.ts';
@@ -47,6 +48,9 @@ const clickhouseSchema = strict({
   compress: oneOf(['auto', 'always', 'never'])
     .default('auto')
     .describe('Compress inserts; `auto` does so where the server is not on this machine.'),
+  deletes: oneOf(DELETE_CHOICES)
+    .exactOptional()
+    .describe('How rows are deleted: `rewrite`, `lightweight`, or `auto` (default), which chooses for each delete.'),
 }).describe('The ClickHouse cluster that holds a database for each tenant.');
 
 /** A `/` would make `customer/profile` ambiguous on the command line. */

@@ -69,6 +69,7 @@ clusters:
       password: env:CH_PASSWORD
       # cluster: conversations   # its name in system.clusters, where it has several servers
       # compress: auto           # or always, or never
+      # deletes: auto            # or rewrite, or lightweight
 
     # Find the tenants on the servers, or name them:
     tenants: discover

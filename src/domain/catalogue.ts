@@ -253,6 +253,11 @@ export const CATALOGUE = {
     'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
     'Somebody may have killed it. `refill retry` sends another.',
   ),
+  ROWS_KEEP_COMING: failed(
+    'clickhouse',
+    'Rows with versions from before the run keep coming into its range: an old writer is still at work.',
+    'End that writer, then run `refill retry`: what is proven is not done again.',
+  ),
   LEDGER_UNREACHABLE: retried(
     'ledger',
     'The ledger’s database does not answer.',

@@ -1,3 +1,4 @@
+import type { DeleteKind } from './delete-kind.ts';
 import type { Limits } from './limits.ts';
 import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
 
@@ -38,6 +39,10 @@ export interface PlannedTableDelete {
   readonly table: string;
   /** Rows that it removes, as counted for the plan. */
   readonly rows: number;
+  /** How its mutation removes them. Plans from before there was a choice do not say it: they rewrite. */
+  readonly kind?: DeleteKind;
+  /** Its rows in those of the partition that holds them, from 0 to 1, of which the kind follows; null where it is unknown. */
+  readonly share?: number | null;
   /** The statement, with `:epoch` and `:nonce` where the run's are put in. */
   readonly sql: string;
 }
@@ -55,6 +60,7 @@ export interface Warning {
     | 'WINDOW_TOO_LARGE'
     | 'CLOCKS_APART'
     | 'RANGE_NOT_OVER'
+    | 'DELETE_REWRITES'
     | 'IDS_UNKNOWN';
   readonly message: string;
   readonly table?: string;
@@ -64,7 +70,7 @@ export interface Warning {
 export interface PlanCost {
   readonly rowsToDelete: number;
   readonly rowsToWrite: number;
-  /** Rows of the partitions that the deletes rewrite, those that stay included. */
+  /** Rows of the partitions that deletes of the kind `rewrite` touch, those that stay included. */
   readonly rowsToRewrite: number;
   /** Expected seconds from measured rates; null where nothing was measured yet. */
   readonly seconds: number | null;

@@ -98,3 +98,14 @@ export function cutDeletes(
   }
   return deletes.map(({ from, to, windows: covered }) => ({ from, to, windows: covered }));
 }
+
+/** Ranges in time order, each with what follows it without a gap. */
+export function joinRanges(ranges: readonly Range[]): Range[] {
+  const joined: Range[] = [];
+  for (const { from, to } of ranges) {
+    const last = joined.at(-1);
+    if (last?.to === from) joined[joined.length - 1] = { from: last.from, to };
+    else joined.push({ from, to });
+  }
+  return joined;
+}

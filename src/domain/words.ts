@@ -9,7 +9,7 @@
  * - plan: what will be done, with counts, SQL and cost, before anything is done
  * - run: one execution of a plan; it has an id and an epoch, the instant that separates old rows from its own
  * - delete: a part of a range that is deleted by one mutation a table; it covers whole windows
- * - mutation: a ClickHouse `ALTER … DELETE` of ours, known by the run's nonce in its predicate
+ * - mutation: a ClickHouse `ALTER … DELETE` or lightweight delete of ours, known by the run's nonce in its predicate
  * - proof: the evidence kept for a tenant x table x window
  * - drift: rows that differ between source and target: missing, extra, stale, duplicated
  */

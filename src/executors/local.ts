@@ -225,6 +225,7 @@ function retriedSteps(
     ledger,
     run: run.id,
     plan,
+    actor: options.actor,
     signal,
     reports: {
       onRows: (window, table, rows) => tracker.rows(window, table, rows),
@@ -289,5 +290,6 @@ function retriedSteps(
     awaitDelete: (del) => retried(`delete ${del}`, () => steps.awaitDelete(del)),
     proveWritten: (del) => retried(`delete ${del}`, () => steps.proveWritten(del)),
     proveDelete: (del) => retried(`delete ${del}`, () => steps.proveDelete(del)),
+    sweep: () => retried('sweep', () => steps.sweep()),
   };
 }

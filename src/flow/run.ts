@@ -14,7 +14,7 @@ export interface FlowOutcome {
 type DeleteOutcome = keyof FlowOutcome;
 
 /**
- * A run: delete by delete, its windows side by side. What is done already is left out, so that a run that was
+ * A run: delete by delete, its windows side by side, and a sweep over the whole range when all of them are proven. What is done already is left out, so that a run that was
  * interrupted goes on where it was. It imports neither a database nor a clock.
  */
 export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowOutcome> {
@@ -24,7 +24,9 @@ export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowO
     work.deletes.map((del) => (own) => own.deletes.run(() => runDelete(steps, own, work, del))),
   );
   const count = (outcome: DeleteOutcome) => outcomes.filter((o) => o === outcome).length;
-  return { proven: count('proven'), failed: count('failed'), left: count('left') };
+  const outcome = { proven: count('proven'), failed: count('failed'), left: count('left') };
+  if (outcome.failed === 0 && outcome.left === 0 && work.more !== true) await steps.sweep();
+  return outcome;
 }
 
 async function runDelete(steps: Steps, context: FlowContext, work: Work, del: FlowDelete): Promise<DeleteOutcome> {

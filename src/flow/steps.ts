@@ -21,6 +21,8 @@ export interface Work {
   readonly strategy: Strategy;
   readonly windows: readonly FlowWindow[];
   readonly deletes: readonly FlowDelete[];
+  /** True where an executor hands the run out in slices, and more comes after this one. */
+  readonly more?: boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export interface Steps {
   proveWritten(del: number): Promise<void>;
   /** Verifies a delete's range against the source and keeps the proof: the delete is `proven`, its windows `done`. */
   proveDelete(del: number): Promise<void>;
+  /** The last step of a run: looks once more over the whole range for rows that came too late for their delete. */
+  sweep(): Promise<void>;
 }
 
 /** What the flow needs besides the steps; an executor hands it in. */

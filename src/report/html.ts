@@ -1,3 +1,4 @@
+import { kindOf } from '../domain/delete-kind.ts';
 import { formatTenant } from '../domain/words.ts';
 import { chart } from './chart.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
@@ -165,6 +166,7 @@ function deletes(input: ReportInput): Markup {
     { head: 'delete', numeric: true, of: ({ del }) => del.id },
     { head: 'range', of: ({ del }) => range(del) },
     { head: 'table', of: ({ planned }) => planned.table },
+    { head: 'how', of: ({ planned }) => kindOf(planned) },
     { head: 'rows planned', numeric: true, of: ({ planned }) => count(planned.rows) },
     { head: 'rows matched', numeric: true, of: ({ del, planned }) => count(mutation(del.id, planned.table)?.rows) },
     { head: 'state', of: ({ del }) => input.deletes.find(({ id }) => id === del.id)?.state ?? 'pending' },

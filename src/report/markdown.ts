@@ -1,3 +1,4 @@
+import { kindOf } from '../domain/delete-kind.ts';
 import { formatTenant } from '../domain/words.ts';
 import { escapeMarkdown as escape, markdownCode } from './escape.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
@@ -126,6 +127,7 @@ function deletes(input: ReportInput): string {
         String(del.id),
         range(del),
         planned.table,
+        kindOf(planned),
         count(planned.rows),
         count(mutation?.rows),
         input.deletes.find(({ id }) => id === del.id)?.state ?? 'pending',
@@ -136,7 +138,7 @@ function deletes(input: ReportInput): string {
   const [first] = input.plan.deletes.flatMap((del) => del.tables);
   const sql = mutations[0]?.statement ?? first?.sql;
   return [
-    table(['delete', 'range', 'table', 'rows planned', 'rows matched', 'state', 'mutations by shard'], rows),
+    table(['delete', 'range', 'table', 'how', 'rows planned', 'rows matched', 'state', 'mutations by shard'], rows),
     ...(sql === undefined ? [] : ['The first statement:', markdownCode(sql)]),
   ].join('\n\n');
 }

@@ -2,6 +2,7 @@ import { halve, isHalved } from '../domain/halve.ts';
 import type { Limits } from '../domain/limits.ts';
 import { DEFAULT_PACE, isTooSlow, type WindowSample } from '../domain/pace.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
+import { debugPoint } from './debug-points.ts';
 
 /** Why a window is cut, and where; null where it stays as it is. */
 export interface Cut {
@@ -39,7 +40,9 @@ export function cutOfPace(
 
 /** Cuts a window in the ledger; returns what it has become. */
 export async function cutWindow(ledger: Ledger, run: string, window: WindowRecord, { at }: Cut) {
+  await debugPoint('window-cutting');
   await ledger.cutWindow(run, window.id, at);
+  await debugPoint('window-cut');
   return (await ledger.windows(run, { delete: window.delete })).filter(
     (w) => w.from >= window.from && w.to <= window.to,
   );

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeleteKind } from '../domain/delete-kind.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
@@ -28,6 +29,11 @@ export function deleteCondition(
 
 type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait'>;
 
+export interface SubmitOptions extends SendOptions {
+  /** The kind that the plan has chosen for a table. */
+  readonly kindOf: (table: string) => DeleteKind;
+}
+
 /**
  * Keeps the statements of a delete in the ledger and sends them, each table's once. After a crash it sends only what
  * never reached the server.
@@ -40,17 +46,18 @@ export async function submitDelete(
   run: string,
   del: { readonly id: number } & Range,
   versions: RunVersions | undefined,
-  options: SendOptions,
+  options: SubmitOptions,
 ): Promise<void> {
   let mutations = await ledger.mutations(run, del.id);
   if (mutations.length === 0) {
     const planned = await Promise.all(
       bench.tables.map(async (table) => {
         const condition = deleteCondition(bench, table, del, versions);
-        const nonce = `refill ${run} delete ${del.id} ${table.definition.name} ${newId('v')}`;
-        const partition = partitionOf(table.target, table.definition.time, del);
-        const statement = deleteStatement(table.target, condition, nonce, partition);
-        return { table: table.definition.name, nonce, statement, rows: await countMatching(bench, table, condition) };
+        const { name, time } = table.definition;
+        const nonce = `refill ${run} delete ${del.id} ${name} ${newId('v')}`;
+        const partition = partitionOf(table.target, time, del);
+        const statement = deleteStatement(table.target, { condition, nonce, partition, kind: options.kindOf(name) });
+        return { table: name, nonce, statement, rows: await countMatching(bench, table, condition) };
       }),
     );
     await ledger.planMutations(run, del.id, planned);
@@ -181,26 +188,45 @@ export async function clearWindow(
   // What an earlier program sent, and the cluster's queue has not passed on yet, would remove what is written next.
   await awaitNotOnItsWay(bench, mark, options);
   for (const table of bench.tables) {
-    const { definition, target } = table;
-    const whole = inRange(definition, bench.tenant, window);
+    const whole = inRange(table.definition, bench.tenant, window);
     const condition =
       table.versionPrecision === null || superseded === 'whole'
         ? whole
         : `${whole} AND ${versionIn(table, superseded)}`;
     if ((await countMatching(bench, table, condition)) === 0) continue;
-    const nonce = `${mark}${definition.name} ${newId('v')}`;
-    const statement = deleteStatement(target, condition, nonce, partitionOf(target, definition.time, window));
-    const mutation: MutationRecord = {
-      delete: 0,
-      table: definition.name,
-      nonce,
-      statement,
-      ids: [],
-      rows: null,
-      state: 'planned',
-    };
-    await sendOnce(bench, mutation);
-    await waitAssigned(bench, mutation, options);
-    await awaitMutation(bench, mutation, options);
+    // An attempt's rows fill parts of their own, which a rewrite drops whole.
+    await deleteNow(bench, table, { range: window, condition, mark, kind: 'rewrite' }, options);
   }
+}
+
+export interface DeleteNow {
+  /** Where its rows are. */
+  readonly range: Range;
+  readonly condition: string;
+  /** Begins its nonce, with a space at its end. */
+  readonly mark: string;
+  readonly kind: DeleteKind;
+}
+
+/** Deletes rows of a table and waits for it. The ledger does not know it: after a crash it may be sent once more. */
+export async function deleteNow(
+  bench: Workbench,
+  { definition, target }: BenchTable,
+  { range, condition, mark, kind }: DeleteNow,
+  options: AwaitOptions,
+): Promise<void> {
+  const nonce = `${mark}${definition.name} ${newId('v')}`;
+  const partition = partitionOf(target, definition.time, range);
+  const mutation: MutationRecord = {
+    delete: 0,
+    table: definition.name,
+    nonce,
+    statement: deleteStatement(target, { condition, nonce, partition, kind }),
+    ids: [],
+    rows: null,
+    state: 'planned',
+  };
+  await sendOnce(bench, mutation);
+  await waitAssigned(bench, mutation, options);
+  await awaitMutation(bench, mutation, options);
 }

@@ -3,18 +3,16 @@ import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
-import type { Plan, PlannedTableDelete, TableCount, Warning } from '../domain/plan.ts';
-import { cutDeletes, cutWindows, type CutWindow, ms, type PartitionSpan } from '../domain/windows.ts';
+import type { Plan, TableCount, Warning } from '../domain/plan.ts';
+import { cutWindows, type CutWindow, type PartitionSpan } from '../domain/windows.ts';
 import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
-import { rowsToRewrite } from '../target/count.ts';
-import { deleteStatement } from '../target/mutations.ts';
-import { partitionOf } from '../target/partition.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
-import { deleteCondition } from './delete.ts';
+import { refuseUnsuited } from './lightweight.ts';
+import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
-import { rowsIn, type SurveyCounts, survey } from './survey.ts';
+import { survey } from './survey.ts';
 import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
@@ -52,9 +50,8 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const windows = cutWindows(range, counts.sourceHours, aim, span);
   // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
   const deleteRows = bench.reindexer ? -1 : limits.deleteRows;
-  const deletes = planDeletes(bench, strategy, counts, windows, { ...limits, deleteRows }, span);
+  const deletes = await planDeletes(bench, { strategy, counts, windows, limits: { deleteRows }, span });
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
-  const rewrite = await Promise.all(bench.tables.map((t) => rowsToRewrite(bench.target, t, bench.tenant, range)));
   return {
     id: options.id,
     createdAt: new Date().toISOString(),
@@ -80,12 +77,12 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
     cost: {
       rowsToDelete: deletes.planned.reduce((n, d) => n + d.tables.reduce((m, t) => m + t.rows, 0), 0),
       rowsToWrite,
-      rowsToRewrite: rewrite.reduce((n, rows) => n + rows, 0),
+      rowsToRewrite: deletes.rowsToRewrite,
       seconds: rate === null || rate === 0 ? null : Math.round(rowsToWrite / rate),
       rowsPerSecond: rate,
     },
     ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
-    warnings: await warningsOf(bench, strategy, options, counts.tables, windows, aim),
+    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings],
     sql: Object.fromEntries(
       bench.tables.map((table) => [
         table.definition.name,
@@ -122,37 +119,6 @@ function chooseStrategy(bench: Workbench, wanted: Strategy | undefined): Strateg
 function spanOf(bench: Workbench): PartitionSpan {
   const spans = bench.tables.map((t) => partitionSpan(t.target, t.definition.time));
   return spans.includes('day') ? 'day' : spans.includes('month') ? 'month' : 'none';
-}
-
-function planDeletes(
-  bench: Workbench,
-  strategy: Strategy,
-  counts: SurveyCounts,
-  windows: readonly CutWindow[],
-  limits: Limits,
-  span: PartitionSpan,
-) {
-  const rowsOf = (table: string, range: Range) =>
-    rowsIn(counts.targetHours.get(table) ?? new Map(), ms(range.from), ms(range.to));
-  // The largest table decides: its mutation is the one that others wait for.
-  const largest = windows.map((w) => Math.max(0, ...bench.tables.map((t) => rowsOf(t.definition.name, w))));
-  const cut = cutDeletes(windows, largest, limits.deleteRows, span);
-  const ofWindow: number[] = [];
-  const planned = cut.map((del, index) => {
-    for (const window of del.windows) ofWindow[window] = index + 1;
-    const versions = strategy === 'replace' ? { epoch: ':epoch', current: [], superseded: [] } : undefined;
-    const tables = bench.tables.map((table): PlannedTableDelete => {
-      const condition = deleteCondition(bench, table, del, versions);
-      const { name } = table.definition;
-      return {
-        table: name,
-        rows: rowsOf(name, del),
-        sql: deleteStatement(table.target, condition, ':nonce', partitionOf(table.target, table.definition.time, del)),
-      };
-    });
-    return { id: index + 1, from: del.from, to: del.to, tables };
-  });
-  return { planned, ofWindow };
 }
 
 /** The window that reads most, for which an index may not pay. */
@@ -293,6 +259,7 @@ export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean):
       `plan ${plan.id} was made for another environment: a server, a table's structure or the dataset is not the same`,
     );
   }
+  await refuseUnsuited(bench, plan);
   if (!recount) return;
   const now = await survey(bench, plan.range);
   const drifted = plan.counts.flatMap((then) => {

@@ -1,5 +1,5 @@
 import { countStatement, readStatement, typesStatement } from '../dataset/compile.ts';
-import { bind, identifier } from '../dataset/sql.ts';
+import { bind } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
 import type { Warning } from '../domain/plan.ts';
@@ -8,6 +8,7 @@ import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
 import { checkTopology } from './check-topology.ts';
+import { hasRight } from './rights.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Seconds that the two servers' clocks may be apart before it is said. */
@@ -206,17 +207,6 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
     );
   }
   return findings;
-}
-
-/** Whether the user has a right on a table; null where the server cannot say (before 24.9 it does not know the statement). */
-async function hasRight(bench: Workbench, right: string, table: string): Promise<boolean | null> {
-  try {
-    const place = `${identifier(bench.tenant.targetDatabase)}.${identifier(table)}`;
-    return (await bench.target.text(`CHECK GRANT ${right} ON ${place}`)) === '1';
-  } catch (error) {
-    if (error instanceof RefillError && error.code === 'CH_QUERY') return null;
-    throw error;
-  }
 }
 
 /** Refuses a run where a check found an error. */

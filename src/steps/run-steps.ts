@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kindOf } from '../domain/delete-kind.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionBefore } from '../domain/versions.ts';
 import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
-import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
+import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import type { RunVersions } from '../target/count.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
@@ -14,6 +15,7 @@ import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
 import { type ProofWindow, prove } from './prove.ts';
 import { writeWindow } from './reindex.ts';
+import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What a run's steps tell while they work. */
@@ -38,12 +40,14 @@ export interface RunStepsOptions {
   readonly ledger: Ledger;
   readonly run: string;
   readonly plan: Plan;
+  /** Who is at work, for the audit. */
+  readonly actor: Actor;
   readonly signal: AbortSignal;
   readonly reports: StepReports;
 }
 
 /** The steps of one run, over its workbench and the ledger. Neither order nor retries are here. */
-export function createRunSteps({ bench, ledger, run, plan, signal, reports }: RunStepsOptions): Steps {
+export function createRunSteps({ bench, ledger, run, plan, actor, signal, reports }: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
 
   const deleteOf = async (id: number) => {
@@ -217,7 +221,11 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       const del = await deleteOf(id);
       const versions = await versionsOf(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      await submitDelete(bench, ledger, run, del, versions, waiting(`delete ${id}`));
+      const planned = plan.deletes.find((d) => d.id === id)?.tables ?? [];
+      await submitDelete(bench, ledger, run, del, versions, {
+        ...waiting(`delete ${id}`),
+        kindOf: (name) => kindOf(planned.find((t) => t.table === name) ?? {}),
+      });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
@@ -265,6 +273,25 @@ export function createRunSteps({ bench, ledger, run, plan, signal, reports }: Ru
       }
       reports.onWait(unit, null);
       reports.onDelete(del, 'proven', rows);
+    },
+
+    async sweep() {
+      reports.onWait('sweep', 'the last look over the range');
+      const rows = await sweep(bench, {
+        ...waiting('sweep'),
+        ledger,
+        run,
+        plan,
+        epoch: await epochOf(),
+        looks: limits.looks,
+      });
+      await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
+      await debugPoint('range-swept');
+      reports.onWait('sweep', null);
+      if (rows > 0)
+        reports.onNotice(
+          `${rows} rows with versions from before the run came into its range after their part of it was deleted; they are deleted now`,
+        );
     },
   };
 

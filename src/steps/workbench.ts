@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type CompiledTable, compileTable } from '../dataset/compile.ts';
 import type { DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
+import type { DeleteChoice } from '../domain/delete-kind.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Tenant } from '../domain/words.ts';
 import type { SourceAddress } from '../source/postgres.ts';
@@ -25,6 +26,8 @@ export interface Workbench {
   readonly source: SourceAddress;
   readonly target: Target;
   readonly tables: readonly BenchTable[];
+  /** How rows are deleted, where the configuration says it. */
+  readonly deletes: DeleteChoice;
   /** What derives the rows in place of Refill; null where Refill does. */
   readonly reindexer: PacedReindexer | null;
   /** Optional tables of the dataset that are left out, as the tenant has them empty. */
@@ -79,6 +82,7 @@ export async function openWorkbench(
     source: cluster.source(tenant.sourceDatabase),
     target,
     tables,
+    deletes: cluster.config.clickhouse.deletes ?? 'auto',
     reindexer: cluster.reindexer(dataset.name),
     leftOut,
   };

@@ -41,6 +41,8 @@ const READ_SETTINGS: ClickHouseSettings = {
   do_not_merge_across_partitions_select_final: 1,
   // Rows are counted as they are, unless a statement says FINAL.
   final: 0,
+  // Rows that a lightweight delete has masked are gone, for us as for all readers.
+  apply_deleted_mask: 1,
   output_format_json_quote_64bit_integers: 1,
   // What canonical lines are made with.
   format_tsv_null_representation: '\\N',

@@ -12,18 +12,29 @@ export interface HourCount {
   readonly rows: number;
 }
 
-/** Rows by hour as they are, those included that a merge would remove. */
+/**
+ * Rows by hour as they are, those included that a merge would remove.
+ *
+ * @param before Only rows with a version from before this one.
+ */
 export async function countByHour(
   target: Target,
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
   range: Range,
+  before?: string,
 ): Promise<HourCount[]> {
+  const older = before === undefined ? '' : ` AND ${olderThan(table, before)}`;
   const rows = await target.rows<{ refill_hour: string; refill_rows: string }>(
     `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS refill_hour, toString(count()) AS refill_rows
-     ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1`,
+     ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)}${older} GROUP BY 1`,
   );
   return rows.map((r) => ({ hour: Number(r.refill_hour) * HOUR_MS, rows: Number(r.refill_rows) }));
+}
+
+/** ClickHouse: the condition for rows with a version from before an instant. */
+export function olderThan(table: CompiledTable, version: string): string {
+  return `${identifier(table.definition.version ?? '')} < ${versionLiteral(table, version)}`;
 }
 
 /** Distinct keys by UTC day (in days since the epoch), and of the whole range under the key `null`. */
@@ -57,19 +68,34 @@ export async function sampleKeys(
   return rows.map((row) => row.refill_key);
 }
 
-/** Rows of the partitions that have rows in the range: what a delete rewrites. */
+/** Rows of the partitions that have rows in some ranges: what deletes of these rewrite. */
 export async function rowsToRewrite(
   target: Target,
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
-  range: Range,
+  ranges: readonly Range[],
 ): Promise<number> {
+  if (ranges.length === 0) return 0;
+  const rewritten = ranges.map((range) => `(${inRange(table.definition, tenant, range)})`).join(' OR ');
   const [row] = await target.rows<{ rows: string }>(
     `SELECT toString(sum(rows)) AS rows FROM ${everyShard(table.target.topology, 'system.parts')}
      WHERE active AND database = ${chLiteral(table.target.database)} AND table = ${chLiteral(table.target.name)}
-       AND partition_id IN (SELECT DISTINCT _partition_id FROM ${localName(table.target)} WHERE ${inRange(table.definition, tenant, range)})`,
+       AND partition_id IN (SELECT DISTINCT _partition_id FROM ${localName(table.target)} WHERE ${rewritten})`,
   );
   return Number(row?.rows ?? 0);
+}
+
+/** Rows of each partition of a table, by the partition's id. Those are in it that are masked, or that a merge will remove. */
+export async function rowsByPartition(
+  target: Target,
+  { database, name, topology }: TargetTable,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await target.rows<{ id: string; rows: string }>(
+    `SELECT partition_id AS id, toString(sum(rows)) AS rows FROM ${everyShard(topology, 'system.parts')}
+     WHERE active AND database = {database:String} AND table = {name:String} GROUP BY 1`,
+    { database, name },
+  );
+  return new Map(rows.map((row) => [row.id, Number(row.rows)]));
 }
 
 /** Rows and sums of hashes by bucket; a sum is those of both halves of the hash, with a point between. */
@@ -93,7 +119,7 @@ export function versionIn(table: CompiledTable, versions: readonly string[]): st
 
 /** ClickHouse: the condition for rows that `replace` deletes. */
 export function oldRows(table: CompiledTable, { epoch, current, superseded }: RunVersions): string {
-  const older = `${identifier(table.definition.version ?? '')} < ${versionLiteral(table, epoch)}`;
+  const older = olderThan(table, epoch);
   const old = superseded.length > 0 ? `(${older} OR ${versionIn(table, superseded)})` : older;
   return current.length > 0 ? `${old} AND NOT (${versionIn(table, current)})` : old;
 }

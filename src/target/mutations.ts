@@ -1,6 +1,8 @@
 import { chLiteral } from '../dataset/sql.ts';
+import type { DeleteKind } from '../domain/delete-kind.ts';
 import type { Target } from './clickhouse.ts';
 import { clickhouseError } from './errors.ts';
+import { partitionId } from './partition.ts';
 import { isReplicated, localName, type TargetTable } from './tables.ts';
 import { ALL_REPLICAS, answering, everyReplica, type Replica, SELF, type Topology } from './topology.ts';
 
@@ -30,29 +32,47 @@ export interface ReplicaLook {
 export type MutationLook = ReadonlyMap<number, readonly ReplicaLook[]>;
 
 /**
+ * What a mutation does, by the kind of its delete. A lightweight one is written as what ClickHouse makes of `DELETE FROM`:
+ * that itself is done by every replica of a shard where it comes `ON CLUSTER` to an older server, waits by a setting of its
+ * own (`lightweight_deletes_sync`), and makes no mutation at all under some (`lightweight_delete_mode`).
+ */
+const VERBS: Readonly<Record<DeleteKind, string>> = { rewrite: 'DELETE', lightweight: 'UPDATE _row_exists = 0' };
+
+/** A `deleteStatement` up to its condition. */
+const HEAD = new RegExp(`^.*? (?:${Object.values(VERBS).join('|')})(?: IN PARTITION (\\S+))? WHERE `, 'su');
+
+/** What a `deleteStatement` is made of, besides its table. */
+export interface DeleteParts {
+  /** Which rows. */
+  readonly condition: string;
+  readonly nonce: string;
+  /** The partition that holds all of them, as `partitionOf` says it. Undefined: the statement is about every partition. */
+  readonly partition?: string | undefined;
+  readonly kind: DeleteKind;
+}
+
+/**
  * The statement of a delete. The nonce is a comparison of constants that is always true: `system.mutations` keeps it,
  * and so tells our mutation from everybody else's.
  */
 export function deleteStatement(
   table: Pick<TargetTable, 'database' | 'name'>,
-  condition: string,
-  nonce: string,
-  partition?: string,
+  { condition, nonce, partition, kind }: DeleteParts,
 ): string {
   // Without a partition a mutation has to pass every part of the table, and waits for those of others on each of them.
   const parts = partition === undefined ? '' : ` IN PARTITION ${partition}`;
-  return `ALTER TABLE ${localName(table)} DELETE${parts} WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
+  return `ALTER TABLE ${localName(table)} ${VERBS[kind]}${parts} WHERE ${condition} AND ${chLiteral(nonce)} != ''`;
 }
 
 /** Whether a part can hold rows that a `deleteStatement` is about; a part's name begins with its partition's id. */
 export function concerns(statement: string, part: string): boolean {
-  const [, partition] = /^.*? DELETE IN PARTITION (\S+) WHERE /su.exec(statement) ?? [];
-  return partition === undefined || part.startsWith(`${partition.replaceAll(/['-]/gu, '')}_`);
+  const [, partition] = HEAD.exec(statement) ?? [];
+  return partition === undefined || part.startsWith(`${partitionId(partition)}_`);
 }
 
 /** The condition of a `deleteStatement`, its nonce included. */
 export function conditionOf(statement: string): string {
-  return statement.replace(/^.*? DELETE(?: IN PARTITION \S+)? WHERE /su, '');
+  return statement.replace(HEAD, '');
 }
 
 /** Looks for the mutation of ours with this nonce on every server. */
@@ -183,8 +203,8 @@ export interface UnfinishedMutation {
   readonly nonce: string | null;
 }
 
-/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`. The run is its second word. */
-const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window) \d+ \S+ \S+)' != ''/u;
+/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window` or `sweep` in place of `delete`. The run is its second word. */
+const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window|sweep) \d+ \S+ \S+)' != ''/u;
 
 /** Mutations that are not done, oldest first: of one table, or of all tables of all databases. */
 export async function unfinishedMutations(

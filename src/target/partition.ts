@@ -20,3 +20,8 @@ export function partitionOf(table: TargetTable, time: string, range: Range): str
   const of = literals.find(([known]) => known === key)?.[1];
   return of && of(first) === of(last) ? of(first) : undefined;
 }
+
+/** The id of a partition, by which parts are named, of what `partitionOf` says. */
+export function partitionId(partition: string): string {
+  return partition.replaceAll(/['-]/gu, '');
+}

@@ -1,7 +1,8 @@
 import { createClient } from '@clickhouse/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RunEvent } from '../../src/domain/events.ts';
-import { ended, expectClean, fillCards, RANGE, type Table } from '../support/cards.ts';
+import { onDebugPoint } from '../../src/steps/debug-points.ts';
+import { ended, expectClean, fillCards, liveWrite, RANGE, type Table } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 import { type Cluster, startCluster, withoutCluster } from './cluster.ts';
 
@@ -15,6 +16,7 @@ describe.skipIf(withoutCluster())(`${SHARDS} shards of ${REPLICAS} replicas`, ()
   beforeAll(async () => {
     servers = await startCluster({ shards: SHARDS, replicas: REPLICAS });
   });
+  afterEach(() => onDebugPoint(undefined));
   afterAll(() => servers.end());
 
   /** Rows of a table on each node, as they are there. */
@@ -82,6 +84,48 @@ describe.skipIf(withoutCluster())(`${SHARDS} shards of ${REPLICAS} replicas`, ()
         for (const replicas of byShard) expect(new Set(replicas).size).toBe(1);
         expect(new Set(byShard.flat()).size).toBe(SHARDS);
         for (const sum of sums) expect(Number(sum?.rows)).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  /** Mutations with this text that each node knows. */
+  const known = (text: string) =>
+    onNodes<{ id: string }>(
+      () => `SELECT mutation_id AS id FROM system.mutations WHERE position(command, '${text}') > 0 ORDER BY 1`,
+    );
+
+  describe.each(WAYS)('lightweight deletes, %s', (_, urls) => {
+    test.each(['purge', 'replace'] as const)('%s: one a shard, while somebody writes', async (strategy) => {
+      const t = await filled(urls(), { deletes: 'lightweight' });
+      const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+      const kinds = plan.deletes.flatMap((del) => del.tables.map(({ kind }) => kind));
+      expect(new Set(kinds)).toEqual(new Set(['lightweight']));
+      const { rows } = await t.pg.query<{ id: string }>(
+        `SELECT resource_id AS id FROM director.scorecards c WHERE scorecard_type IS NULL AND calibrated_scorecard_id IS NULL
+           AND created_at BETWEEN '2026-01-30Z' AND '2026-02-02Z' AND submitted_at IS NULL ORDER BY created_at`,
+      );
+      let written = 0;
+      onDebugPoint(async (point) => {
+        const card = rows[written];
+        if (!card || !['mutation-sent', 'mutations-assigned', 'window-written'].includes(point)) return;
+        written += 1;
+        await t.pg.query('UPDATE director.scorecards SET score = 1000 WHERE resource_id = $1', [card.id]);
+        await liveWrite(t, card.id);
+      });
+      const { result } = await ended(t.refill.run(plan.id));
+      onDebugPoint(undefined);
+      expect(written).toBeGreaterThan(3);
+      expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+      await expectClean(t);
+
+      const mutations = await (await t.refill.ledger()).mutations(result.run);
+      expect(mutations).toHaveLength(2 * plan.deletes.length);
+      for (const { nonce, ids, statement } of mutations) {
+        expect(statement).toContain('_row_exists = 0');
+        const byNode = (await known(nonce)).map((found) => found.map(({ id }) => id));
+        // Each replica of a shard has the shard's one, and no other.
+        const wanted = ids.flatMap(({ id }) => Array.from({ length: REPLICAS }, () => [id]));
+        expect(byNode).toEqual(wanted);
       }
     });
   });

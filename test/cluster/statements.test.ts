@@ -42,7 +42,8 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
     const unblock = await blockQueue(servers, t.database, SECOND_SHARD);
     // A program sent this and was killed; what it should remove on the first shard is gone by now.
     const { target } = benchTable(bench, 'score');
-    const statement = deleteStatement(target, `score_id = 'none'`, 'refill r-killed window 1 score v-1');
+    const nonce = 'refill r-killed window 1 score v-1';
+    const statement = deleteStatement(target, { condition: `score_id = 'none'`, nonce, kind: 'rewrite' });
     await alterEverywhere(bench.reach, target, statement, [1, 2]);
     const waits: string[] = [];
     await clearWindow(bench, 'r-killed', { id: 1, ...JANUARY }, ['2026-01-01 00:00:00.000000'], {

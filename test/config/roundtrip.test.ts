@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { ClusterConfig, RefillConfig, TenantConfig } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { DELETE_CHOICES } from '../../src/domain/delete-kind.ts';
 import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
 import { BUILTINS, SCORECARDS } from './fixture.ts';
@@ -54,6 +55,7 @@ const clickhouse = fc.record(
     password: reference,
     cluster: words,
     compress: fc.constantFrom('auto' as const, 'always' as const, 'never' as const),
+    deletes: fc.constantFrom(...DELETE_CHOICES),
   },
   { requiredKeys: ['urls', 'user', 'compress'] },
 );

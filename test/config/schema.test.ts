@@ -71,15 +71,16 @@ describe('the template of `refill init`', () => {
     for (const key of Object.keys(DEFAULT_LIMITS)) expect(limits).toContain(`  ${key}: `);
   });
 
-  test('its other comments load as well: tls, cluster, compress, tenants', async () => {
-    const keep = /^(\s*)# ?((?:tls|cluster|compress):.*|tenants:|  - customer:.*|    (?:profile|database):.*)$/gmu;
+  test('its other comments load as well: tls, cluster, compress, deletes, tenants', async () => {
+    const keep =
+      /^(\s*)# ?((?:tls|cluster|compress|deletes):.*|tenants:|  - customer:.*|    (?:profile|database):.*)$/gmu;
     const text = configTemplate()
       .replace(/^ *tenants: discover\n/mu, '')
       .replace(keep, '$1$2');
     const config = await loadYaml(text);
     expect(config.ledger.tls).toBe('disable');
     expect(config.clusters['main']).toMatchObject({
-      clickhouse: { cluster: 'conversations', compress: 'auto' },
+      clickhouse: { cluster: 'conversations', compress: 'auto', deletes: 'auto' },
       tenants: [{ customer: 'acme', profile: 'main', database: 'acme_main' }],
     });
   });

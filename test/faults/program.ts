@@ -2,9 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
+import type { RunRecord } from '../../src/ledger/ledger.ts';
 import { builtCli } from '../cli/built.ts';
+import type { TestTenant } from '../support/tenant.ts';
 
 export interface ProgramEnd {
   readonly status: number | null;
@@ -42,4 +44,20 @@ export async function start(args: readonly string[], env: NodeJS.ProcessEnv = {}
     child.once('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
   });
   return { child, end };
+}
+
+/** Runs the command line until a debug point kills it. Where it is never passed, this fails. */
+export async function killed(args: readonly string[], point: string): Promise<void> {
+  const program = await start([...args, '--json'], { REFILL_DEBUG_POINT: point });
+  const { signal, stdout, stderr } = await program.end;
+  expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+  expect(stdout).not.toContain('"type":"result"');
+}
+
+/** The only run, when the ledger has noticed that its program is gone. */
+export async function onlyRun(t: TestTenant): Promise<RunRecord> {
+  await expect.poll(async () => (await t.refill.runs()).map((run) => run.holder)).toEqual([null]);
+  const [run] = await t.refill.runs();
+  if (!run) throw new Error('there is no run');
+  return run;
 }

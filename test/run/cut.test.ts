@@ -3,6 +3,7 @@ import { RefillError } from '../../src/domain/errors.ts';
 import type { Range, Strategy } from '../../src/domain/words.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { ended, expectClean, fillCards, RANGE, sourceRows } from '../support/cards.ts';
+import { slowSource } from '../support/slow-source.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
 // Three tries with pauses between them, for each cut.
@@ -30,20 +31,6 @@ async function expectCut(t: TestTenant, run: string, range: Range = RANGE): Prom
   expect(windows.reduce((n, w) => n + w.sourceRows, 0)).toBe(plan.windows.reduce((n, w) => n + w.sourceRows, 0));
   // The plan is what was approved, and stays so.
   expect(await (await t.refill.ledger()).plan(plan.id)).toEqual(plan);
-}
-
-/** Every card that Postgres reads takes so long, and no statement may take longer than `timeoutMs`. */
-async function slowSource(t: TestTenant, msEach: number, timeoutMs = 0): Promise<() => Promise<void>> {
-  await t.pg.query(`CREATE FUNCTION director.slowly() RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000000
-    AS $$ BEGIN PERFORM pg_sleep(${msEach / 1000}); RETURN true; END $$`);
-  await t.pg.query('ALTER TABLE director.scorecards RENAME TO scorecards_kept');
-  await t.pg.query('CREATE VIEW director.scorecards AS SELECT * FROM director.scorecards_kept WHERE director.slowly()');
-  await t.pg.query(`ALTER DATABASE "${t.database}" SET statement_timeout = '${timeoutMs}ms'`);
-  return async () => {
-    await t.pg.query(`ALTER DATABASE "${t.database}" RESET statement_timeout`);
-    await t.pg.query('DROP VIEW director.scorecards');
-    await t.pg.query('ALTER TABLE director.scorecards_kept RENAME TO scorecards');
-  };
 }
 
 describe('a window that fails three times of too much work', () => {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { DELETE_KINDS } from '../../src/domain/delete-kind.ts';
 import { checksum, ended, expectClean, fillCards, outside, RANGE, sourceRows } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
@@ -18,10 +19,10 @@ async function removeShadowed(t: TestTenant): Promise<void> {
   }
 }
 
-test.each(['purge', 'replace'] as const)(
-  '%s: rows of others and outside of the range stay as they are, their versions too',
-  async (strategy) => {
-    const t = await createTenant({ limits: { windowRows: 120 } });
+test.each(DELETE_KINDS.flatMap((kind) => [['purge', kind] as const, ['replace', kind] as const]))(
+  '%s, %s: rows of others and outside of the range stay as they are, their versions too',
+  async (strategy, deletes) => {
+    const t = await createTenant({ limits: { windowRows: 120 }, deletes });
     // Another customer in the same database, with the same ids; the same profile of another; and another database.
     await fillCards(t, { denormalised: true });
     await removeShadowed(t);
@@ -49,8 +50,8 @@ test.each(['purge', 'replace'] as const)(
   },
 );
 
-test('replace: a reader in a loop never misses a row that stays', async () => {
-  const t = await createTenant({ limits: { windowRows: 120 } });
+test.each(DELETE_KINDS)('replace, %s: a reader in a loop never misses a row that stays', async (deletes) => {
+  const t = await createTenant({ limits: { windowRows: 120 }, deletes });
   await fillCards(t);
   const staying = new Map<string, string>();
   let keys = 0;

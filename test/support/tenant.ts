@@ -6,6 +6,7 @@ import type { RefillConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import { scorecards } from '../../src/dataset/scorecards.ts';
 import type { DatasetDefinition } from '../../src/dataset/definition.ts';
+import type { DeleteChoice } from '../../src/domain/delete-kind.ts';
 import { DEFAULT_HEALTH_LIMITS, type HealthLimits } from '../../src/domain/indicators.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts';
 import { databaseName, type TenantName } from '../../src/domain/words.ts';
@@ -34,6 +35,8 @@ export interface TestTenantOptions {
   readonly profile?: string;
   readonly dataset?: DatasetDefinition;
   readonly limits?: Partial<Limits>;
+  /** How rows are deleted. Default: as the product chooses. */
+  readonly deletes?: DeleteChoice;
   readonly health?: Partial<HealthLimits>;
   /** Statements that make the source's tables; default the scorecards schema. */
   readonly sourceSchema?: string;
@@ -110,7 +113,13 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     clusters: {
       test: {
         postgres,
-        clickhouse: { urls, user: 'default', cluster, compress: 'auto' },
+        clickhouse: {
+          urls,
+          user: 'default',
+          cluster,
+          compress: 'auto',
+          ...(options.deletes ? { deletes: options.deletes } : {}),
+        },
         tenants: [{ ...name, database }],
       },
     },

@@ -22,6 +22,9 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
         state: 'succeeded',
       });
       await expectClean(t, RANGE);
+      // The sweep at its end is an activity of its own.
+      const audit = await (await t.refill.ledger()).auditEntries({ subject: result.run, limit: 100 });
+      expect(audit.filter(({ action }) => action === 'run.sweep')).toMatchObject([{ details: { deleted: 0 } }]);
     },
   );
 

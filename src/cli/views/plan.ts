@@ -1,6 +1,7 @@
+import { kindOf } from '../../domain/delete-kind.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
-import { brief, count, counted, duration, range, visible } from '../../report/format.ts';
+import { brief, count, counted, duration, percent, range, visible } from '../../report/format.ts';
 import type { Paint } from '../paint.ts';
 import { facts, table } from '../table.ts';
 import { excludedRows } from './verified.ts';
@@ -61,9 +62,23 @@ function windows(plan: Plan, color: Paint): string {
 
 function deletes(plan: Plan, color: Paint): string {
   return table(
-    [{ head: 'delete', right: true }, { head: 'range' }, { head: 'table' }, { head: 'rows', right: true }],
+    [
+      { head: 'delete', right: true },
+      { head: 'range' },
+      { head: 'table' },
+      { head: 'rows', right: true },
+      { head: 'of its partition', right: true },
+      { head: 'how' },
+    ],
     plan.deletes.flatMap((one) =>
-      one.tables.map((del) => [String(one.id), range(one), brief(del.table), count(del.rows)]),
+      one.tables.map((del) => [
+        String(one.id),
+        range(one),
+        brief(del.table),
+        count(del.rows),
+        del.share == null ? '—' : percent(del.share, 1),
+        kindOf(del),
+      ]),
     ),
     color,
   );
@@ -100,7 +115,7 @@ function cost(plan: Plan, color: Paint): string {
     [
       ['to delete', counted(cost.rowsToDelete, 'row')],
       ['to write', counted(cost.rowsToWrite, 'row')],
-      ['rewritten', `${counted(cost.rowsToRewrite, 'row')} of the partitions that the deletes touch`],
+      ['rewritten', `${counted(cost.rowsToRewrite, 'row')} of the partitions that deletes rewrite`],
       ['time', time],
     ],
     color,

@@ -44,7 +44,7 @@ export function createLifeActivities(environment: WorkerEnvironment, runs: Opene
         const run = new Fields('refillBegin', payload).text('run');
         const { ledger, plan, bench } = await runs.get(run);
         await takeUp(ledger, await ledger.run(run), environment);
-        const steps = createRunSteps({ bench, ledger, run, plan, signal, reports: SILENT });
+        const steps = createRunSteps({ bench, ledger, run, plan, actor, signal, reports: SILENT });
         const slice = sliceOf(await steps.begin(), payload.slice);
         return { ...slice, windows: plan.limits.windows, wanted: await ledger.wanted(run) };
       }),

@@ -7,11 +7,17 @@ import { attend, type Beat, type Desk } from './attend.ts';
 import type { Gates } from './gate.ts';
 import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
 import type { RefillActivities, StepEnd, UnitPayload } from './shared/activity-types.ts';
+import { Fields } from './shared/fields.ts';
 import { unitPayload } from './shared/payloads.ts';
 
 type RunActivities = Pick<
   RefillActivities,
-  'refillWriteWindow' | 'refillSubmitDelete' | 'refillAwaitDelete' | 'refillProveWritten' | 'refillProveDelete'
+  | 'refillWriteWindow'
+  | 'refillSubmitDelete'
+  | 'refillAwaitDelete'
+  | 'refillProveWritten'
+  | 'refillProveDelete'
+  | 'refillSweep'
 >;
 
 /** How long the ledger's lock on a run is waited for between looks. */
@@ -31,7 +37,7 @@ export function createRunActivities(environment: WorkerEnvironment, runs: Opened
           desk.beat.unit = `${kind} ${unit}`;
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
-          const windows = await work({ ...opened, run, unit, desk, steps: stepsOf(opened, run, desk) });
+          const windows = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) });
           return { wanted: await opened.ledger.wanted(run), ...(windows ? { windows } : {}) };
         },
         (error) => {
@@ -48,6 +54,14 @@ export function createRunActivities(environment: WorkerEnvironment, runs: Opened
     refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => steps.awaitDelete(unit)),
     refillProveWritten: step('proveWritten', 'delete', ({ steps, unit }) => steps.proveWritten(unit)),
     refillProveDelete: step('proveDelete', 'delete', ({ steps, unit }) => steps.proveDelete(unit)),
+    refillSweep: (payload) =>
+      attend('sweep', environment.limits, async (desk) => {
+        const run = new Fields('refillSweep', payload).text('run');
+        const opened = await runs.get(run);
+        desk.beat.unit = 'sweep';
+        await stepsOf(environment, opened, run, desk).sweep();
+        return { wanted: await opened.ledger.wanted(run) };
+      }),
   };
 }
 
@@ -59,8 +73,13 @@ interface AtWork extends OpenedRun {
   readonly steps: Steps;
 }
 
-function stepsOf({ bench, ledger, plan }: OpenedRun, run: string, { signal, beat }: Desk): Steps {
-  return createRunSteps({ bench, ledger, run, plan, signal, reports: reportsIn(beat) });
+function stepsOf(
+  { actor }: WorkerEnvironment,
+  { bench, ledger, plan }: OpenedRun,
+  run: string,
+  { signal, beat }: Desk,
+): Steps {
+  return createRunSteps({ bench, ledger, run, plan, actor, signal, reports: reportsIn(beat) });
 }
 
 /** What steps tell goes into the heartbeat. */

@@ -26,7 +26,7 @@ export function sliceOf(work: Work, size: SliceSize): { readonly work: Work; rea
     deletes.push({ id: del.id, from: del.from, to: del.to, state: del.state, ...(cut ? { cut } : {}) });
     windows.push(...open.slice(0, room), ...(failed ? [failed] : []));
   }
-  return { work: { strategy: work.strategy, deletes, windows: windows.map(bare) }, more };
+  return { work: { strategy: work.strategy, deletes, windows: windows.map(bare), more }, more };
 }
 
 /** A ledger's record has more in it than the flow needs, and a payload is small. */

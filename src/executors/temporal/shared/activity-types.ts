@@ -79,6 +79,7 @@ export interface RefillActivities {
   refillAwaitDelete(payload: UnitPayload): Promise<StepEnd>;
   refillProveWritten(payload: UnitPayload): Promise<StepEnd>;
   refillProveDelete(payload: UnitPayload): Promise<StepEnd>;
+  refillSweep(payload: { readonly v: 1; readonly run: string }): Promise<StepEnd>;
   /** Keeps why a unit failed. */
   refillKeepFailure(payload: {
     readonly v: 1;

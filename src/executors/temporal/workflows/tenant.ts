@@ -5,6 +5,7 @@ import {
   defineQuery,
   defineUpdate,
   isCancellation,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -150,6 +151,12 @@ class TenantRun {
       awaitDelete: ofDelete(activities.refillAwaitDelete),
       proveWritten: ofDelete(activities.refillProveWritten),
       proveDelete: ofDelete(activities.refillProveDelete, 'deletes'),
+      sweep: async () => {
+        // Workflows that began before there was a sweep end without one.
+        if (!patched('sweep')) return;
+        const { wanted } = await activities.refillSweep({ v: 1, run });
+        this.#wanted.read(wanted);
+      },
     };
   }
 
