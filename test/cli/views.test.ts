@@ -10,6 +10,7 @@ import { resultView, verifyView } from '../../src/cli/views/result.ts';
 import { statusJson, statusView } from '../../src/cli/views/status.ts';
 import { surveyView, tenantsView } from '../../src/cli/views/survey.ts';
 import { planOrder, reachOf } from '../../src/domain/fleet.ts';
+import type { PlannedTableDelete } from '../../src/domain/plan.ts';
 import type { Explanation, RunResult, VerifiedTable, VerifyResult } from '../../src/domain/events.ts';
 import { DETAILS, PLAN, RUN } from '../report/details.ts';
 import { bash } from './built.ts';
@@ -72,6 +73,22 @@ describe('a plan', () => {
     expect(text.endsWith('Next\n  refill run p-1 --execute')).toBe(true);
     expect(text).not.toContain('COPY');
     expect(planView(PLAN, '', PLAIN, { sql: true })).toContain('COPY (SELECT 1) TO STDOUT');
+  });
+
+  it('shows how each delete removes its rows, and of which share that follows', () => {
+    const deletes = (more: Partial<PlannedTableDelete>) =>
+      planView(
+        {
+          ...PLAN,
+          deletes: PLAN.deletes.map((del) => ({ ...del, tables: del.tables.map((t) => ({ ...t, ...more })) })),
+        },
+        '',
+        PLAIN,
+      );
+    expect(deletes({ kind: 'lightweight', share: 0.0321 })).toMatch(/score +4,700 +3\.2 % +lightweight/u);
+    expect(deletes({ kind: 'rewrite', share: null })).toMatch(/score +4,700 +— +rewrite/u);
+    // As plans from before there was a choice.
+    expect(deletes({})).toMatch(/score +4,700 +— +rewrite/u);
   });
 
   it('has its id twice in JSON, as the contract has it and as the library does', () => {
