@@ -111,7 +111,8 @@ async function hasEnded({ ledger, client, fleet, actor }: TemporalFleet): Promis
   try {
     return !(await settleFleet(ledger, client, await ledger.fleet(fleet.id), actor));
   } catch (error) {
-    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return false;
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE')
+      return (await ledger.fleet(fleet.id)).state !== 'running';
     throw error;
   }
 }

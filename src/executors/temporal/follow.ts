@@ -49,7 +49,8 @@ async function hasEnded({ ledger, client, run, actor }: TemporalRun): Promise<bo
   try {
     return !(await settle(ledger, client, await ledger.run(run.id), actor));
   } catch (error) {
-    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return false;
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE')
+      return (await ledger.run(run.id)).state !== 'running';
     throw error;
   }
 }
