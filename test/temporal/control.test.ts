@@ -53,6 +53,39 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     await expectClean(t, RANGE);
   });
 
+  test('cancelled in Temporal itself it is cancelled, whatever it has done by then', async () => {
+    const t = await filled();
+    await t.worker(SLOW);
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const running = ended(t.refill.run(plan.id));
+    await untilWindow(t, 'written');
+    const { run } = await t.refill.status();
+    await t.operator('workflow', 'cancel', '--workflow-id', run.workflow ?? '');
+    expect((await running).result.state).toBe('cancelled');
+    expect(await t.operator('workflow', 'describe', '--workflow-id', run.workflow ?? '')).toMatch(/CANCELED/iu);
+  });
+
+  test('an operator asks how far it is, and sets how much it does at once', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 60, windows: 3 } });
+    await fillCards(t);
+    await t.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=10000@2' });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const running = ended(t.refill.run(plan.id));
+    await untilWindow(t, 'written');
+    const id = (await t.refill.status()).run.workflow ?? '';
+    const query = ['workflow', 'query', '--workflow-id', id, '--type', 'refillProgress', '--output', 'json'];
+    expect(await t.operator(...query)).toMatch(new RegExp(`"total"\\s*:\\s*${plan.windows.length}`, 'u'));
+    const at = ['workflow', 'update', 'execute', '--workflow-id', id];
+    const update = (input: string) => t.operator(...at, '--name', 'refillLimits', '--input', input, '--output', 'json');
+    expect(await update('{"windows":1}')).toMatch(/"result"\s*:\s*1/u);
+    // What cannot be done is refused, names the field, and changes nothing.
+    for (const wrong of ['{"windows":"two"}', '{"windows":0}', '{}', 'null'])
+      expect(await thrown(() => update(wrong))).toMatchObject({
+        stderr: expect.stringMatching(/windows|JSON object/u),
+      });
+    expect((await running).result).toMatchObject({ state: 'succeeded', differences: 0 });
+  });
+
   test('who follows it may stop: it goes on, and can be followed again', async () => {
     const t = await filled();
     await t.worker();

@@ -115,7 +115,7 @@ class FleetRun {
     try {
       return await this.#child(member);
     } catch (thrown) {
-      if (isCancellation(thrown)) return 'left';
+      if (isCancellation(thrown) || this.#wanted.cancelled) return 'left';
       const error = fromFailure(thrown).toJSON();
       // A run that failed tells for itself; this is kept for one that could not begin.
       await activities.refillTenantFailed({ v: 1, fleet, order: member.order, error });
@@ -125,7 +125,7 @@ class FleetRun {
 
   async #child({ order, cluster, plan, how, tenant, dataset }: SentMember): Promise<TenantOutcome> {
     const { fleet, attributes, slice, taskQueue } = this.#payload;
-    const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, seconds: 0 };
+    const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, most: null, seconds: 0 };
     const child = await this.#start({
       args: [sentTenant(payload)],
       workflowId: memberWorkflowId(fleet, order),
