@@ -6,6 +6,7 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import { TAKEN_QUEUES, takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
+import { Proxy } from '../ledger/proxy.ts';
 import { answerFor, addTemplate, conversations, RANGE as DAYS, TEMPLATE } from '../backfill/support.ts';
 import { startScorer } from '../scorers/server.ts';
 import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
@@ -14,13 +15,17 @@ import { noTemporal, startWorker } from './given.ts';
 
 /** A tenant with a worker that listens in place of the users' own, and the `temporal` command line as they use it. */
 async function takenTenant() {
-  const t = await createTenant();
+  const t = await createTenant({ limits: { outageMinutes: 2 } });
   await fillCards(t);
   await addTemplate(t);
   const server = inject('temporal') ?? { address: '', namespace: '' };
   const { url } = await startScorer(({ items }) => ({ results: items.map(({ id }) => answerFor(id)) }));
   const temporal = { ...server, tls: false, taskQueue: `t-${randomUUID().slice(0, 8)}` };
-  const config = { ...t.config, temporal, scorers: { quality: { url, batch: 5 } } };
+  const { test: cluster } = t.config.clusters;
+  if (!cluster) throw new Error('no cluster');
+  const postgres = await Proxy.to(cluster.postgres.port);
+  const clusters = { test: { ...cluster, postgres: { ...cluster.postgres, port: postgres.port } } };
+  const config = { ...t.config, clusters, temporal, scorers: { quality: { url, batch: 5 } } };
   const refill = createRefill(config);
   onTestFinished(() => refill.close());
   const worker = (env: NodeJS.ProcessEnv = {}) => startWorker(config, env, ['--takeover']);
@@ -46,7 +51,7 @@ async function takenTenant() {
       ['workflow', 'start', '--type', type, '--task-queue', queue, '--workflow-id', id],
       ['--input', JSON.stringify(payload)],
     );
-  return { t, refill, worker, operator, execute, begin, idOf, owner, times };
+  return { t, refill, postgres, worker, operator, execute, begin, idOf, owner, times };
 }
 
 const QUEUES = Object.entries(TAKEN_QUEUES);
@@ -144,6 +149,18 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
         expect(answer).toContain(`expected a JSON object, got ${said}`);
       }
     }
+  });
+
+  test('a server that is away while it plans is waited for', async () => {
+    const { postgres, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    await worker();
+    postgres.goAway();
+    const id = idOf('reindexconversations');
+    await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
+    const described = () => operator('workflow', 'describe', '--workflow-id', id);
+    await expect.poll(described, { timeout: 60_000 }).toContain('waiting for postgres');
+    postgres.comeBack();
+    expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
   });
 
   test('its run is paused from elsewhere, and resumed there: the workflow waits, and ends with it', async () => {
