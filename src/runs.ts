@@ -7,7 +7,8 @@ import type { IdsRequest, PlanRequest } from './domain/requests.ts';
 import { type RunState, UNFINISHED_RUN_STATES } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
-import { runTemporal, settle } from './executors/temporal/follow.ts';
+import { runTemporal } from './executors/temporal/follow.ts';
+import { runSubject, settle } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import { type LocalRun, runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
@@ -103,7 +104,7 @@ export class Runs {
     const { actor } = this.#environment;
     await this.#environment
       .temporal(run.tenant.cluster)
-      .then((client) => settle(ledger, client, run, actor))
+      .then((client) => settle(client, runSubject(ledger, run, actor)))
       .catch(() => undefined);
     return ledger.run(run.id);
   }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
+import { Proxy } from '../ledger/proxy.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { noTemporal, temporalTenant, type TemporalTenant, untilWindow } from './given.ts';
 
@@ -131,6 +133,22 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     await t.worker();
     expect((await ended(t.refill.retry(run.id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
     await expectClean(t, RANGE);
+  });
+
+  test('Temporal is out of reach of who follows it: the ledger tells the rest, and the end', async () => {
+    const t = await filled();
+    await t.worker();
+    const { temporal } = t.config;
+    if (!temporal) throw new Error('no Temporal');
+    const proxy = await Proxy.to(Number(temporal.address.split(':')[1]));
+    const refill = createRefill({ ...t.config, temporal: { ...temporal, address: `127.0.0.1:${proxy.port}` } });
+    onTestFinished(() => refill.close());
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const { events, result } = await ended(refill.run(plan.id), (event) => {
+      if (event.type === 'window') proxy.goAway();
+    });
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(events.filter((e) => e.type === 'window')).toHaveLength(plan.windows.length);
   });
 
   test('SIGTERM of the worker hands its work back, and another worker goes on', async () => {
