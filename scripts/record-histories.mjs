@@ -2,7 +2,6 @@
 // scripts/record-histories.mjs ADDRESS NAMESPACE WORKFLOW-ID…`. Done at a release, of workflows that released code has
 // run; test/temporal/replay.test.ts replays them with the code of today. A name is never written again: what was
 // released stays what it was.
-import { hostname } from 'node:os';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -24,8 +23,8 @@ for (const id of ids) {
   const name = `${version}-${type}-${status.name.toLowerCase()}-${ids.indexOf(id) + 1}.json`;
   const file = new URL(name, folder);
   if (existsSync(file)) throw new Error(`${name} is there already`);
-  // Workers are named after their machines.
-  const text = historyToJSON(await handle.fetchHistory()).replaceAll(hostname(), 'worker');
+  // Workers and clients are named after their machines. Only these: a short name may occur anywhere in a payload.
+  const text = historyToJSON(await handle.fetchHistory()).replace(/("identity":\s*")[^"]*"/gu, '$1worker"');
   writeFileSync(file, `${text}\n`);
   process.stdout.write(`${name}\n`);
 }

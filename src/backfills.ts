@@ -1,12 +1,15 @@
-import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillTally } from './domain/backfill.ts';
+import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillState, BackfillTally } from './domain/backfill.ts';
 import { addTallies, NOTHING_DONE } from './domain/backfill.ts';
 import { RefillError } from './domain/errors.ts';
+import type { Plan } from './domain/plan.ts';
 import type { Scorer } from './domain/scorer.ts';
+import { UNFINISHED_RUN_STATES } from './domain/states.ts';
 import { HOUR_MS, instant, ms } from './domain/windows.ts';
 import type { Range } from './domain/words.ts';
 import { resolveSecret } from './config/secrets.ts';
 import type { Environment } from './environment.ts';
-import { runLocalBackfill } from './executors/backfill.ts';
+import { type Reindexing, runLocalBackfill } from './executors/backfill.ts';
+import type { ReindexEnd } from './flow/backfill.ts';
 import { newId } from './ledger/ids.ts';
 import type { BackfillRecord } from './ledger/ledger.ts';
 import type { RunOptions } from './refill.ts';
@@ -61,12 +64,22 @@ export class Backfills {
 
   /** Executes a saved backfill, or goes on with one that was interrupted, paused or failed. */
   async *run(id: string, options: Options = {}): AsyncGenerator<BackfillEvent> {
+    yield* this.#execute(id, ['planned', 'running', 'paused', 'failed'], options);
+  }
+
+  async *resume(id: string, options: Options = {}): AsyncGenerator<BackfillEvent> {
+    yield* this.#execute(id, ['running', 'paused'], options);
+  }
+
+  async *retry(id: string, options: Options = {}): AsyncGenerator<BackfillEvent> {
+    yield* this.#execute(id, ['failed', 'cancelled'], options);
+  }
+
+  async *#execute(id: string, from: readonly BackfillState[], options: Options): AsyncGenerator<BackfillEvent> {
     const ledger = await this.#environment.ledger();
     const { plan, state } = await ledger.backfill(id);
-    if (state === 'succeeded' || state === 'incomplete')
-      throw new RefillError('RUN_STATE', `backfill ${plan.id} is ${state}`, {
-        hint: 'Plan another one: what is equal already is not written again.',
-      });
+    if (!from.includes(state))
+      throw new RefillError('RUN_STATE', `backfill ${plan.id} is ${state}`, { hint: NEXT[state](plan.id) });
     const { limits } = await this.#environment.config();
     yield* runLocalBackfill({
       ...(await this.#prepare(plan)),
@@ -74,8 +87,30 @@ export class Backfills {
       ledger,
       limits,
       actor: this.#environment.actor,
-      reindex: (record, onEvent, signal) => this.#reindex(record, onEvent, signal),
+      reindexing: {
+        run: (record, how) => this.#reindex(record, how),
+        ask: (record, wanted) => this.#askReindex(record, wanted),
+      },
     });
+  }
+
+  /** Asks a backfill to pause or to end; where nobody is at work on it who could see that, it is done here. */
+  async ask(id: string, wanted: 'pause' | 'cancel'): Promise<BackfillRecord> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    const record = await ledger.backfill(id);
+    await ledger.requestBackfill(record.id, wanted, actor);
+    if (record.holder === null) {
+      const lock = await ledger.lockBackfill(record.id, actor);
+      try {
+        await this.#askReindex(record, wanted);
+        if (wanted === 'cancel') await ledger.setBackfillState(record.id, 'cancelled', actor);
+        else if (record.state === 'running') await ledger.setBackfillState(record.id, 'paused', actor);
+      } finally {
+        await lock.release();
+      }
+    }
+    return ledger.backfill(record.id);
   }
 
   /** Everything that judging and writing needs, checked. */
@@ -100,33 +135,57 @@ export class Backfills {
 
   /** Plans and runs the range that was touched; goes on with the run that an earlier try has begun. */
   async #reindex(
-    { plan, touched, run: begun }: BackfillRecord,
-    onEvent: (message: string) => void,
-    signal: AbortSignal,
-  ): Promise<{ readonly run: string; readonly proven: boolean } | null> {
-    if (touched === null) return null;
+    record: BackfillRecord,
+    { drain, force, onNotice }: Parameters<Reindexing['run']>[1],
+  ): Promise<ReindexEnd> {
+    if (record.touched === null) return 'proven';
     const ledger = await this.#environment.ledger();
-    const state = begun === null ? null : (await ledger.run(begun)).state;
-    if (begun !== null && state === 'succeeded') return { run: begun, proven: true };
-    const options = { force: signal };
-    const { customer, profile, cluster } = plan.tenant;
+    const begun = record.run === null ? null : await ledger.run(record.run);
+    if (begun?.state === 'succeeded') return 'proven';
+    const options = { drain, force };
     const start = async () => {
-      if (begun !== null && (state === 'running' || state === 'paused')) return this.#runs.resume(begun, options);
-      if (begun !== null) return this.#runs.retry(begun, options);
-      const request = { tenant: { customer, profile }, cluster, dataset: plan.dataset, range: touchedRange(touched) };
-      const { id } = await this.#runs.plan(await this.#environment.workbench(request), request);
-      onEvent(`re-indexing ${request.range.from} to ${request.range.to}: plan ${id}`);
-      return this.#runs.run(id, { ...options, recount: false });
+      if (begun?.state === 'running' || begun?.state === 'paused') return this.#runs.resume(begun.id, options);
+      if (begun) return this.#runs.retry(begun.id, options);
+      const plan = await this.#planReindex(record);
+      onNotice(`re-indexing ${plan.range.from} to ${plan.range.to}: plan ${plan.id}`);
+      return this.#runs.run(plan.id, { ...options, recount: false });
     };
     for await (const event of await start()) {
-      if (event.type === 'started' && event.run !== begun)
-        await ledger.setBackfillState(plan.id, 'running', this.#environment.actor, { run: event.run });
-      if (event.type === 'notice') onEvent(event.message);
-      if (event.type === 'result') return { run: event.run, proven: event.state === 'succeeded' };
+      if (event.type === 'notice') onNotice(event.message);
+      if (event.type !== 'result') continue;
+      if (event.state === 'paused') return 'left';
+      return event.state === 'succeeded' ? 'proven' : 'unproven';
     }
     throw new RefillError('BUG', 'a run ended without a result');
   }
+
+  /** Kept before it is run: a run of it is found again, also one that somebody had to confirm by hand. */
+  async #planReindex({ id, plan, touched }: BackfillRecord): Promise<Plan> {
+    const { customer, profile, cluster } = plan.tenant;
+    const range = touched === null ? plan.range : touchedRange(touched);
+    const request = { tenant: { customer, profile }, cluster, dataset: plan.dataset, range };
+    const made = await this.#runs.plan(await this.#environment.workbench(request), request);
+    await (await this.#environment.ledger()).setReindexPlan(id, made.id);
+    return made;
+  }
+
+  async #askReindex({ run }: BackfillRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+    if (run === null) return;
+    const { state } = await (await this.#environment.ledger()).run(run);
+    if (UNFINISHED_RUN_STATES.includes(state)) await this.#runs.ask(run, wanted);
+  }
 }
+
+/** What can be done with a backfill that is not to be executed so. */
+const NEXT: Readonly<Record<BackfillState, (id: string) => string>> = {
+  planned: (id) => `Execute it with: refill backfill ${id} --execute`,
+  running: (id) => `\`refill status ${id}\` says who is at work on it; \`refill resume ${id}\` goes on with it.`,
+  paused: (id) => `Go on with it: refill resume ${id}`,
+  cancelled: (id) => `\`refill retry ${id}\` goes on with it; what was written stays.`,
+  failed: (id) => `Go on with it: refill retry ${id}`,
+  incomplete: () => 'Plan another one: what is equal already is not written again.',
+  succeeded: () => 'Plan another one: what is equal already is not written again.',
+};
 
 /** Whole hours around what was written: windows begin and end on hours. */
 function touchedRange({ first, last }: NonNullable<BackfillRecord['touched']>): Range {

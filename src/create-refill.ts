@@ -177,6 +177,12 @@ class LocalRefill implements Refill {
   planBackfill: Refill['planBackfill'] = (request) => this.#backfills.plan(request);
   rehearseBackfill: Refill['rehearseBackfill'] = (id, options) => this.#backfills.rehearse(id, options);
   backfill: Refill['backfill'] = (id, options = {}) => this.#backfills.run(id, options);
+  resumeBackfill: Refill['resumeBackfill'] = (id, options = {}) => this.#backfills.resume(id, options);
+  retryBackfill: Refill['retryBackfill'] = (id, options = {}) => this.#backfills.retry(id, options);
+  pauseBackfill: Refill['pauseBackfill'] = (id) => this.#backfills.ask(id, 'pause');
+  cancelBackfill: Refill['cancelBackfill'] = (id) => this.#backfills.ask(id, 'cancel');
+  backfills: Refill['backfills'] = async (options = {}) => (await this.ledger()).backfills(options.limit ?? 20);
+  backfillStatus: Refill['backfillStatus'] = async (id) => (await this.ledger()).backfill(id);
   work: Refill['work'] = async (options) => (await import('./workers.ts')).work(this.#environment, options);
 
   async close(): Promise<void> {

@@ -17,7 +17,8 @@ import type { Environment } from './environment.ts';
 import { type FleetRun, runFleet } from './executors/fleet.ts';
 import { withRetries } from './executors/retry.ts';
 import type { TemporalClient } from './executors/temporal/client.ts';
-import { runFleetTemporal, settleFleet } from './executors/temporal/follow-fleet.ts';
+import { runFleetTemporal } from './executors/temporal/follow-fleet.ts';
+import { fleetSubject, settle } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import { newId } from './ledger/ids.ts';
 import type { FleetRecord } from './ledger/ledger.ts';
@@ -195,7 +196,7 @@ export class Fleets {
     if (fleet.executor === 'local' || fleet.state !== 'running') return fleet;
     const ledger = await this.#environment.ledger();
     await this.#temporal(fleet)
-      .then((client) => settleFleet(ledger, client, fleet, this.#environment.actor))
+      .then((client) => settle(client, fleetSubject(ledger, fleet, this.#environment.actor)))
       .catch(() => undefined);
     return ledger.fleet(fleet.id);
   }

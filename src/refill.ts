@@ -9,6 +9,7 @@ import type { IdsRequest, PlanRequest, Survey } from './domain/requests.ts';
 import type { Range, TenantName } from './domain/words.ts';
 import type {
   AuditEntry,
+  BackfillRecord,
   DeleteRecord,
   LiveLimit,
   FleetRecord,
@@ -185,7 +186,6 @@ export interface Refill {
    * `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`.
    */
   work(options: WorkOptions): Promise<void>;
-  /** Ends what is at work and all connections. A second call does nothing. */
   /** Counts what a backfill would judge, and saves that under an id. The scorer is not asked. */
   planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
   /** Asks the scorer about every item and returns what would be written. Nothing is. */
@@ -195,5 +195,18 @@ export interface Refill {
    * the result; a failure is a result, not an exception.
    */
   backfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
+  /** Goes on with a backfill that was interrupted or paused. Throws `RUN_STATE`, `RUN_BUSY`. */
+  resumeBackfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
+  /** Goes on with one that has failed or was cancelled. Throws `RUN_STATE`. */
+  retryBackfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
+  /** Asks a backfill to pause or to end, with the run that re-indexes, whichever program is at work on it. */
+  pauseBackfill(id: string): Promise<BackfillRecord>;
+  /** The same, to end it. What was written to Postgres stays. */
+  cancelBackfill(id: string): Promise<BackfillRecord>;
+  /** Newest first; 20 where no limit is given. */
+  backfills(options?: { readonly limit?: number }): Promise<readonly BackfillRecord[]>;
+  /** Where a backfill is. Throws `BACKFILL_UNKNOWN`. */
+  backfillStatus(id: string): Promise<BackfillRecord>;
+  /** Ends what is at work and all connections. A second call does nothing. */
   close(): Promise<void>;
 }

@@ -4,16 +4,18 @@ import type { RunEvent } from './domain/events.ts';
 import { MOST_IDS } from './dataset/narrow.ts';
 import type { Plan, Warning } from './domain/plan.ts';
 import type { IdsRequest, PlanRequest } from './domain/requests.ts';
-import type { RunState } from './domain/states.ts';
+import { type RunState, UNFINISHED_RUN_STATES } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
-import { runTemporal, settle } from './executors/temporal/follow.ts';
+import { runTemporal } from './executors/temporal/follow.ts';
+import { runSubject, settle } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import { type LocalRun, runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
 import type { RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
+import { endDelegated } from './steps/end-delegated.ts';
 import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight, refuseErrors } from './steps/preflight.ts';
@@ -102,7 +104,7 @@ export class Runs {
     const { actor } = this.#environment;
     await this.#environment
       .temporal(run.tenant.cluster)
-      .then((client) => settle(ledger, client, run, actor))
+      .then((client) => settle(client, runSubject(ledger, run, actor)))
       .catch(() => undefined);
     return ledger.run(run.id);
   }
@@ -162,8 +164,7 @@ export class Runs {
     if (run.holder === null) {
       const lock = await ledger.lockRun(run.id, actor);
       try {
-        if (wanted === 'cancel') await ledger.setRunState(run.id, 'cancelled', actor);
-        else if (run.state === 'running') await ledger.setRunState(run.id, 'paused', actor);
+        await this.#end(run, wanted);
       } finally {
         await lock.release();
       }
@@ -173,18 +174,27 @@ export class Runs {
 
   /** Tells a run's workflow what is wanted of it; where none is at work, it is done here. */
   async #tell(run: RunRecord, wanted: 'pause' | 'cancel'): Promise<void> {
-    const { actor } = this.#environment;
     const [ledger, client] = await Promise.all([
       this.#environment.ledger(),
       this.#environment.temporal(run.tenant.cluster),
     ]);
     const workflow = run.workflow ?? workflowId(run.id);
     await client.tell(workflow, wanted);
-    if ((await client.state(workflow)) === 'running') return;
-    const { state } = await ledger.run(run.id);
-    if (wanted === 'cancel' && (state === 'running' || state === 'paused'))
-      await ledger.setRunState(run.id, 'cancelled', actor);
-    else if (state === 'running') await ledger.setRunState(run.id, 'paused', actor);
+    if ((await client.state(workflow)) !== 'running') await this.#end(await ledger.run(run.id), wanted);
+  }
+
+  /** Pauses or ends a run that nobody is at work on; what it has left at work in the users' workflows is ended first. */
+  async #end({ id, plan, state }: RunRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+    const { actor } = this.#environment;
+    const ledger = await this.#environment.ledger();
+    if (wanted === 'pause' && state === 'running') await ledger.setRunState(id, 'paused', actor);
+    if (wanted === 'pause' || !UNFINISHED_RUN_STATES.includes(state)) return;
+    const saved = await ledger.plan(plan);
+    if (saved.reindexer) {
+      const bench = await this.#environment.workbenchOf(saved);
+      await endDelegated(bench, ledger, id, { signal: new AbortController().signal, onWait: () => undefined });
+    }
+    await ledger.setRunState(id, 'cancelled', actor);
   }
 
   /** A run by its id; without one the only run in some states. */

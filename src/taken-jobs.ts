@@ -1,63 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backfills } from './backfills.ts';
-import { RefillError, errorOf } from './domain/errors.ts';
-import type { RunEvent, RunResult } from './domain/events.ts';
+import { RefillError } from './domain/errors.ts';
+import { UNFINISHED_RUN_STATES, type Wanted } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import { type TakenBeat, type TakenJob, type TakenPlan, unknownTenant } from './executors/temporal/shared/taken.ts';
-import type { TakenJobs } from './executors/temporal/taken-activities.ts';
+import type { TakenEnd, TakenJobs } from './executors/temporal/taken-activities.ts';
+import type { BackfillRecord, RunRecord } from './ledger/ledger.ts';
 import type { Runs } from './runs.ts';
 
 type Executing = Parameters<TakenJobs['execute']>[1];
 
+/** How often it is looked what others do with a run or a backfill. */
+const LOOK_MS = 1000;
+
 /** What the workflows of users that were taken over do: plans and runs, as from the command line. */
 export function createTakenJobs(environment: Environment, runs: Runs, backfills: Backfills): TakenJobs {
-  const plan = async (job: TakenJob): Promise<TakenPlan> => {
-    if (job.of === 'backfill') {
-      const scorer = job.request.scorer ?? (await onlyScorer(environment));
-      const { id, items } = await backfills.plan({ ...job.request, scorer });
-      return { kind: 'backfill', id, confirmRows: null, total: items };
-    }
-    const made =
-      job.of === 'ids'
-        ? await runs.planIds(job.request)
-        : await runs.plan(await environment.workbench(job.request), job.request);
-    return { kind: 'plan', id: made.id, confirmRows: job.confirmRows, total: made.counts[0]?.source ?? 0 };
-  };
-  /** The run of a plan, where an attempt before has begun one. */
-  const runOf = async (id: string) =>
-    (await (await environment.ledger()).runs({ limit: 1000 })).find((run) => run.plan === id);
+  const subjectOf = (plan: TakenPlan): Subject =>
+    plan.kind === 'plan' ? runOf(environment, runs, plan) : backfillOf(environment, backfills, plan);
   return {
     plan: (type, job) =>
-      plan(job).catch((error: unknown) => {
+      planOf(environment, runs, backfills, job).catch((error: unknown) => {
         if (error instanceof RefillError && error.code === 'TENANT_UNKNOWN')
           throw unknownTenant(type, job.request.tenant);
         throw error;
       }),
-    async execute(of, { signal, onBeat }) {
-      if (of.kind === 'backfill') return executeBackfill(backfills, of, { signal, onBeat });
-      const begun = await runOf(of.id);
-      // In this worker: it is an activity of a workflow already.
-      const executor = 'local' as const;
-      const options = {
-        executor,
-        force: signal,
-        recount: false,
-        ...(of.confirmRows === null ? {} : { confirmRows: of.confirmRows }),
+    async execute(plan, { signal, onBeat }) {
+      const subject = subjectOf(plan);
+      let last = beatOf({ done: 0, failed: 0, total: plan.total }, { [plan.kind]: plan.id });
+      const tell = (beat: TakenBeat) => {
+        last = beat;
+        onBeat(beat);
       };
-      if (begun?.state === 'succeeded') return { run: begun.id, state: begun.state };
-      const unfinished = begun?.state === 'running' || begun?.state === 'paused';
-      const events =
-        begun === undefined
-          ? runs.run(of.id, options)
-          : unfinished
-            ? runs.resume(begun.id, options)
-            : runs.retry(begun.id, options);
-      return ended(events, of, onBeat);
+      for (;;) {
+        signal.throwIfAborted();
+        const now = await subject.look();
+        if (now.is === 'over') return now.end;
+        if (now.is === 'free') await subject.goOn({ signal, onBeat: tell }).catch(unlessBusy);
+        else {
+          onBeat({ ...last, Refill: { ...last.Refill, doing: WAITS[now.is] } });
+          await sleep(LOOK_MS, undefined, { signal });
+        }
+      }
     },
-    async cancel({ kind, id }) {
-      const begun = kind === 'plan' ? await runOf(id) : undefined;
-      if (begun?.state === 'running' || begun?.state === 'paused') await runs.ask(begun.id, 'cancel');
+    async cancel(plan) {
+      const subject = subjectOf(plan);
+      let asked = false;
+      for (let now = await subject.look(); now.is !== 'over'; now = await subject.look()) {
+        // Whoever is at work on it ends it; where that program is gone, it is done here.
+        if (!asked || now.is !== 'taken') {
+          const there = await subject.cancel().catch(unlessBusy);
+          if (there === false) return;
+          asked = true;
+        }
+        await sleep(LOOK_MS);
+      }
     },
   };
+}
+
+async function planOf(environment: Environment, runs: Runs, backfills: Backfills, job: TakenJob): Promise<TakenPlan> {
+  if (job.of === 'backfill') {
+    const scorer = job.request.scorer ?? (await onlyScorer(environment));
+    const { id, items } = await backfills.plan({ ...job.request, scorer });
+    return { kind: 'backfill', id, confirmRows: null, total: items };
+  }
+  const made =
+    job.of === 'ids'
+      ? await runs.planIds(job.request)
+      : await runs.plan(await environment.workbench(job.request), job.request);
+  return { kind: 'plan', id: made.id, confirmRows: job.confirmRows, total: made.counts[0]?.source ?? 0 };
 }
 
 async function onlyScorer(environment: Environment): Promise<string> {
@@ -70,53 +81,113 @@ async function onlyScorer(environment: Environment): Promise<string> {
   );
 }
 
-async function ended(
-  events: AsyncIterable<RunEvent>,
-  { id, total }: TakenPlan,
-  onBeat: (beat: TakenBeat) => void,
-): Promise<Readonly<Record<string, unknown>>> {
-  let result: RunResult | undefined;
-  for await (const event of events) {
-    if (event.type === 'result') result = event;
-    if (event.type !== 'progress') continue;
-    const { run, rowsWritten, rowsTotal, doing } = event;
-    const done = rowsTotal === 0 ? 0 : Math.min(total, Math.floor((total * rowsWritten) / rowsTotal));
-    onBeat({
-      State: { ReindexedConversations: done, FailedConversations: 0, TotalConversationCount: total },
-      Refill: { plan: id, run, rowsWritten, rowsTotal, doing },
-    });
-  }
-  if (result === undefined) throw new RefillError('BUG', 'a run ended without a result');
-  const { run, state, differences, rowsDeleted, rowsWritten, error } = result;
-  if (state === 'succeeded') return { plan: id, run, state, rowsDeleted, rowsWritten };
-  if (error) throw errorOf(error);
-  throw new RefillError('REINDEX_UNPROVEN', `run ${run} is ${state}, with ${differences} differences`, {
-    details: { run, state, differences },
-  });
+/**
+ * How the run or the backfill of a plan stands. `free`: to be begun, or gone on with. `taken`: another program is at work
+ * on it, such as a worker that was thought dead, until it notices. `asked`: nobody is, as it was asked to pause or to end.
+ */
+type Standing = { readonly is: 'free' | 'taken' | 'asked' } | { readonly is: 'over'; readonly end: TakenEnd };
+
+const WAITS = {
+  taken: 'waiting for another program that is at work on it',
+  asked: 'waiting to be resumed: it was asked to pause',
+} as const;
+
+/** The run or the backfill of a plan. What is known of it is in the ledger, whoever was at work on it. */
+interface Subject {
+  look(): Promise<Standing>;
+  goOn(options: Executing): Promise<void>;
+  /** Asks it to end; false where there is nothing to end. */
+  cancel(): Promise<boolean>;
 }
 
-async function executeBackfill(
-  backfills: Backfills,
-  { id, total }: TakenPlan,
-  { signal, onBeat }: Executing,
-): Promise<Readonly<Record<string, unknown>>> {
-  for await (const event of backfills.run(id, { force: signal })) {
-    if (event.type === 'backfill-progress') {
-      const { judged, unjudged } = event.tally;
-      onBeat({
-        State: {
-          ReindexedConversations: judged,
-          FailedConversations: unjudged,
-          TotalConversationCount: total,
-        },
-        Refill: { backfill: id, ...event.tally },
-      });
-    }
-    if (event.type !== 'backfill-result') continue;
-    const { state, tally, before, after, run, error } = event;
-    if (error) throw errorOf(error);
-    if (state === 'paused') throw new RefillError('INTERRUPTED', `backfill ${id} was stopped`);
-    return { backfill: id, state, tally, before, after, run };
-  }
-  throw new RefillError('BUG', 'a backfill ended without a result');
+function standingOf({ wanted, holder }: { readonly wanted: Wanted; readonly holder: unknown }): Standing {
+  if (holder !== null) return { is: 'taken' };
+  return { is: wanted === 'run' ? 'free' : 'asked' };
+}
+
+/** Another program was quicker. */
+async function unlessBusy(error: unknown): Promise<void> {
+  if (!(error instanceof RefillError && error.code === 'RUN_BUSY')) throw error;
+  await sleep(LOOK_MS);
+}
+
+function runOf(environment: Environment, runs: Runs, { id, total, confirmRows }: TakenPlan): Subject {
+  const newest = async () => (await (await environment.ledger()).runs({ plan: id, limit: 1 }))[0];
+  return {
+    async look() {
+      const run = await newest();
+      if (!run) return { is: 'free' };
+      return UNFINISHED_RUN_STATES.includes(run.state) ? standingOf(run) : { is: 'over', end: endOfRun(run) };
+    },
+    async goOn({ signal, onBeat }) {
+      const begun = await newest();
+      const common = { force: signal, ...(confirmRows === null ? {} : { confirmRows }) };
+      // In this worker: it is an activity of a workflow already.
+      const events = begun
+        ? runs.resume(begun.id, common)
+        : runs.run(id, { ...common, executor: 'local', recount: false });
+      for await (const event of events) {
+        if (event.type !== 'progress') continue;
+        const { run, rowsWritten, rowsTotal, doing } = event;
+        const done = rowsTotal === 0 ? 0 : Math.min(total, Math.floor((total * rowsWritten) / rowsTotal));
+        onBeat(beatOf({ done, failed: 0, total }, { plan: id, run, rowsWritten, rowsTotal, doing }));
+      }
+    },
+    async cancel() {
+      const run = await newest();
+      if (run && UNFINISHED_RUN_STATES.includes(run.state)) await runs.ask(run.id, 'cancel');
+      return run !== undefined;
+    },
+  };
+}
+
+function endOfRun({ id, plan, state, differences, rowsDeleted, rowsWritten, error }: RunRecord): TakenEnd {
+  if (state === 'succeeded') return { ended: 'well', result: { plan, run: id, state, rowsDeleted, rowsWritten } };
+  const unproven = new RefillError('REINDEX_UNPROVEN', `run ${id} is ${state}, with ${differences} differences`, {
+    details: { run: id, state, differences },
+  });
+  return { ended: 'badly', error: error ?? unproven.toJSON() };
+}
+
+function backfillOf(environment: Environment, backfills: Backfills, { id, total }: TakenPlan): Subject {
+  const record = async () => (await environment.ledger()).backfill(id);
+  return {
+    async look() {
+      const backfill = await record();
+      const { state } = backfill;
+      if (state === 'planned') return { is: 'free' };
+      return state === 'running' || state === 'paused'
+        ? standingOf(backfill)
+        : { is: 'over', end: endOfBackfill(backfill) };
+    },
+    async goOn({ signal, onBeat }) {
+      for await (const event of backfills.run(id, { force: signal })) {
+        if (event.type !== 'backfill-progress') continue;
+        const { judged: done, unjudged: failed } = event.tally;
+        onBeat(beatOf({ done, failed, total }, { backfill: id, ...event.tally }));
+      }
+    },
+    async cancel() {
+      const { state } = await record();
+      if (state === 'running' || state === 'paused') await backfills.ask(id, 'cancel');
+      return state !== 'planned';
+    },
+  };
+}
+
+function endOfBackfill({ id, state, tally, plan, after, run, error }: BackfillRecord): TakenEnd {
+  if (state === 'succeeded' || state === 'incomplete')
+    return { ended: 'well', result: { backfill: id, state, tally, before: plan.before, after, run } };
+  return { ended: 'badly', error: error ?? new RefillError('RUN_STATE', `backfill ${id} is ${state}`).toJSON() };
+}
+
+/** The shape that heartbeats have always had, with more beside it. */
+function beatOf(
+  { done, failed, total }: { readonly done: number; readonly failed: number; readonly total: number },
+  more: Readonly<Record<string, unknown>>,
+): TakenBeat {
+  return {
+    State: { ReindexedConversations: done, FailedConversations: failed, TotalConversationCount: total },
+    Refill: more,
+  };
 }

@@ -33,6 +33,11 @@ export function isFleet(word: string | undefined): word is string {
   return word?.startsWith('f-') === true;
 }
 
+/** Whether a word is the id of a backfill, or the beginning of one. */
+export function isBackfill(word: string | undefined): word is string {
+  return word?.startsWith('b-') === true;
+}
+
 /** `a/b=10` as a tenant and a number. */
 function parsePriority(text: string): readonly [tenant: string, priority: number] {
   const at = text.lastIndexOf('=');

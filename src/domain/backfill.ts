@@ -122,12 +122,21 @@ export interface BackfillChunk {
  *
  * - `planned`: saved; nothing was judged.
  * - `running`: a program is at work on it, or was killed.
- * - `paused`: by Ctrl-C. Executing it again goes on.
- * - `failed`: the scorer, a server or the re-indexing failed. Executing it again goes on where it was.
+ * - `paused`: on request, or by Ctrl-C. `resume`, or executing it again, goes on.
+ * - `cancelled`: on request, with the run that re-indexes. What was written stays; `retry` goes on.
+ * - `failed`: the scorer, a server or the re-indexing failed. `retry`, or executing it again, goes on where it was.
  * - `incomplete`: everything was asked for, and some items could not be judged. Ended; a new one judges them again.
  * - `succeeded`: all items judged, written, and re-indexed unless that was not wanted. Ended.
  */
-export const BACKFILL_STATES = ['planned', 'running', 'paused', 'failed', 'incomplete', 'succeeded'] as const;
+export const BACKFILL_STATES = [
+  'planned',
+  'running',
+  'paused',
+  'cancelled',
+  'failed',
+  'incomplete',
+  'succeeded',
+] as const;
 export type BackfillState = (typeof BACKFILL_STATES)[number];
 
 export type BackfillEvent =

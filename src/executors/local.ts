@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent } from '../domain/events.ts';
@@ -11,6 +10,7 @@ import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import type { FlowContext, Steps } from '../flow/steps.ts';
 import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
 import { debugPoint } from '../steps/debug-points.ts';
+import { endDelegated } from '../steps/end-delegated.ts';
 import { createHealthLook } from '../steps/look-at-health.ts';
 import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
@@ -22,6 +22,7 @@ import { ProgressTracker } from './progress.ts';
 import { endState, resultOf } from './result.ts';
 import { isOutage, withRetries } from './retry.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
+import { watchWanted } from './watch-wanted.ts';
 
 export interface LocalRun {
   readonly ledger: Ledger;
@@ -54,8 +55,6 @@ export interface SharedWindows {
   readonly atOnce: WindowsAtOnce;
 }
 
-/** How often the ledger is asked whether somebody wants the run to pause or end. */
-const CONTROL_MS = 1000;
 const PROGRESS_MS = 500;
 /** How long the first look at the servers may take before a run begins without it. */
 const FIRST_LOOK_MS = 30_000;
@@ -118,12 +117,15 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     signal?.addEventListener('abort', leave, { once: true });
   }
   const ended = new AbortController();
-  const watch = watchWanted(ledger, run.id, ended.signal, (now) => {
-    wanted = now;
-    if (now !== 'run') governor.leave();
-    if (now === 'cancel')
-      stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled', { details: { cancelled: true } }));
-  });
+  const watch = watchWanted(
+    () => ledger.wanted(run.id),
+    ended.signal,
+    (now) => {
+      wanted = now;
+      if (now !== 'run') governor.leave();
+      if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
+    },
+  );
   let firstFailure: unknown;
   const context: FlowContext = {
     windows: options.shared ? inBoth(windows, passing(governor, options.shared.pool)) : windows,
@@ -165,7 +167,9 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
 
   events.push(tracker.snapshot());
   await debugPoint('run-ending');
-  const ending = { outcome, failure, stopped: stop.signal.aborted, wanted: await ledger.wanted(run.id) };
+  const asked = await ledger.wanted(run.id);
+  const over = asked !== 'cancel' || (await endElsewhere(options, events, tracker));
+  const ending = { outcome, failure, stopped: stop.signal.aborted, wanted: over ? asked : ('pause' as const) };
   const result = await resultOf({
     ledger,
     run: run.id,
@@ -182,6 +186,33 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
 }
 
 /**
+ * Ends what a cancelled run has left at work in the users' workflows. False where that could not be done: then the run is
+ * paused, as it is not over, and can be cancelled again.
+ */
+async function endElsewhere(
+  { bench, ledger, run, plan, force }: LocalRun,
+  events: EventQueue<RunEvent>,
+  tracker: ProgressTracker,
+): Promise<boolean> {
+  const signal = force ?? new AbortController().signal;
+  const onWait = (reason: string) => {
+    tracker.wait('cancel', reason);
+    events.push(tracker.snapshot());
+  };
+  const onRetry = (error: RefillError) => onWait(`${error.source} (${error.code})`);
+  try {
+    await withRetries({ limits: plan.limits, signal, onRetry }, () =>
+      endDelegated(bench, ledger, run.id, { signal, onWait }),
+    );
+    return true;
+  } catch (error) {
+    const message = `what was started elsewhere may be at work yet: ${asRefillError(error).message}`;
+    events.push({ type: 'notice', run: run.id, message });
+    return false;
+  }
+}
+
+/**
  * Waits until the governor lets the run go on before it takes a place that other runs could use. Where the run is held
  * by the time that it has the place, it gives the place back and waits again.
  */
@@ -195,19 +226,6 @@ function passing(governor: Governor, shared: Pool): Pool {
       }
     },
   };
-}
-
-/** Asks until `signal` what somebody wants of the run. A ledger that is away is noticed by the lock, not here. */
-async function watchWanted(
-  ledger: Ledger,
-  run: string,
-  signal: AbortSignal,
-  onWanted: (wanted: Wanted) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await ledger.wanted(run).then(onWanted, () => undefined);
-    await sleep(CONTROL_MS, undefined, { signal }).catch(() => undefined);
-  }
 }
 
 /** The run's steps with retries around each, and with what they tell made into events. */

@@ -6,7 +6,7 @@ import { createEventQueue, type EventQueue } from './events.ts';
 /** Work that only one program may be at, and that tells what happens. */
 export interface LockedWork<T> {
   /** What is locked, as errors call it. */
-  readonly name: 'run' | 'fleet';
+  readonly name: 'run' | 'fleet' | 'backfill';
   /** Aborting stops at once. */
   readonly force: AbortSignal | undefined;
   /** Does the work and says what happens. It ends soon after `stop` is aborted, for whatever reason. */

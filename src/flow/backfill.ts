@@ -12,9 +12,12 @@ export interface BackfillSteps {
 export interface BackfillContext {
   /** False after a first Ctrl-C. */
   readonly mayBegin: () => Promise<boolean>;
-  /** Re-indexes what was touched; true where it is proven. */
-  readonly reindex: () => Promise<boolean>;
+  /** Re-indexes what was touched. */
+  readonly reindex: () => Promise<ReindexEnd>;
 }
+
+/** `proven` also where there was nothing to do; `left` where it goes on later. */
+export type ReindexEnd = 'proven' | 'unproven' | 'left';
 
 export type BackfillOutcome =
   | { readonly ended: 'left' }
@@ -28,5 +31,6 @@ export async function runBackfillFlow(steps: BackfillSteps, context: BackfillCon
     if ((await steps.nextChunk()) === 'end') break;
   }
   const after = await steps.count();
-  return { ended: 'written', after, reindexed: await context.reindex() };
+  const reindexed = await context.reindex();
+  return reindexed === 'left' ? { ended: 'left' } : { ended: 'written', after, reindexed: reindexed === 'proven' };
 }

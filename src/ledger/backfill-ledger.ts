@@ -8,6 +8,7 @@ import type {
 } from '../domain/backfill.ts';
 import type { ErrorRecord } from '../domain/errors.ts';
 import type { Unjudged } from '../domain/scorer.ts';
+import type { Wanted } from '../domain/states.ts';
 import type { Instant } from '../domain/words.ts';
 import type { Actor, Holder, RunLock } from './holder.ts';
 
@@ -21,13 +22,14 @@ export interface BackfillRecord {
   readonly id: string;
   readonly plan: BackfillPlan;
   readonly state: BackfillState;
+  readonly wanted: Wanted;
   readonly cursor: BackfillCursor | null;
   readonly tally: BackfillTally;
   readonly touched: BackfillChunk['touched'];
   /** Whether it was committed is known to the source alone; null where nothing is open. */
   readonly pending: PendingChunk | null;
   readonly after: CardCounts | null;
-  /** The run that re-indexes what was touched. */
+  /** The run that re-indexes what was touched: the newest one of the plan that was made for it. */
   readonly run: string | null;
   readonly seconds: number;
   readonly createdAt: Instant;
@@ -51,15 +53,16 @@ export interface BackfillLedger {
   closeChunk(id: string, actor: Actor): Promise<void>;
   /** Items that could not be judged, in the order of their ids. */
   unjudged(id: string, limit: number): Promise<readonly Unjudged[]>;
+  /** `running` also withdraws what was wanted of it before. Throws `RUN_STATE` where the state does not allow it. */
   setBackfillState(
     id: string,
     state: BackfillState,
     actor: Actor,
-    extra?: {
-      readonly error?: ErrorRecord;
-      readonly seconds?: number;
-      readonly run?: string;
-      readonly after?: CardCounts;
-    },
+    extra?: { readonly error?: ErrorRecord; readonly seconds?: number; readonly after?: CardCounts },
   ): Promise<void>;
+  /** Keeps the plan of the re-indexing, before it is run. */
+  setReindexPlan(id: string, plan: string): Promise<void>;
+  /** What somebody wants of it; with an audit entry. Throws `RUN_STATE` where nobody could be at work on it. */
+  requestBackfill(id: string, wanted: Wanted, actor: Actor): Promise<void>;
+  backfillWanted(id: string): Promise<Wanted>;
 }

@@ -1,5 +1,7 @@
 import { addTallies, type BackfillChunk, type BackfillPlan, type BackfillState } from '../domain/backfill.ts';
+import { RefillError } from '../domain/errors.ts';
 import type { Unjudged } from '../domain/scorer.ts';
+import type { Wanted } from '../domain/states.ts';
 import { writeAudit } from './audit.ts';
 import type { BackfillLedger, BackfillRecord, PendingChunk } from './backfill-ledger.ts';
 import type { Sql } from './connection.ts';
@@ -8,27 +10,34 @@ import { type Actor, BACKFILL_LOCK, holderOf, type HolderRow, joinHeld } from '.
 import { batches, json } from './json.ts';
 import { BACKFILL_MOVES, checkMove } from './moves.ts';
 
-interface BackfillRow extends HolderRow, Omit<BackfillRecord, 'holder' | 'plan' | 'createdAt' | 'finishedAt'> {
+interface BackfillRow extends HolderRow, Omit<BackfillRecord, 'holder' | 'plan' | 'run' | 'createdAt' | 'finishedAt'> {
   body: BackfillPlan;
+  reindex_run: string | null;
   created_at: string;
   finished_at: string | null;
 }
 
 const SELECT_BACKFILLS = `
-SELECT b.*, l.pid IS NOT NULL AS held FROM refill.backfill b ${joinHeld(BACKFILL_LOCK, 'b')}`;
+SELECT b.*, coalesce(r.id, b.run) AS reindex_run, l.pid IS NOT NULL AS held
+  FROM refill.backfill b
+  LEFT JOIN LATERAL (
+    SELECT id FROM refill.run WHERE plan = b.reindex_plan ORDER BY created_at DESC, id LIMIT 1
+  ) r ON true
+  ${joinHeld(BACKFILL_LOCK, 'b')}`;
 
 function recordOf(row: BackfillRow): BackfillRecord {
-  const { id, state, cursor, tally, touched, pending, after, run, seconds, error } = row;
+  const { id, state, wanted, cursor, tally, touched, pending, after, seconds, error } = row;
   return {
     id,
     plan: row.body,
     state,
+    wanted,
     cursor,
     tally,
     touched,
     pending,
     after,
-    run,
+    run: row.reindex_run,
     seconds,
     error,
     createdAt: row.created_at,
@@ -113,28 +122,48 @@ export async function setBackfillState(
   ]);
   const from = row?.state ?? 'planned';
   checkMove(BACKFILL_MOVES, `Backfill ${id}`, from, state);
-  const ended = state === 'succeeded' || state === 'incomplete';
+  const ended = state === 'succeeded' || state === 'incomplete' || state === 'cancelled';
   await sql.rows(
     `UPDATE refill.backfill
-        SET state = $2, error = $3, seconds = seconds + $4, run = coalesce($5, run), after = coalesce($6, after),
-            finished_at = CASE WHEN $7 THEN clock_timestamp() END
+        SET state = $2::text, error = $3, seconds = seconds + $4, after = coalesce($5, after),
+            wanted = CASE WHEN $2 = 'running' THEN 'run' ELSE wanted END,
+            finished_at = CASE WHEN $6 THEN clock_timestamp() END
       WHERE id = $1`,
     [
       id,
       state,
       extra.error === undefined ? null : json(extra.error),
       extra.seconds ?? 0,
-      extra.run ?? null,
       extra.after === undefined ? null : json(extra.after),
       ended,
     ],
   );
-  const run = extra.run === undefined ? {} : { run: extra.run };
   const error = extra.error === undefined ? {} : { error: extra.error.code };
   await writeAudit(sql, {
     actor,
     action: 'backfill.state',
     subject: id,
-    details: { from, to: state, ...run, ...error },
+    details: { from, to: state, ...error },
   });
+}
+
+export async function setReindexPlan(sql: Sql, id: string, plan: string): Promise<void> {
+  await sql.rows('UPDATE refill.backfill SET reindex_plan = $2 WHERE id = $1', [id, plan]);
+}
+
+export async function requestBackfill(sql: Sql, id: string, wanted: Wanted, actor: Actor): Promise<void> {
+  const [row] = await sql.rows<{ state: BackfillState }>('SELECT state FROM refill.backfill WHERE id = $1 FOR UPDATE', [
+    id,
+  ]);
+  if (row?.state !== 'running' && row?.state !== 'paused')
+    throw new RefillError('RUN_STATE', `Backfill ${id} is ${row?.state ?? 'gone'}: there is nothing to ${wanted}.`, {
+      details: { state: row?.state, wanted },
+    });
+  await sql.rows('UPDATE refill.backfill SET wanted = $2 WHERE id = $1', [id, wanted]);
+  await writeAudit(sql, { actor, action: 'backfill.request', subject: id, details: { wanted } });
+}
+
+export async function readBackfillWanted(sql: Sql, id: string): Promise<Wanted> {
+  const [row] = await sql.rows<{ wanted: Wanted }>('SELECT wanted FROM refill.backfill WHERE id = $1', [id]);
+  return row?.wanted ?? 'run';
 }

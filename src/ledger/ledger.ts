@@ -192,7 +192,12 @@ export interface Ledger extends FleetLedger, BackfillLedger {
    */
   run(id: string): Promise<RunRecord>;
   /** Newest first. */
-  runs(filter: { readonly states?: readonly RunState[]; readonly limit: number }): Promise<readonly RunRecord[]>;
+  runs(filter: {
+    readonly states?: readonly RunState[];
+    /** Whole id of a plan: only its runs. */
+    readonly plan?: string;
+    readonly limit: number;
+  }): Promise<readonly RunRecord[]>;
   /** Throws `RUN_BUSY`, naming who, when another program holds it. */
   lockRun(id: string, actor: Actor): Promise<RunLock>;
   /** Sets the epoch if it has none, and returns the one it has. */

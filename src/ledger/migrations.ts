@@ -346,6 +346,17 @@ CREATE TABLE refill.backfill_unjudged (
 );
 `;
 
+const STEERED_BACKFILLS = `
+-- The run that re-indexes is the newest one of this plan: a run that was made just before its program was killed is
+-- found again. Backfills of before have it in "run".
+ALTER TABLE refill.backfill
+  ADD COLUMN wanted text NOT NULL DEFAULT 'run' CHECK (wanted IN ('run', 'pause', 'cancel')),
+  ADD COLUMN reindex_plan text COLLATE "C" REFERENCES refill.plan (id),
+  DROP CONSTRAINT backfill_state_check,
+  ADD CONSTRAINT backfill_state_check
+    CHECK (state IN ('planned', 'running', 'paused', 'cancelled', 'failed', 'incomplete', 'succeeded'));
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -356,4 +367,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 6, name: 'live limits', sql: LIVE_LIMITS },
   { number: 7, name: 'executors', sql: EXECUTORS },
   { number: 8, name: 'backfills', sql: BACKFILLS },
+  { number: 9, name: 'steered backfills', sql: STEERED_BACKFILLS },
 ];

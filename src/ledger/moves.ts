@@ -39,11 +39,12 @@ export const FLEET_RETRY_MOVES: Moves<FleetState> = {
   running: ['paused', 'cancelled', 'failed', 'differences'],
 };
 
-/** Moves of a backfill. One that failed goes on when it is executed again. */
+/** Moves of a backfill. One that failed or was cancelled goes on when that is asked for. */
 export const BACKFILL_MOVES: Moves<BackfillState> = {
   planned: [],
-  running: ['planned', 'running', 'paused', 'failed'],
+  running: ['planned', 'running', 'paused', 'failed', 'cancelled'],
   paused: ['running'],
+  cancelled: ['running', 'paused'],
   failed: ['running'],
   incomplete: ['running'],
   succeeded: ['running'],

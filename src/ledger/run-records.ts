@@ -5,7 +5,7 @@ import type { Instant, Strategy } from '../domain/words.ts';
 import type { Sql } from './connection.ts';
 import { findId } from './find-id.ts';
 import { type HolderRow, holderOf, joinHeld, RUN_LOCK } from './holder.ts';
-import type { RunRecord } from './ledger.ts';
+import type { Ledger, RunRecord } from './ledger.ts';
 
 interface RunRow extends HolderRow {
   id: string;
@@ -90,18 +90,16 @@ export async function readRun(sql: Sql, beginning: string): Promise<RunRecord> {
   return recordOf(row);
 }
 
-export async function readRuns(
-  sql: Sql,
-  filter: { readonly states?: readonly RunState[]; readonly limit: number },
-): Promise<readonly RunRecord[]> {
+export async function readRuns(sql: Sql, filter: Parameters<Ledger['runs']>[0]): Promise<readonly RunRecord[]> {
   const rows = await sql.rows<RunRow>(
     `${SELECT_RUNS}
       WHERE r.id IN (
-        SELECT id FROM refill.run WHERE $1::text[] IS NULL OR state = ANY ($1)
+        SELECT id FROM refill.run
+         WHERE ($1::text[] IS NULL OR state = ANY ($1)) AND ($3::text IS NULL OR plan = $3)
          ORDER BY created_at DESC, id LIMIT $2
       )
       ORDER BY r.created_at DESC, r.id`,
-    [filter.states ?? null, filter.limit],
+    [filter.states ?? null, filter.limit, filter.plan ?? null],
   );
   return rows.map(recordOf);
 }

@@ -56,8 +56,9 @@ async function limited(
     seconds * 1000,
   );
   const either = AbortSignal.any([signal, limit.signal]);
+  let end: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    const end = () => {
+    end = () => {
       const reason: Error = either.reason;
       reject(reason);
     };
@@ -67,6 +68,8 @@ async function limited(
     return await Promise.race([ask(request, either), aborted]);
   } finally {
     clearTimeout(timer);
+    // A signal made of others is kept for as long as somebody listens to it: one for each batch would add up.
+    either.removeEventListener('abort', end);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Range } from '../domain/words.ts';
 import { withSnapshot } from '../source/postgres.ts';
 import type { RunVersions } from '../target/count.ts';
 import { debugPoint } from './debug-points.ts';
+import { halvesOf } from './end-delegated.ts';
 import { namingColumn } from './misfit.ts';
 import { prove } from './prove.ts';
 import { sourceSums, type Written } from './reindex.ts';
@@ -32,15 +33,11 @@ export interface DelegateOptions {
   readonly onTooLarge: (unit: ReindexerUnit) => void;
 }
 
-/** Whether somebody wants the run to end, and with it what it has started; a program that ends leaves that at work. */
-export function isCancelled({ aborted, reason }: AbortSignal): boolean {
-  return aborted && reason instanceof RefillError && reason.details['cancelled'] === true;
-}
-
 /**
  * Has the users' workflow derive a window's units, one after another. Each is started by the id that the ledger holds, or
  * adopted where it was started before. How a workflow ended is not believed: where it failed, and the target has all rows
- * of the unit all the same, the unit is done; where rows are missing, it is cut in two.
+ * of the unit all the same, the unit is done; where rows are missing, it is cut in two. A program that stops leaves them
+ * at work, and they are adopted by the next one; those of a run that is cancelled are ended by `endDelegated`.
  *
  * @throws RefillError `REINDEXER_FAILED` where a unit that cannot be cut further lacks rows.
  */
@@ -83,8 +80,9 @@ async function deriveUnit(
   const cut = halved.windows[0].to;
   options.onNotice(`workflow ${unit.workflow} is ${status}, and rows are missing: its range is cut in two at ${cut}`);
   if (halved.notice !== null) options.onNotice(halved.notice);
+  const ids = halvesOf(unit.workflow);
   for (const [index, range] of halved.windows.entries())
-    await deriveUnit(bench, { ...range, workflow: `${unit.workflow}-${index + 1}` }, options, halvings + 1);
+    await deriveUnit(bench, { ...range, workflow: ids[index] ?? unit.workflow }, options, halvings + 1);
 }
 
 /** Starts or adopts a workflow, and looks at it until it has ended, through its retries and continuations. */
@@ -93,6 +91,8 @@ async function follow(
   unit: ReindexerUnit,
   { reindexer, signal, onWait, onProgress }: DelegateOptions,
 ): Promise<ReindexerState> {
+  // It may have waited for its turn for long.
+  signal.throwIfAborted();
   await reindexer.start(bench.tenant, unit);
   await debugPoint('reindexer-started');
   const began = Date.now();
@@ -101,13 +101,7 @@ async function follow(
     if (now.state !== 'running') return now;
     onWait(`workflow ${unit.workflow}: ${progressWords(now, (Date.now() - began) / 1000)}`);
     if (now.progress) onProgress(now.progress.done, now.progress.total);
-    try {
-      await sleep(reindexer.pollSeconds * 1000, undefined, { signal });
-    } catch (error) {
-      // Of a program that ends it stays at work, and is adopted by the next one.
-      if (isCancelled(signal)) await reindexer.cancel(unit.workflow);
-      throw signal.aborted ? signal.reason : error;
-    }
+    await sleep(reindexer.pollSeconds * 1000, undefined, { signal });
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plan } from '../domain/plan.ts';
 import { versionBefore } from '../domain/versions.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
@@ -6,6 +5,7 @@ import { withSource } from '../source/postgres.ts';
 import type { AwaitOptions } from './await-mutation.ts';
 import { delegateUnits, sourceOf } from './delegate.ts';
 import { clearWindow } from './delete.ts';
+import { endWorkflow } from './end-delegated.ts';
 import type { Written } from './reindex.ts';
 import { keptUnits, type PacedReindexer, unitsToKeep } from './units.ts';
 import type { Workbench } from './workbench.ts';
@@ -65,7 +65,9 @@ export async function writeDelegated(of: DelegatedWindow): Promise<Written & { r
 async function begin(of: DelegatedWindow, earlier: readonly AttemptRecord[]): Promise<AttemptRecord> {
   const { bench, paced, ledger, run, plan, window, waiting } = of;
   const { reindexer } = paced;
-  for (const { workflow } of earlier.flatMap(({ queries }) => keptUnits(queries))) await ended(of, workflow);
+  // What an earlier attempt has left at work is ended: two would write the same window.
+  for (const { workflow } of earlier.flatMap(({ queries }) => keptUnits(queries)))
+    await endWorkflow(reindexer, workflow, waiting);
   // The rows of an earlier attempt have versions that nobody knows: all of the window goes.
   if (plan.strategy === 'purge' && earlier.length > 0) await clearWindow(bench, run, window, 'whole', waiting);
   const parts = paced.cut(window);
@@ -77,15 +79,4 @@ async function begin(of: DelegatedWindow, earlier: readonly AttemptRecord[]): Pr
       })),
     ),
   );
-}
-
-/** Cancels what an earlier attempt has left at work, and waits for its end: two would write the same window. */
-async function ended({ paced, waiting }: DelegatedWindow, workflow: string): Promise<void> {
-  const { reindexer } = paced;
-  if ((await reindexer.look(workflow)).state !== 'running') return;
-  await reindexer.cancel(workflow);
-  while ((await reindexer.look(workflow)).state === 'running') {
-    waiting.onWait(`the end of workflow ${workflow}, of an earlier attempt`);
-    await sleep(reindexer.pollSeconds * 1000, undefined, { signal: waiting.signal });
-  }
 }

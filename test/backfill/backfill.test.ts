@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ScorerConfig } from '../../src/config/config.ts';
+import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
 import type { TestTenant } from '../support/tenant.ts';
 import { fillCards, RANGE as ALL, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
@@ -241,3 +243,74 @@ test('a plan is refused where its template or its conversations are others by no
   expect(await thrown(() => endedBackfill(refill.backfill(plan.id)))).toMatchObject({ code: 'PLAN_FOREIGN' });
   expect((await rowsOf(t)).cards).toEqual([]);
 });
+
+test('asked from elsewhere it pauses, is shown so, and goes on; cancelled, it ends with the run that re-indexes', async () => {
+  const { t, refill } = await prepared();
+  const other = withScorers(t, { quality: ownScorer() });
+  onTestFinished(() => other.close());
+  const wanted = (await conversations(t, NOT_DEV)).length;
+  const { id } = await refill.planBackfill(requestFor(t));
+  expect(await other.backfills()).toMatchObject([{ id, state: 'planned', run: null }]);
+
+  onDebugPoint(once('chunk-committed', () => other.pauseBackfill(id)));
+  const paused = await endedBackfill(refill.backfill(id));
+  expect(paused.result).toMatchObject({ state: 'paused', run: null });
+  expect(paused.result.tally.judged).toBeLessThan(wanted);
+  expect(await other.backfillStatus(id)).toMatchObject({ state: 'paused', wanted: 'pause', holder: null });
+
+  onDebugPoint(once('run-created', () => other.cancelBackfill(id)));
+  const cancelled = await endedBackfill(other.resumeBackfill(id));
+  expect(cancelled.result).toMatchObject({ state: 'cancelled', tally: { judged: wanted } });
+  const { run } = await other.backfillStatus(id);
+  expect((await refill.status(run ?? '')).run.state).toBe('cancelled');
+  expect(await thrown(() => endedBackfill(refill.backfill(id)))).toMatchObject({
+    code: 'RUN_STATE',
+    hint: expect.stringContaining(`refill retry ${id}`),
+  });
+
+  const { result } = await endedBackfill(refill.retryBackfill(id));
+  expect(result).toMatchObject({ state: 'succeeded', run, tally: { judged: wanted, scorecardsCreated: wanted } });
+});
+
+test('Ctrl-C while it re-indexes pauses that too; nobody is at work on it: pause and cancel are done at once', async () => {
+  const { t, refill } = await prepared();
+  const { id } = await refill.planBackfill(requestFor(t));
+  const drain = new AbortController();
+  onDebugPoint(once('run-created', () => drain.abort()));
+  const { result } = await endedBackfill(refill.backfill(id, { drain: drain.signal }));
+  expect(result).toMatchObject({ state: 'paused', run: expect.stringMatching(/^r-/u) });
+  expect(await refill.cancelBackfill(id)).toMatchObject({ state: 'cancelled' });
+  expect((await refill.status(result.run ?? '')).run.state).toBe('cancelled');
+  expect(await thrown(() => refill.pauseBackfill(id))).toMatchObject({ code: 'RUN_STATE' });
+});
+
+test('a ledger that comes back without our lock is not told that the backfill is paused', async () => {
+  const { t, refill } = await prepared();
+  const { id } = await refill.planBackfill(requestFor(t));
+  const ledger = await refill.ledger();
+  onDebugPoint(
+    once('chunk-committed', async () => {
+      await t.pg.query(
+        `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+         WHERE l.locktype = 'advisory' AND d.datname = $1`,
+        [t.config.ledger.database],
+      );
+      await expect.poll(async () => (await ledger.backfill(id)).holder).toBeNull();
+    }),
+  );
+  expect(await thrown(() => endedBackfill(refill.backfill(id)))).toMatchObject({ code: 'LEDGER_UNREACHABLE' });
+  expect(await ledger.backfill(id)).toMatchObject({ state: 'running' });
+});
+
+/** Does something when a point is passed for the first time; nothing any more when the test has ended. */
+function once(point: DebugPoint, act: () => unknown): (passed: DebugPoint) => Promise<void> {
+  onTestFinished(() => onDebugPoint(undefined));
+  let done = false;
+  return async (passed) => {
+    if (done || passed !== point) return;
+    done = true;
+    await act();
+    // What somebody wants is looked at every second.
+    await sleep(1500);
+  };
+}

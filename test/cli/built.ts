@@ -49,6 +49,7 @@ export async function builtCli(): Promise<string> {
       await promisify(execFile)(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: ROOT }).catch(
         (error: Error & { stdout?: string }) => console.error(`the build has errors:\n${error.stdout ?? ''}`),
       );
+      await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/bundle-workflows.mjs')], { cwd: ROOT });
       await writeFile(STAMP, '');
       // Of when it began: a file that was saved meanwhile may not be in it.
       await utimes(STAMP, begun, begun);

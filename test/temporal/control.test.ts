@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
+import { Proxy } from '../ledger/proxy.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { noTemporal, temporalTenant, type TemporalTenant, untilWindow } from './given.ts';
 
@@ -53,6 +55,39 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     await expectClean(t, RANGE);
   });
 
+  test('cancelled in Temporal itself it is cancelled, whatever it has done by then', async () => {
+    const t = await filled();
+    await t.worker(SLOW);
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const running = ended(t.refill.run(plan.id));
+    await untilWindow(t, 'written');
+    const { run } = await t.refill.status();
+    await t.operator('workflow', 'cancel', '--workflow-id', run.workflow ?? '');
+    expect((await running).result.state).toBe('cancelled');
+    expect(await t.operator('workflow', 'describe', '--workflow-id', run.workflow ?? '')).toMatch(/CANCELED/iu);
+  });
+
+  test('an operator asks how far it is, and sets how much it does at once', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 60, windows: 3 } });
+    await fillCards(t);
+    await t.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=10000@2' });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const running = ended(t.refill.run(plan.id));
+    await untilWindow(t, 'written');
+    const id = (await t.refill.status()).run.workflow ?? '';
+    const query = ['workflow', 'query', '--workflow-id', id, '--type', 'refillProgress', '--output', 'json'];
+    expect(await t.operator(...query)).toMatch(new RegExp(`"total"\\s*:\\s*${plan.windows.length}`, 'u'));
+    const at = ['workflow', 'update', 'execute', '--workflow-id', id];
+    const update = (input: string) => t.operator(...at, '--name', 'refillLimits', '--input', input, '--output', 'json');
+    expect(await update('{"windows":1}')).toMatch(/"result"\s*:\s*1/u);
+    // What cannot be done is refused, names the field, and changes nothing.
+    for (const wrong of ['{"windows":"two"}', '{"windows":0}', '{}', 'null'])
+      expect(await thrown(() => update(wrong))).toMatchObject({
+        stderr: expect.stringMatching(/windows|JSON object/u),
+      });
+    expect((await running).result).toMatchObject({ state: 'succeeded', differences: 0 });
+  });
+
   test('who follows it may stop: it goes on, and can be followed again', async () => {
     const t = await filled();
     await t.worker();
@@ -98,6 +133,22 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     await t.worker();
     expect((await ended(t.refill.retry(run.id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
     await expectClean(t, RANGE);
+  });
+
+  test('Temporal is out of reach of who follows it: the ledger tells the rest, and the end', async () => {
+    const t = await filled();
+    await t.worker();
+    const { temporal } = t.config;
+    if (!temporal) throw new Error('no Temporal');
+    const proxy = await Proxy.to(Number(temporal.address.split(':')[1]));
+    const refill = createRefill({ ...t.config, temporal: { ...temporal, address: `127.0.0.1:${proxy.port}` } });
+    onTestFinished(() => refill.close());
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const { events, result } = await ended(refill.run(plan.id), (event) => {
+      if (event.type === 'window') proxy.goAway();
+    });
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(events.filter((e) => e.type === 'window')).toHaveLength(plan.windows.length);
   });
 
   test('SIGTERM of the worker hands its work back, and another worker goes on', async () => {

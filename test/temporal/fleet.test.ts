@@ -25,7 +25,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await expect.poll(listed, { timeout: 30_000 }).toHaveLength(2);
   });
 
-  test('paused, it leaves tenants; resumed, it ends; cancelled, it stops', async () => {
+  test('paused, it leaves tenants; resumed, it ends', async () => {
     const fleet = await temporalFleet({ cards: [60, 60, 60], limits: { windowRows: 60, windows: 1, tenants: 1 } });
     const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000@2' });
     const plan = await fleet.refill.planFleet({ range: RANGE });
@@ -33,6 +33,8 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
       if (asked || event.type !== 'started') return;
       asked = true;
+      const query = ['--workflow-id', `refill-${plan.id}`, '--type', 'refillProgress', '--output', 'json'];
+      expect(await fleet.operator('workflow', 'query', ...query)).toMatch(/"total"\s*:\s*3/u);
       await fleet.refill.pauseFleet(plan.id);
     });
     expect(result).toMatchObject({ state: 'paused', tenants: { total: 3 } });
@@ -43,5 +45,23 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     const again = await fleetEnded(fleet.refill.resumeFleet(plan.id));
     expect(again.result).toMatchObject({ state: 'succeeded', tenants: { proven: 3 } });
     for (const tenant of fleet.tenants) await expectClean(tenant);
+  });
+
+  test('cancelled in Temporal itself, it is cancelled with its tenants; retried, it ends', async () => {
+    const fleet = await temporalFleet({ cards: [60, 60], limits: { windowRows: 60, windows: 1, tenants: 1 } });
+    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000@2' });
+    const plan = await fleet.refill.planFleet({ range: RANGE });
+    let asked = false;
+    const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
+      if (asked || event.type !== 'window') return;
+      asked = true;
+      await fleet.operator('workflow', 'cancel', '--workflow-id', `refill-${plan.id}`);
+    });
+    expect(result).toMatchObject({ state: 'cancelled', tenants: { total: 2, left: 2 } });
+    expect((await fleet.refill.runs()).map(({ state }) => state)).toEqual(['cancelled']);
+    first.child.kill('SIGKILL');
+    await first.end;
+    await fleet.worker();
+    expect((await fleetEnded(fleet.refill.retryFleet(plan.id))).result).toMatchObject({ state: 'succeeded' });
   });
 });

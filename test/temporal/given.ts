@@ -41,11 +41,7 @@ async function overTemporal(local: RefillConfig, address?: string): Promise<Over
     config,
     refill,
     taskQueue,
-    worker: async (env = {}) => {
-      const worker = await start(['worker', '--config', file, '--json'], env);
-      await ready(worker);
-      return worker;
-    },
+    worker: (env = {}) => startWorker(config, env),
     operator: async (...args) => {
       const at = ['--address', temporal.address, '--namespace', namespace];
       return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
@@ -66,6 +62,17 @@ export async function temporalTenant(
 export async function temporalFleet(options: TestFleetOptions): Promise<TestFleet & OverTemporal> {
   const fleet = await createFleet(options);
   return { ...fleet, ...(await overTemporal(fleet.config)) };
+}
+
+/** Starts a worker as a user does, and waits until it takes work. */
+export async function startWorker(
+  config: RefillConfig,
+  env: NodeJS.ProcessEnv = {},
+  more: readonly string[] = [],
+): Promise<Program> {
+  const worker = await start(['worker', ...more, '--config', await configFile(config), '--json'], env);
+  await ready(worker);
+  return worker;
 }
 
 /** Waits until a worker has said that it takes work. */

@@ -3,17 +3,22 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
+import type { Executor } from '../../src/domain/executor.ts';
 import type { Limits } from '../../src/domain/limits.ts';
 import type { RunEvent } from '../../src/domain/events.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import { configFile, start } from '../faults/program.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
-import { noTemporal } from './given.ts';
+import { noTemporal, startWorker } from './given.ts';
 import { startTheirs, type TheirOptions } from './their-worker/worker.ts';
 
 /** A tenant whose windows are derived by the users' workflow, which a worker of theirs serves. */
-async function theirTenant(theirs: TheirOptions = {}, limits: Partial<Limits> = {}, aimSeconds = 3600) {
+async function theirTenant(
+  theirs: TheirOptions = {},
+  limits: Partial<Limits> = {},
+  { aimSeconds = 3600, executor = 'local' }: { readonly aimSeconds?: number; readonly executor?: Executor } = {},
+) {
   const t = await createTenant({ limits: { windowRows: 150, attempts: 2, ...limits } });
   await fillCards(t);
   const server = inject('temporal') ?? { address: '', namespace: '' };
@@ -38,7 +43,13 @@ async function theirTenant(theirs: TheirOptions = {}, limits: Partial<Limits> = 
     aimSeconds,
     pollSeconds: 0.1,
   } as const;
-  const config = { ...t.config, clusters: { ...others, test: { ...cluster, reindexers: { scorecards } } } };
+  const config = {
+    ...t.config,
+    executor,
+    temporal: { ...server, tls: false, taskQueue: `t-${randomBytes(4).toString('hex')}` },
+    clusters: { ...others, test: { ...cluster, reindexers: { scorecards } } },
+  };
+  if (executor === 'temporal') await startWorker(config);
   const refill = createRefill(config);
   onTestFinished(() => refill.close());
   const operator = async (...args: readonly string[]) => {
@@ -46,6 +57,12 @@ async function theirTenant(theirs: TheirOptions = {}, limits: Partial<Limits> = 
     return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
   };
   return { t, refill, config, operator, begun: worker.begun };
+}
+
+/** What an operator sees of a workflow. */
+async function statusOf(operator: (...args: readonly string[]) => Promise<string>, id: string): Promise<string> {
+  const described = await operator('workflow', 'describe', '--workflow-id', id, '--output', 'json');
+  return /"status": *"(\w+)"/u.exec(described)?.[1] ?? described;
 }
 
 const notices = (events: readonly RunEvent[]) =>
@@ -106,8 +123,8 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     expect(Number(after[0]?.n)).toBeGreaterThanOrEqual(Number(before[0]?.n));
   });
 
-  test('refill cancel cancels what it has started', async () => {
-    const { t, refill, operator, begun } = await theirTenant({ slowMs: 30_000 });
+  test.each(['local', 'temporal'] as const)('%s: refill cancel ends what it has started', async (executor) => {
+    const { t, refill, operator, begun } = await theirTenant({ slowMs: 30_000 }, {}, { executor });
     const plan = await refill.plan({ tenant: t.name, range: RANGE });
     let asked = false;
     const { result } = await ended(refill.run(plan.id), async () => {
@@ -116,10 +133,27 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
       await refill.cancel();
     });
     expect(result.state).toBe('cancelled');
-    for (const id of begun) {
-      const described = await operator('workflow', 'describe', '--workflow-id', id, '--output', 'json');
-      expect(described).toMatch(/CANCEL/u);
-    }
+    // They have ended by the time that the run is over.
+    expect(begun.length).toBeGreaterThan(0);
+    for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
+  });
+
+  test('cancel of a run whose program was killed ends what that has left; retry begins anew and cuts nothing', async () => {
+    const theirs: { slowMs: number } = { slowMs: 30_000 };
+    const { t, refill, config, operator, begun } = await theirTenant(theirs);
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const killed = await start(['run', plan.id, '--execute', '--config', await configFile(config)], {
+      REFILL_DEBUG_POINT: 'reindexer-started:kill@2',
+    });
+    expect((await killed.end).signal).toBe('SIGKILL');
+    await expect.poll(() => begun.length).toBe(2);
+    expect(await refill.cancel()).toMatchObject({ state: 'cancelled' });
+    for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
+    theirs.slowMs = 0;
+    const { events, result } = await ended(refill.retry());
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(notices(events).join('\n')).not.toContain('cut in two');
+    await expectClean(t);
   });
 
   test('a plan is refused where another workflow is configured by now', async () => {

@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { bundleWorkflows } from '../../src/executors/temporal/bundle.ts';
+import { TAKEN_QUEUES } from '../../src/executors/temporal/shared/taken.ts';
 
 /** Histories of released workflows, replayed with the code of today: what would break a run at work fails here. */
 
@@ -12,13 +14,13 @@ let workflowBundle = { code: '' };
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const workflowsPath = fileURLToPath(new URL('../../src/executors/temporal/workflows/index.ts', import.meta.url));
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
+  workflowBundle = await bundleWorkflows();
 });
 
 describe('histories', () => {
   test('of each type of workflow there is one', () => {
-    for (const type of ['refillTenant', 'refillFleet']) expect(files.some((name) => name.includes(type))).toBe(true);
+    for (const type of ['refillTenant', 'refillFleet', ...Object.keys(TAKEN_QUEUES)])
+      expect([type, files.some((name) => name.includes(`-${type}-`))]).toEqual([type, true]);
   });
 
   test.each(files)('%s is replayed', async (name) => {

@@ -1,36 +1,34 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
-import { takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
+import { TAKEN_QUEUES, takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
+import { Proxy } from '../ledger/proxy.ts';
 import { answerFor, addTemplate, conversations, RANGE as DAYS, TEMPLATE } from '../backfill/support.ts';
-import { configFile, start } from '../faults/program.ts';
 import { startScorer } from '../scorers/server.ts';
-import { checksum, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
+import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
-import { noTemporal } from './given.ts';
+import { noTemporal, startWorker } from './given.ts';
 
 /** A tenant with a worker that listens in place of the users' own, and the `temporal` command line as they use it. */
 async function takenTenant() {
-  const t = await createTenant();
+  const t = await createTenant({ limits: { outageMinutes: 2 } });
   await fillCards(t);
   await addTemplate(t);
   const server = inject('temporal') ?? { address: '', namespace: '' };
   const { url } = await startScorer(({ items }) => ({ results: items.map(({ id }) => answerFor(id)) }));
   const temporal = { ...server, tls: false, taskQueue: `t-${randomUUID().slice(0, 8)}` };
-  const config = { ...t.config, temporal, scorers: { quality: { url, batch: 5 } } };
+  const { test: cluster } = t.config.clusters;
+  if (!cluster) throw new Error('no cluster');
+  const postgres = await Proxy.to(cluster.postgres.port);
+  const clusters = { test: { ...cluster, postgres: { ...cluster.postgres, port: postgres.port } } };
+  const config = { ...t.config, clusters, temporal, scorers: { quality: { url, batch: 5 } } };
   const refill = createRefill(config);
   onTestFinished(() => refill.close());
-  const worker = async (env: NodeJS.ProcessEnv = {}) => {
-    const program = await start(['worker', '--takeover', '--config', await configFile(config), '--json'], env);
-    await new Promise<void>((resolve, reject) => {
-      program.child.stdout?.on('data', (text: string) => text.includes('"ready"') && resolve());
-      void program.end.then(({ stdout, stderr }) => reject(new Error(`${stdout}${stderr}`)));
-    });
-    return program;
-  };
+  const worker = (env: NodeJS.ProcessEnv = {}) => startWorker(config, env, ['--takeover']);
   const operator = async (...args: readonly (string | readonly string[])[]): Promise<string> => {
     const at = ['--address', server.address, '--namespace', server.namespace];
     const ended = promisify(execFile)(temporalBinary() ?? 'temporal', [...args.flat(), ...at]);
@@ -48,7 +46,30 @@ async function takenTenant() {
       ['workflow', 'execute', '--type', type, '--task-queue', queue, '--workflow-id', id, '--output', 'json'],
       ['--input', JSON.stringify(payload)],
     );
-  return { t, refill, worker, operator, execute, idOf, owner, times };
+  const begin = (type: string, queue: string, id: string, payload: object) =>
+    operator(
+      ['workflow', 'start', '--type', type, '--task-queue', queue, '--workflow-id', id],
+      ['--input', JSON.stringify(payload)],
+    );
+  return { t, refill, postgres, worker, operator, execute, begin, idOf, owner, times };
+}
+
+const QUEUES = Object.entries(TAKEN_QUEUES);
+
+/** Starts a workflow with bytes of one's own for a payload, as a program in another language may send them. */
+async function startWith(type: string, queue: string, encoding: string, data: string): Promise<string> {
+  const server = inject('temporal') ?? { address: '', namespace: '' };
+  const connection = await Connection.connect({ address: server.address });
+  const payload = { metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) };
+  const codec = {
+    encode: (all: unknown[]) => Promise.resolve(all.map(() => payload)),
+    decode: (all: never[]) => Promise.resolve(all),
+  };
+  const client = new Client({ connection, namespace: server.namespace, dataConverter: { payloadCodecs: [codec] } });
+  const workflowId = `broken-${randomUUID()}`;
+  await client.workflow.start(type, { taskQueue: queue, workflowId, args: ['replaced'] });
+  await connection.close();
+  return workflowId;
 }
 
 describe.skipIf(noTemporal())('the workflows that users have', () => {
@@ -107,15 +128,84 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     expect(answer).toMatch(new RegExp(`scorecardsCreated[^0-9]*${wanted}`, 'u'));
   });
 
-  test('an unknown tenant and a wrong payload fail at once, and name the field', async () => {
-    const { worker, execute, idOf, owner, times } = await takenTenant();
+  test('an unknown tenant, a reversed range and what cannot be read fail each of them at once, and name the field', async () => {
+    const { worker, operator, execute, idOf, owner, times } = await takenTenant();
     await worker();
-    const run = (payload: object) =>
-      execute('ReindexConversations', 'reindex_conversations', idOf('reindexconversations'), payload);
-    const unknown = await run({ ...times, customer_id: 'nobody', profile_id: 'none' });
-    expect(unknown).toContain('PAYLOAD_INVALID');
-    expect(unknown).toContain('customer_id');
-    expect(await run({ ...owner, start_time: RANGE.to, end_time: RANGE.from })).toContain('end_time');
+    for (const [type, queue] of QUEUES) {
+      const run = (payload: object) =>
+        execute(type, queue, idOf('wrong'), { scorecard_template: TEMPLATE, ...payload });
+      const unknown = await run({ ...times, customer_id: 'nobody', profile_id: 'none' });
+      expect(unknown).toContain('PAYLOAD_INVALID');
+      expect(unknown).toContain('customer_id');
+      expect(await run({ ...owner, start_time: RANGE.to, end_time: RANGE.from })).toContain('end_time');
+      for (const [encoding, data, said] of [
+        ['json/plain', '{"customer_id": "ac', 'what is no JSON'],
+        ['json/unheard-of', '{}', 'what is no JSON'],
+        ['binary/plain', 'bytes', 'bytes'],
+      ] as const) {
+        const id = await startWith(type, queue, encoding, data);
+        const answer = await operator('workflow', 'result', '--workflow-id', id, '--output', 'json');
+        expect(answer).toContain('PAYLOAD_INVALID');
+        expect(answer).toContain(`expected a JSON object, got ${said}`);
+      }
+    }
+  });
+
+  test('a server that is away while it plans is waited for', async () => {
+    const { postgres, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    await worker();
+    postgres.goAway();
+    const id = idOf('reindexconversations');
+    await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
+    const described = () => operator('workflow', 'describe', '--workflow-id', id);
+    await expect.poll(described, { timeout: 60_000 }).toContain('waiting for postgres');
+    postgres.comeBack();
+    expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
+  });
+
+  test('its run is paused from elsewhere, and resumed there: the workflow waits, and ends with it', async () => {
+    const { refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    await worker({ REFILL_DEBUG_POINT: 'window-written:sleep=5000' });
+    const id = idOf('reindexconversations');
+    await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
+    const state = async () => (await refill.status().catch(() => null))?.run.state;
+    await expect.poll(state, { timeout: 60_000 }).toBe('running');
+    await refill.pause();
+    await expect.poll(state, { timeout: 60_000 }).toBe('paused');
+    const described = () => operator('workflow', 'describe', '--workflow-id', id);
+    await expect.poll(described, { timeout: 30_000 }).toContain('waiting to be resumed');
+    expect((await ended(refill.resume())).result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
+  });
+
+  test('an operator cancels it while no worker is there: the next one ends the run, and its range is free', async () => {
+    const { t, refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    const first = await worker({ REFILL_DEBUG_POINT: 'window-inserted:kill' });
+    const id = idOf('reindexconversations');
+    await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
+    expect((await first.end).signal).toBe('SIGKILL');
+    expect((await refill.status()).run.state).toBe('running');
+    await operator('workflow', 'cancel', '--workflow-id', id);
+    await worker();
+    await expect.poll(async () => (await refill.status()).run.state, { timeout: 90_000 }).toBe('cancelled');
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    expect((await ended(refill.run(plan.id))).result).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('a backfill that is cancelled elsewhere is over, and its workflow says so', async () => {
+    const { refill, worker, operator, begin, idOf, owner } = await takenTenant();
+    await worker({ REFILL_DEBUG_POINT: 'chunk-committed:sleep=5000' });
+    const id = idOf('backfillscorecards');
+    const payload = { ...owner, start_time: DAYS.from, end_time: DAYS.to, scorecard_template: TEMPLATE };
+    await begin('BackfillScorecards', 'backfill_scorecards', id, payload);
+    const [found] = await expect
+      .poll(() => refill.backfills(), { timeout: 60_000 })
+      .toMatchObject([{ state: 'running' }])
+      .then(() => refill.backfills());
+    await refill.cancelBackfill(found?.id ?? '');
+    const answer = await operator('workflow', 'result', '--workflow-id', id);
+    expect(answer).toMatch(/FAILED[^]*backfill b-\w+ is cancelled/u);
+    expect(await refill.backfillStatus(found?.id ?? '')).toMatchObject({ state: 'cancelled' });
   });
 });
 

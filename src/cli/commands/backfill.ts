@@ -1,11 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
 
-import type { Audience, BackfillPlan, BackfillRequest, BackfillResult } from '../../domain/backfill.ts';
+import type { Audience, BackfillPlan, BackfillRequest } from '../../domain/backfill.ts';
 import { RefillError } from '../../domain/errors.ts';
-import { EXIT } from '../../domain/exit.ts';
 import type { Refill } from '../../refill.ts';
+import { followBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
-import { listen } from '../follow.ts';
 import * as option from '../options.ts';
 import { isTenant, parseNames, parseRange, parseTenant } from '../parse.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
@@ -33,7 +32,7 @@ export function backfillCommand(cli: Cli) {
   return new Command('backfill')
     .summary('score conversations, write scorecards to Postgres, and re-index them')
     .description(
-      'Finds conversations in a range and an audience, has a scorer judge them against a template revision, writes new and changed scorecards and scores to Postgres, and re-indexes what it touched. It is the only command that writes to the source, so --execute is needed; without it the plan is shown. A process template judges the process scorecards that are there. Executed again, it goes on where it was.',
+      'Finds conversations in a range and an audience, has a scorer judge them against a template revision, writes new and changed scorecards and scores to Postgres, and re-indexes what it touched. It is the only command that writes to the source, so --execute is needed; without it the plan is shown. A process template judges the process scorecards that are there. Executed again, it goes on where it was; `status`, `pause`, `resume`, `cancel` and `retry` take its id.',
     )
     .argument('<tenant>', 'customer/profile, or the id of a backfill that was planned')
     .addOption(option.fromOption())
@@ -69,7 +68,8 @@ export function backfillCommand(cli: Cli) {
         const plan =
           request === null ? (await (await refill.ledger()).backfill(word)).plan : await refill.planBackfill(request);
         if (options.dryRun === true) await rehearse(cli, refill, plan, options);
-        else if (options.execute === true) await execute(cli, refill, plan, options);
+        else if (options.execute === true)
+          await followBackfill(cli, options, (signals) => refill.backfill(plan.id, signals));
         else await showAndRefuse(cli, plan, options);
       });
     });
@@ -136,30 +136,4 @@ async function rehearse(cli: Cli, refill: Refill, plan: BackfillPlan, options: B
   cli.print(backfillPlanView(plan, commandLine(['backfill', plan.id, '--execute'], options), cli.color));
   cli.print(`\nWhat would be written, by what the scorer says now (${tally.unjudged} not judged):\n`);
   cli.print(tallyView(tally, cli.color));
-}
-
-const EXITS: Readonly<Record<BackfillResult['state'], number>> = {
-  succeeded: EXIT.done,
-  incomplete: EXIT.differences,
-  failed: EXIT.failed,
-  paused: EXIT.interrupted,
-};
-
-async function execute(cli: Cli, refill: Refill, plan: BackfillPlan, options: BackfillOptions): Promise<void> {
-  const json = options.json === true;
-  const { backfillProgressView, backfillResultView } = await import('../views/backfill.ts');
-  let result: BackfillResult | undefined;
-  await listen(
-    cli,
-    json,
-    backfillProgressView(cli),
-    (signals) => refill.backfill(plan.id, signals),
-    (event) => {
-      if (event.type === 'backfill-result') result = event;
-      return event.type === 'backfill-progress' ? 'the conversations that are being judged' : null;
-    },
-  );
-  if (result === undefined) throw new RefillError('BUG', 'the backfill ended without a result');
-  cli.exit = EXITS[result.state];
-  if (!json) cli.print(backfillResultView(result, cli.color));
 }

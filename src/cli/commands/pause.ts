@@ -1,10 +1,11 @@
 import { Command } from '@commander-js/extra-typings';
 
 import type { RunRecord } from '../../ledger/ledger.ts';
+import { askBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
 import { askFleet } from '../fleet.ts';
 import * as option from '../options.ts';
-import { isFleet } from '../request.ts';
+import { isBackfill, isFleet } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 
@@ -16,6 +17,10 @@ async function ask(
   says: (run: RunRecord) => string,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
+    if (isBackfill(id)) {
+      await askBackfill(cli, refill, id, wanted, options);
+      return;
+    }
     if (isFleet(id)) {
       await askFleet(cli, refill, id, wanted, options);
       return;
@@ -35,7 +40,7 @@ export function pauseCommand(cli: Cli) {
     .description(
       'Asks a run to pause, whichever terminal or machine it runs on: it finishes what it has begun and stops. `refill resume` goes on.',
     )
-    .argument('[run]', 'id of a run or a fleet (default: the only unfinished run)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only unfinished run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText('after', option.examples([['refill pause', 'the only unfinished run']]))
@@ -55,7 +60,7 @@ export function cancelCommand(cli: Cli) {
     .description(
       'Asks a run to end: what it writes is broken off, and it starts nothing more. What was written stays so, and a delete that was sent goes on by itself; `refill verify` tells what differs.',
     )
-    .argument('[run]', 'id of a run or a fleet (default: the only unfinished run)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only unfinished run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText('after', option.examples([['refill cancel r-7k2m9xq0bd', 'end this run']]))

@@ -1,18 +1,21 @@
 import { Command } from '@commander-js/extra-typings';
 
+import type { BackfillEvent } from '../../domain/backfill.ts';
 import type { RunEvent } from '../../domain/events.ts';
 import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Refill, RunOptions } from '../../refill.ts';
+import { followBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
 import { followFleet } from '../fleet.ts';
 import { follow } from '../follow.ts';
 import * as option from '../options.ts';
-import { isFleet } from '../request.ts';
+import { isBackfill, isFleet } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
 
 interface Start {
   readonly run: (refill: Refill, run: string | undefined, options: RunOptions) => AsyncIterable<RunEvent>;
   readonly fleet: (refill: Refill, fleet: string, options: RunOptions) => AsyncIterable<FleetEvent>;
+  readonly backfill: (refill: Refill, backfill: string, options: RunOptions) => AsyncIterable<BackfillEvent>;
 }
 
 async function goOn(
@@ -22,6 +25,10 @@ async function goOn(
   start: Start,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
+    if (isBackfill(run)) {
+      await followBackfill(cli, options, (signals) => start.backfill(refill, run, signals));
+      return;
+    }
     if (isFleet(run)) {
       await followFleet(cli, options, (signals) => start.fleet(refill, run, signals));
       return;
@@ -41,7 +48,7 @@ export function resumeCommand(cli: Cli) {
     .description(
       'Goes on with a run that was interrupted or paused. Windows that are done are not repeated. It prints what `refill run` prints.',
     )
-    .argument('[run]', 'id of a run or a fleet (default: the only run that can be resumed)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only run that can be resumed)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -56,6 +63,7 @@ export function resumeCommand(cli: Cli) {
       goOn(cli, run, options, {
         run: (refill, id, signals) => refill.resume(id, signals),
         fleet: (refill, id, signals) => refill.resumeFleet(id, signals),
+        backfill: (refill, id, signals) => refill.resumeBackfill(id, signals),
       }),
     );
 }
@@ -67,7 +75,7 @@ export function retryCommand(cli: Cli) {
     .description(
       'Tries failed windows and deletes of a run again, and goes on with it; also after differences, and after a cancel.',
     )
-    .argument('[run]', 'id of a run or a fleet (default: the only run that can be retried)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only run that can be retried)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -82,6 +90,7 @@ export function retryCommand(cli: Cli) {
       goOn(cli, run, options, {
         run: (refill, id, signals) => refill.retry(id, signals),
         fleet: (refill, id, signals) => refill.retryFleet(id, signals),
+        backfill: (refill, id, signals) => refill.retryBackfill(id, signals),
       }),
     );
 }

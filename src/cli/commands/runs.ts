@@ -8,10 +8,13 @@ import { withRefill } from '../session.ts';
 /** `refill runs` */
 export function runsCommand(cli: Cli) {
   return new Command('runs')
-    .summary('the runs, the plans, or the fleets of the ledger')
-    .description('Lists the runs of the ledger, newest first; with --plans the plans, with --fleets the fleets.')
+    .summary('the runs, the plans, the fleets, or the backfills of the ledger')
+    .description(
+      'Lists the runs of the ledger, newest first; with --plans the plans, with --fleets the fleets, with --backfills the backfills.',
+    )
     .option('--plans', 'list plans instead')
     .option('--fleets', 'list fleets instead')
+    .option('--backfills', 'list backfills instead')
     .option('--limit <number>', 'how many', '20')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
@@ -30,6 +33,13 @@ export function runsCommand(cli: Cli) {
           const { fleetsView } = await import('../views/fleet.ts');
           if (options.json === true) cli.json({ fleets: fleets.map((fleet) => ({ fleet: fleet.id, ...fleet })) });
           else cli.print(fleetsView(fleets, cli.color));
+          return;
+        }
+        if (options.backfills === true) {
+          const backfills = await refill.backfills({ limit });
+          const { backfillJson, backfillsView } = await import('../views/backfill.ts');
+          if (options.json === true) cli.json({ backfills: backfills.map(backfillJson) });
+          else cli.print(backfillsView(backfills, cli.color));
           return;
         }
         const { plansView, runJson, runsView } = await import('../views/status.ts');

@@ -1,8 +1,9 @@
 import { Command } from '@commander-js/extra-typings';
 
+import { showBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
 import * as option from '../options.ts';
-import { isFleet } from '../request.ts';
+import { isBackfill, isFleet } from '../request.ts';
 import { withRefill } from '../session.ts';
 
 /** `refill status` */
@@ -10,7 +11,7 @@ export function statusCommand(cli: Cli) {
   return new Command('status')
     .summary('where a run is, and what can be done')
     .description('Says where a run is, who is at work on it, what failed, and what can be done.')
-    .argument('[run]', 'id of a run or a fleet (default: the newest run)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the newest run)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
@@ -19,10 +20,15 @@ export function statusCommand(cli: Cli) {
         ['refill status', 'the newest run'],
         ['refill status r-7k2m9xq0bd --json', 'this one, for a program'],
         ['refill status f-7k2m9xq0bd', 'a fleet, by cluster'],
+        ['refill status b-7k2m9xq0bd', 'a backfill, with the run that re-indexes what it touched'],
       ]),
     )
     .action((run, options) =>
       withRefill(cli, options, async (refill) => {
+        if (isBackfill(run)) {
+          await showBackfill(cli, refill, run, options);
+          return;
+        }
         if (isFleet(run)) {
           const status = await refill.fleetStatus(run);
           const { fleetStatusJson, fleetStatusView } = await import('../views/fleet.ts');

@@ -1,10 +1,15 @@
 import type { BackfillEvent, BackfillPlan, BackfillResult, BackfillTally, CardCounts } from '../../domain/backfill.ts';
+import type { ErrorRecord } from '../../domain/errors.ts';
 import { formatTenant } from '../../domain/words.ts';
-import { brief, count, counted, duration, percent, range, visible } from '../../report/format.ts';
+import type { BackfillRecord } from '../../ledger/ledger.ts';
+import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
 import type { Paint } from '../paint.ts';
 import { type EventWords, eventView, type ProgressView } from '../progress.ts';
 import type { Cli } from '../cli.ts';
+import type { ConfigOptions } from '../session.ts';
+import { commandLine } from '../shell.ts';
 import { facts, table } from '../table.ts';
+import { nextView } from './result.ts';
 
 /** What the items of a backfill are called. */
 const noun = ({ kind }: BackfillPlan): string => (kind === 'conversations' ? 'conversations' : 'process scorecards');
@@ -81,11 +86,112 @@ export function backfillResultView(result: BackfillResult, color: Paint): string
       color,
     ),
     ...(named.length === 0 ? [] : [named.join('\n')]),
-    ...(error === undefined
-      ? []
-      : [`${color.red(error.code)}: ${visible(error.message)}\n  ${color.cyan('→')} ${error.hint}`]),
+    ...(error === undefined ? [] : [errorView(error, color)]),
   ].join('\n\n');
 }
+
+function tone({ state, holder }: BackfillRecord, color: Paint): (text: string) => string {
+  if (state === 'succeeded') return color.green;
+  if (state === 'failed') return color.red;
+  return state === 'running' && holder !== null ? color.cyan : color.yellow;
+}
+
+/** A backfill that is running without a program at work on it was killed. */
+const stateOf = ({ state, holder }: BackfillRecord): string =>
+  state === 'running' && holder === null ? 'interrupted' : state;
+
+const judged = ({ plan, tally }: BackfillRecord): string =>
+  `${count(tally.judged + tally.unjudged)} of ${count(plan.items)}`;
+
+function nextSteps(
+  { id, state, holder }: BackfillRecord,
+  options: ConfigOptions,
+): readonly (readonly [string, string])[] {
+  const step = (verb: string, what: string) => [commandLine([verb, id], options), what] as const;
+  switch (state) {
+    case 'planned':
+      return [[commandLine(['backfill', id, '--execute'], options), 'do it']];
+    case 'running':
+      return holder === null
+        ? [step('resume', 'go on where it was interrupted'), step('cancel', 'end it')]
+        : [step('pause', 'let it finish what it has begun, and stop'), step('cancel', 'end it')];
+    case 'paused':
+      return [step('resume', 'go on'), step('cancel', 'end it')];
+    case 'failed':
+    case 'cancelled':
+      return [step('retry', 'go on where it was')];
+    case 'incomplete':
+    case 'succeeded':
+      return [];
+    default:
+      return [];
+  }
+}
+
+/** Where a backfill is, and what can be done. */
+export function backfillStatusView(record: BackfillRecord, color: Paint, options: ConfigOptions): string {
+  const { id, plan, tally, run, error, seconds, finishedAt, holder } = record;
+  const next = nextSteps(record, options);
+  return [
+    `${color.bold(`Backfill ${id}`)}  ${tone(record, color)(stateOf(record))}`,
+    facts(
+      [
+        ['tenant', `${brief(formatTenant(plan.tenant))} ${color.dim(`on ${brief(plan.tenant.cluster)}`)}`],
+        ['range', `${range(plan.range)} ${color.dim('UTC, the end not included')}`],
+        ['template', `${brief(plan.template.id)}, revision ${brief(plan.template.revision)}`],
+        ['scorer', brief(plan.scorer)],
+        ['judged', `${judged(record)} ${noun(plan)} ${color.dim(`${count(tally.unjudged)} not judged`)}`],
+        ['re-index', run === null ? (plan.reindex ? 'not begun' : 'no') : `run ${run}`],
+        ['ended', finishedAt === null ? 'not yet' : `${moment(finishedAt)} UTC`],
+        ['time at work', duration(seconds)],
+        [
+          'at work',
+          holder === null ? 'nobody' : `${visible(holder.user)}@${visible(holder.host)}, process ${holder.pid}`,
+        ],
+      ],
+      color,
+    ),
+    tallyView(tally, color),
+    ...(error === null ? [] : [errorView(error, color)]),
+    ...(next.length === 0 ? [] : [nextView(next, color)]),
+  ].join('\n\n');
+}
+
+/** A backfill in lists and answers: its record, with its id as `backfill`. */
+export function backfillJson(record: BackfillRecord): Readonly<Record<string, unknown>> {
+  return { backfill: record.id, ...record };
+}
+
+/** The ledger's backfills, newest first. */
+export function backfillsView(records: readonly BackfillRecord[], color: Paint): string {
+  if (records.length === 0) return 'No backfills yet. `refill backfill CUSTOMER/PROFILE …` plans one.';
+  return table(
+    [
+      { head: 'backfill' },
+      { head: 'state' },
+      { head: 'tenant' },
+      { head: 'range (UTC)' },
+      { head: 'template' },
+      { head: 'judged', right: true },
+      { head: 'run' },
+      { head: 'made (UTC)' },
+    ],
+    records.map((record) => [
+      record.id,
+      tone(record, color)(stateOf(record)),
+      brief(formatTenant(record.plan.tenant)),
+      range(record.plan.range),
+      brief(record.plan.template.id),
+      judged(record),
+      record.run ?? '—',
+      moment(record.createdAt),
+    ]),
+    color,
+  );
+}
+
+const errorView = ({ code, message, hint }: ErrorRecord, color: Paint): string =>
+  `${color.red(code)}: ${visible(message)}\n  ${color.cyan('→')} ${hint}`;
 
 const WORDS: EventWords<BackfillEvent> = {
   status: (event) => {

@@ -34,20 +34,50 @@ export interface Desk {
 }
 
 /**
- * Does the work of an activity: it is tried again as the catalogue says, tells every 2 s what it is at, and stops soon
- * after its signal. What it throws is Temporal's to judge by shared/failure.ts.
+ * Does the work of an activity of ours: as `keptAlive` does, with what it is at in its heartbeats.
  */
 export async function attend<T>(
   unit: string,
-  limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
+  limits: RetryLimits,
   work: (desk: Desk) => Promise<T>,
   onRetry: (error: RefillError) => void = () => undefined,
 ): Promise<T> {
+  const beat: Beat = { v: 1, unit, rows: null, rowsTotal: null, cursor: null, waits: null, notice: null };
+  return await keptAlive({
+    limits,
+    beat: () => ({ ...beat }),
+    work: (signal, stop) => {
+      beat.waits = null;
+      return work({ signal, beat, stop });
+    },
+    onRetry: (error, seconds) => {
+      onRetry(error);
+      beat.waits = `${error.source} (${error.code}), tried again in ${seconds} s`;
+      beat.notice = `${unit}: ${error.message}; tried again in ${seconds} s`;
+    },
+  });
+}
+
+type RetryLimits = Pick<Limits, 'attempts' | 'outageMinutes'>;
+
+/** Work of an activity, and what is told of it. */
+export interface Attended<T> {
+  readonly limits: RetryLimits;
+  /** What the next heartbeat tells. */
+  readonly beat: () => unknown;
+  readonly work: (signal: AbortSignal, stop: Desk['stop']) => Promise<T>;
+  readonly onRetry: (error: RefillError, seconds: number) => void;
+}
+
+/**
+ * Does the work of an activity: it is tried again as the catalogue says, tells every 2 s that it is alive, and stops soon
+ * after its signal. What it throws is Temporal's to judge by shared/failure.ts.
+ */
+export async function keptAlive<T>({ limits, beat, work, onRetry }: Attended<T>): Promise<T> {
   const context = Context.current();
   const stop = new AbortController();
   const signal = AbortSignal.any([context.cancellationSignal, stop.signal]);
-  const beat: Beat = { v: 1, unit, rows: null, rowsTotal: null, cursor: null, waits: null, notice: null };
-  const tell = () => context.heartbeat({ ...beat });
+  const tell = () => context.heartbeat(beat());
   tell();
   const ticker = setInterval(tell, BEAT_MS);
   try {
@@ -56,16 +86,11 @@ export async function attend<T>(
         limits,
         signal,
         onRetry: (error, seconds) => {
-          onRetry(error);
-          beat.waits = `${error.source} (${error.code}), tried again in ${seconds} s`;
-          beat.notice = `${unit}: ${error.message}; tried again in ${seconds} s`;
+          onRetry(error, seconds);
           tell();
         },
       },
-      () => {
-        beat.waits = null;
-        return work({ signal, beat, stop: (reason) => stop.abort(reason) });
-      },
+      () => work(signal, (reason) => stop.abort(reason)),
     );
   } catch (thrown) {
     throw endOf(context, stop.signal, thrown);

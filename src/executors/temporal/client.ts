@@ -69,7 +69,7 @@ export class TemporalClient {
     await this.#start(TENANT_WORKFLOW, {
       id: run.workflow ?? workflowId(run.id),
       taskQueue: clusterQueue(this.settings.taskQueue, run.tenant.cluster),
-      payload: sentTenant({ run: run.id, member: null, attributes, slice: DEFAULT_SLICE, seconds: 0 }),
+      payload: sentTenant({ run: run.id, member: null, attributes, slice: DEFAULT_SLICE, most: null, seconds: 0 }),
       summary: `${tenant}: ${run.strategy} of ${run.range.from} to ${run.range.to}`,
       memo: { run: run.id, plan: run.plan, tenant, cluster: run.tenant.cluster, dataset: run.dataset },
       attributes: attributes

@@ -1,12 +1,12 @@
-import { RefillError } from '../../domain/errors.ts';
 import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledger.ts';
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
-import { type TemporalClient, workflowEnded } from './client.ts';
-import { type Following, goOn, wasEnded } from './follow.ts';
+import type { TemporalClient } from './client.ts';
+import { type Following, goOn } from './follow.ts';
 import { RunWatch } from './run-watch.ts';
+import { fleetSubject, hasEnded } from './settle.ts';
 import type { MemberPayload } from './shared/payloads.ts';
 import { workflowId } from './shared/names.ts';
 
@@ -41,8 +41,9 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
   };
   const tracker = new FleetTracker(fleet.id, await ledger.members(fleet.id), limits.tenants);
   const watches = new MemberWatches(options, tracker);
+  const subject = fleetSubject(ledger, fleet, actor);
   for (;;) {
-    const ended = await hasEnded(options);
+    const ended = await hasEnded(client, subject);
     yield* await watches.look(await ledger.members(fleet.id));
     yield tracker.snapshot([]);
     if (ended) break;
@@ -105,30 +106,4 @@ class MemberWatches {
     }
     return events;
   }
-}
-
-async function hasEnded({ ledger, client, fleet, actor }: TemporalFleet): Promise<boolean> {
-  try {
-    return !(await settleFleet(ledger, client, await ledger.fleet(fleet.id), actor));
-  } catch (error) {
-    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE') return false;
-    throw error;
-  }
-}
-
-/** Whether a fleet's workflow is at work. A fleet that is `running` without one was ended from outside: it is failed. */
-export async function settleFleet(
-  ledger: Ledger,
-  client: TemporalClient,
-  fleet: FleetRecord,
-  actor: Actor,
-): Promise<boolean> {
-  const workflow = fleet.workflow ?? workflowId(fleet.id);
-  const described = await client.describe(workflow);
-  if (described?.status.name === 'RUNNING') return true;
-  const since = await wasEnded(ledger, fleet.id, described?.closeTime);
-  // It may have kept its end since.
-  if (since && (await ledger.fleet(fleet.id)).state === 'running')
-    await ledger.setFleetState(fleet.id, 'failed', actor, { error: workflowEnded(workflow).toJSON() });
-  return false;
 }

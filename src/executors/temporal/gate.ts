@@ -2,6 +2,7 @@ import { WindowsAtOnce } from '../../domain/at-once.ts';
 import { createPool, type Pool } from '../../domain/pool.ts';
 import { createShares, type ShareRequest, type Shares } from '../../domain/share.ts';
 import type { Plan } from '../../domain/plan.ts';
+import { within } from '../../domain/within.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { createHealthLook } from '../../steps/look-at-health.ts';
 import type { Workbench } from '../../steps/workbench.ts';
@@ -10,6 +11,9 @@ import type { WorkerEnvironment } from './opened.ts';
 
 /** How long a gate that nobody uses goes on looking at its servers: runs of many small windows come and go. */
 const LINGER_MS = 60_000;
+
+/** How long the first look at the servers may take before windows begin without it, as with the local executor. */
+const FIRST_LOOK_MS = 30_000;
 
 /** A cluster as this worker sees it: its health, its calendar, its limits. */
 interface Gate {
@@ -87,16 +91,21 @@ export class Gates {
 
   /** A window was tried again because a server was overloaded: fewer at once from now on. */
   async slower(cluster: string): Promise<void> {
-    (await this.#gates.get(cluster))?.atOnce.overloaded();
+    (await this.#known(cluster))?.atOnce.overloaded();
   }
 
   async wentWell(cluster: string): Promise<void> {
-    (await this.#gates.get(cluster))?.atOnce.wentWell();
+    (await this.#known(cluster))?.atOnce.wentWell();
+  }
+
+  /** The gate of a cluster, where there is one: whoever opens it hears why that fails. */
+  #known(cluster: string): Promise<Gate | undefined> {
+    return Promise.resolve(this.#gates.get(cluster)).catch(() => undefined);
   }
 
   /** Looks at no server any more. */
   async close(): Promise<void> {
-    for (const gate of this.#gates.values()) (await gate).end.abort();
+    for (const cluster of this.#gates.keys()) (await this.#known(cluster))?.end.abort();
     this.#gates.clear();
   }
 
@@ -159,7 +168,7 @@ export class Gates {
       reason: null,
       linger: undefined,
     };
-    await governor.start(gate.end.signal);
+    await within(FIRST_LOOK_MS, governor.start(gate.end.signal), undefined);
     return gate;
   }
 }

@@ -3,12 +3,13 @@ import type { Plan } from '../../domain/plan.ts';
 import { UNFINISHED_RUN_STATES } from '../../domain/states.ts';
 import type { Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { debugPoint } from '../../steps/debug-points.ts';
+import { endDelegated } from '../../steps/end-delegated.ts';
 import { checkPlan } from '../../steps/plan.ts';
 import { refuseErrors } from '../../steps/preflight.ts';
 import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { keepFailure } from '../failure.ts';
 import { endState, resultOf } from '../result.ts';
-import { attend } from './attend.ts';
+import { attend, type Desk } from './attend.ts';
 import { type OpenedRuns, refuseLocal, type WorkerEnvironment } from './opened.ts';
 import { outcomeInLedger } from './tenant-end.ts';
 import type { EndPayload, RefillActivities, TenantEnd } from './shared/activity-types.ts';
@@ -55,12 +56,28 @@ export function createLifeActivities(environment: WorkerEnvironment, runs: Opene
       }),
 
     refillEnd: (payload) =>
-      attend('end', limits, async () => {
-        const end = await endRun(await environment.ledger(), environment, payload);
+      attend('end', limits, async (desk) => {
+        const ledger = await environment.ledger();
+        if (payload.cancelled || (await ledger.wanted(payload.run)) === 'cancel')
+          await endElsewhere(ledger, payload.run, desk);
+        const end = await endRun(ledger, environment, payload);
         if (end.state !== 'running') runs.forget(payload.run);
         return end;
       }),
   };
+
+  /** Ends what a cancelled run has left at work in the users' workflows. */
+  async function endElsewhere(ledger: Ledger, run: string, { signal, beat }: Desk): Promise<void> {
+    const { plan } = await ledger.run(run);
+    if (!(await ledger.plan(plan)).reindexer) return;
+    const { bench } = await runs.get(run);
+    await endDelegated(bench, ledger, run, {
+      signal,
+      onWait: (reason) => {
+        beat.waits = reason;
+      },
+    });
+  }
 
   /** Makes the run of a fleet's tenant, or prepares to go on with it; checked as the local executor does. */
   async function openMember(ledger: Ledger, { fleet, order, plan: planId, how }: MemberPayload): Promise<string> {

@@ -1,61 +1,71 @@
-import { Context } from '@temporalio/activity';
-import { RefillError } from '../../domain/errors.ts';
+import type { ErrorRecord } from '../../domain/errors.ts';
+import { errorOf } from '../../domain/errors.ts';
+import type { Limits } from '../../domain/limits.ts';
+import { keptAlive } from './attend.ts';
 import type { TakenActivities } from './shared/activity-types.ts';
 import { toFailure } from './shared/failure.ts';
 import { type TakenBeat, takenJob, type TakenJob, type TakenPlan, type TakenType } from './shared/taken.ts';
 
+/** How the run or the backfill of a plan ended. */
+export type TakenEnd =
+  | { readonly ended: 'well'; readonly result: Readonly<Record<string, unknown>> }
+  /** For good: all that could be tried again was. */
+  | { readonly ended: 'badly'; readonly error: ErrorRecord };
+
 /** What taken workflows do, over whatever opens the configuration. */
 export interface TakenJobs {
   plan(type: TakenType, job: TakenJob): Promise<TakenPlan>;
-  /** Executes a plan, or goes on with it. Throws where it does not end well. */
+  /**
+   * Executes a plan, or goes on with it, or watches whoever is at work on it, until it has ended. Throws where that
+   * cannot be known, or is not to be waited for any more.
+   */
   execute(
     plan: TakenPlan,
     options: { readonly signal: AbortSignal; readonly onBeat: (beat: TakenBeat) => void },
-  ): Promise<Readonly<Record<string, unknown>>>;
+  ): Promise<TakenEnd>;
   /** Ends for good what `execute` has left. */
   cancel(plan: TakenPlan): Promise<void>;
 }
 
-const BEAT_MS = 2000;
-
-export function createTakenActivities(jobs: TakenJobs): TakenActivities {
+/** @param limits How often, and how long, what another try can mend is tried again. */
+export function createTakenActivities(
+  jobs: TakenJobs,
+  limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
+): TakenActivities {
   return {
     refillTakenPlan: ({ type, payload }) =>
-      attended({ State: zero(0), Refill: { doing: 'planning' } }, () => jobs.plan(type, takenJob(type, payload))),
-    refillTakenRun: (plan) =>
-      attended(
-        { State: zero(plan.total), Refill: { [plan.kind]: plan.id } },
-        (signal, onBeat) => jobs.execute(plan, { signal, onBeat }),
-        () => jobs.cancel(plan),
+      attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, () =>
+        jobs.plan(type, takenJob(type, payload)),
       ),
+    refillTakenRun: async (plan) => {
+      const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
+      const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat }));
+      if (end.ended === 'badly') throw toFailure(errorOf(end.error));
+      return end.result;
+    },
+    refillTakenCancel: (plan) =>
+      attended(limits, { State: zero(plan.total), Refill: { doing: 'cancelling' } }, () => jobs.cancel(plan)),
   };
 }
 
 const zero = (total: number) => ({ ReindexedConversations: 0, FailedConversations: 0, TotalConversationCount: total });
 
-/** Heartbeats every 2 s with the newest numbers; ends as the cancellation, the worker's end or the work itself says. */
+/** Heartbeats in the shape that they have always had, with the newest numbers. */
 async function attended<T>(
+  limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
   first: TakenBeat,
   work: (signal: AbortSignal, onBeat: (beat: TakenBeat) => void) => Promise<T>,
-  cancel: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
-  const context = Context.current();
   let beat = first;
-  context.heartbeat(beat);
-  const ticker = setInterval(() => context.heartbeat(beat), BEAT_MS);
-  const { cancellationSignal: signal } = context;
-  try {
-    return await work(signal, (now) => {
-      beat = now;
-    });
-  } catch (error) {
-    if (!signal.aborted) throw toFailure(error);
-    if (context.cancellationDetails?.cancelRequested === true) {
-      await cancel();
-      throw signal.reason;
-    }
-    throw toFailure(new RefillError('INTERRUPTED', 'the worker gave its work back'));
-  } finally {
-    clearInterval(ticker);
-  }
+  const onBeat = (now: TakenBeat) => {
+    beat = now;
+  };
+  return await keptAlive({
+    limits,
+    beat: () => beat,
+    work: (signal) => work(signal, onBeat),
+    onRetry: ({ source, code }, seconds) => {
+      beat = { ...beat, Refill: { ...beat.Refill, doing: `waiting for ${source} (${code}), ${seconds} s` } };
+    },
+  });
 }

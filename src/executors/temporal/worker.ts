@@ -1,7 +1,6 @@
-import { fileURLToPath } from 'node:url';
-import type * as Sdk from '@temporalio/worker';
 import type { NativeConnection, Worker, WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities.ts';
+import { workflowBundle } from './bundle.ts';
 import type { Gates } from './gate.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
@@ -48,37 +47,50 @@ export async function runWorker(options: WorkerRun): Promise<void> {
       logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },
   });
-  const workflowBundle = await bundle(sdk);
+  const bundled = await workflowBundle();
   const own = createActivities(options.environment, options.gates);
-  const activities = options.taken === null ? own : { ...own, ...createTakenActivities(options.taken) };
+  const activities =
+    options.taken === null ? own : { ...own, ...createTakenActivities(options.taken, options.environment.limits) };
   const theirs = options.taken === null ? [] : Object.values(TAKEN_QUEUES);
   const connections: NativeConnection[] = [];
-  const workers: Worker[] = [];
+  const workers: Serving[] = [];
   try {
     for (const { settings, clusters } of options.served) {
-      const connection = await sdk.NativeConnection.connect(connectionOptions(settings)).catch((error: unknown) => {
-        throw temporalError(error, settings);
-      });
+      const connection = await asked(settings, sdk.NativeConnection.connect(connectionOptions(settings)));
       connections.push(connection);
-      for (const queue of [...queuesOf(settings, clusters), ...theirs]) {
-        const worker = sdk.Worker.create({
-          ...workerOptions(settings, activities),
-          connection,
-          workflowBundle,
-          taskQueue: queue,
-        });
-        workers.push(
-          await worker.catch((error: unknown) => {
-            throw temporalError(error, settings);
-          }),
-        );
+      for (const taskQueue of [...queuesOf(settings, clusters), ...theirs]) {
+        const common = { ...workerOptions(settings, activities), connection, workflowBundle: bundled };
+        workers.push({ settings, worker: await asked(settings, sdk.Worker.create({ ...common, taskQueue })) });
       }
     }
     await runAll(workers, options);
   } finally {
     await options.gates.close();
+    // A connection cannot be closed before workers that were made and never run.
+    for (const { worker } of workers) if (worker.getState() === 'INITIALIZED') await endUnused(worker);
     for (const connection of connections) await connection.close();
   }
+}
+
+/** A worker of the SDK, which serves one task queue of one server. */
+interface Serving {
+  readonly worker: Worker;
+  readonly settings: TemporalSettings;
+}
+
+/** What the SDK throws as an error of ours. */
+async function asked<T>(settings: TemporalSettings, answer: Promise<T>): Promise<T> {
+  return await answer.catch((error: unknown) => {
+    throw temporalError(error, settings);
+  });
+}
+
+/** Ends a worker without letting it take anything. */
+async function endUnused(worker: Worker): Promise<void> {
+  const running = worker.run();
+  worker.shutdown();
+  // Why nothing is run is told already.
+  await running.catch(() => undefined);
 }
 
 function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]): readonly string[] {
@@ -104,20 +116,12 @@ function workerOptions(
   };
 }
 
-/** The workflows' code as one bundle, for all workers of this process. */
-async function bundle(sdk: typeof Sdk): Promise<{ readonly code: string }> {
-  const own = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return await sdk.bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL(`workflows/index.${own}`, import.meta.url)),
-    logger: new sdk.DefaultLogger('ERROR'),
-  });
-}
-
-async function runAll(workers: readonly Worker[], { stop, onReady }: WorkerRun): Promise<void> {
+async function runAll(serving: readonly Serving[], { stop, onReady }: WorkerRun): Promise<void> {
+  const workers = serving.map(({ worker }) => worker);
   const end = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
-  const running = workers.map((worker) => worker.run());
+  const running = serving.map(({ worker, settings }) => asked(settings, worker.run()));
   onReady(workers.map((worker) => worker.options.taskQueue));
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });

@@ -11,7 +11,7 @@ export interface TheirOptions {
   readonly most?: number;
   /** `at-the-end` fails when all is written; `lies` ends well and leaves every tenth out. */
   readonly mode?: 'right' | 'at-the-end' | 'lies';
-  /** Waits before each turn. */
+  /** Waits before each turn; may be changed while it is at work. */
   readonly slowMs?: number;
 }
 
@@ -31,7 +31,7 @@ export async function startTheirs(
   taskQueue: string,
   options: TheirOptions = {},
 ) {
-  const { most = Number.POSITIVE_INFINITY, mode = 'right', slowMs = 0 } = options;
+  const { most = Number.POSITIVE_INFINITY, mode = 'right' } = options;
   /** Runs of workflows, each by its id, that were begun from their start. */
   const begun: string[] = [];
   const reindexTurn = async (payload: Payload): Promise<number | null> => {
@@ -49,7 +49,7 @@ export async function startTheirs(
     heartbeat({
       State: { ReindexedConversations: after, FailedConversations: 0, TotalConversationCount: rows.length },
     });
-    await sleep(slowMs, undefined, { signal: cancellationSignal });
+    await sleep(options.slowMs ?? 0, undefined, { signal: cancellationSignal });
     if (written.length > 0) await liveWrite(t, ...written);
     const done = after + turn.length;
     if (done < rows.length) return done;

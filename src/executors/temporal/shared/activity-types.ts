@@ -114,4 +114,6 @@ export interface RefillActivities {
 export interface TakenActivities {
   refillTakenPlan(payload: { readonly type: TakenType; readonly payload: unknown }): Promise<TakenPlan>;
   refillTakenRun(plan: TakenPlan): Promise<Readonly<Record<string, unknown>>>;
+  /** Ends the run or the backfill of a plan whose workflow was cancelled. */
+  refillTakenCancel(plan: TakenPlan): Promise<void>;
 }

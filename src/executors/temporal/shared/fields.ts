@@ -16,7 +16,7 @@ export class Fields {
 
   constructor(what: string, payload: unknown) {
     this.#what = what;
-    if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
+    if (!isJsonObject(payload))
       throw new RefillError('PAYLOAD_INVALID', `the payload of ${what}: expected a JSON object, got ${kind(payload)}`, {
         details: { field: '' },
       });
@@ -90,7 +90,16 @@ export class Fields {
   }
 }
 
+/** What stands for a payload that could not be read, as its JSON is broken or its encoding unknown. */
+export const UNREADABLE = 'refill: a payload that cannot be read';
+
+export function isJsonObject(value: unknown): value is object {
+  return typeof value === 'object' && kind(value) === 'an object';
+}
+
 function kind(value: unknown): string {
+  if (value === UNREADABLE) return 'what is no JSON';
+  if (ArrayBuffer.isView(value)) return 'bytes';
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';

@@ -1,5 +1,5 @@
-import { Fields, PAYLOAD_VERSION } from './fields.ts';
-import { FLEET_WORKFLOW, TENANT_WORKFLOW } from './names.ts';
+import { Fields, isJsonObject, PAYLOAD_VERSION } from './fields.ts';
+import { FLEET_WORKFLOW, LIMITS_UPDATE, TENANT_WORKFLOW } from './names.ts';
 
 /** How much of a run one execution of its workflow takes on, before it continues as a new one. */
 export interface SliceSize {
@@ -30,8 +30,21 @@ export interface TenantPayload {
   /** Whether the server knows the search attributes: to set one that it does not know would stop the workflow. */
   readonly attributes: boolean;
   readonly slice: SliceSize;
+  /** Windows at once at most, as somebody has set them by an update; null where nobody has. */
+  readonly most: number | null;
   /** Seconds at work in executions before this one. */
   readonly seconds: number;
+}
+
+/** What the update of limits is given. */
+export interface LimitsPayload {
+  readonly windows: number;
+}
+
+/** Throws `PAYLOAD_INVALID`, which refuses the update. */
+export function limitsPayload(raw: unknown): LimitsPayload {
+  const fields = new Fields(LIMITS_UPDATE, isJsonObject(raw) ? { v: PAYLOAD_VERSION, ...raw } : raw);
+  return { windows: fields.whole('windows', 1) };
 }
 
 export function tenantPayload(raw: unknown): TenantPayload {
@@ -51,13 +64,14 @@ export function tenantPayload(raw: unknown): TenantPayload {
       windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
       deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
     },
+    most: fields.optionalWhole('most', 1, 0) || null,
     seconds: fields.optionalAmount('seconds'),
   };
 }
 
 /** The same as it is sent: flat, as a person can write it for `temporal workflow start --input`. */
 export function sentTenant(payload: Omit<TenantPayload, 'v'>): Readonly<Record<string, unknown>> {
-  const { run, member, attributes, slice, seconds } = payload;
+  const { run, member, attributes, slice, most, seconds } = payload;
   return {
     v: PAYLOAD_VERSION,
     ...(run === null ? {} : { run }),
@@ -65,6 +79,7 @@ export function sentTenant(payload: Omit<TenantPayload, 'v'>): Readonly<Record<s
     attributes,
     sliceWindows: slice.windows,
     sliceDeletes: slice.deletes,
+    ...(most === null ? {} : { most }),
     seconds,
   };
 }

@@ -2,7 +2,7 @@ import type { BackfillRequest } from '../../../domain/backfill.ts';
 import { RefillError } from '../../../domain/errors.ts';
 import type { IdsRequest, PlanRequest } from '../../../domain/requests.ts';
 import { formatTenant, type Range, type TenantName } from '../../../domain/words.ts';
-import { Fields, PAYLOAD_VERSION } from './fields.ts';
+import { Fields, isJsonObject, PAYLOAD_VERSION } from './fields.ts';
 
 /**
  * The three workflows that users have had before Refill, by their own names and task queues, so that whoever starts them
@@ -45,7 +45,7 @@ class TakenFields extends Fields {
   readonly #raw: Readonly<Record<string, unknown>>;
 
   constructor(type: TakenType, payload: unknown) {
-    const isMap = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+    const isMap = isJsonObject(payload);
     super(type, isMap ? { ...payload, v: PAYLOAD_VERSION } : payload);
     this.#raw = isMap ? { ...payload } : {};
     // What was started before there was a version has none.
@@ -94,6 +94,7 @@ export function takenJob(type: TakenType, payload: unknown): TakenJob {
     case 'ReindexProcessScorecards': {
       const ids = fields.names('scorecard_ids');
       if (ids === undefined) return range(fields, tenant, 'process');
+      if (ids.length === 0) throw fields.wrong('scorecard_ids', 'expected at least one id');
       return { of: 'ids', request: { tenant, ids }, confirmRows: fields.confirmRows() };
     }
     case 'BackfillScorecards':

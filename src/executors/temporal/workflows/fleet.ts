@@ -6,8 +6,10 @@ import {
   type ChildWorkflowHandle,
   type ChildWorkflowOptions,
   continueAsNew,
+  defineQuery,
   isCancellation,
   ParentClosePolicy,
+  setHandler,
   sleep,
   startChild,
   WorkflowIdReusePolicy,
@@ -19,7 +21,7 @@ import { runFleetFlow, type FleetOutcome, type TenantOutcome } from '../../../fl
 import type { FleetSlice, SentMember } from '../shared/activity-types.ts';
 import { attributePairs } from '../shared/attributes.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
-import { clusterQueue, memberWorkflowId, TENANT_WORKFLOW, WANTED_SIGNAL } from '../shared/names.ts';
+import { clusterQueue, memberWorkflowId, PROGRESS_QUERY, TENANT_WORKFLOW, WANTED_SIGNAL } from '../shared/names.ts';
 import { fleetPayload, type FleetPayload, sentFleet, sentTenant } from '../shared/payloads.ts';
 import { activities } from './activities.ts';
 import type { refillTenant } from './tenant.ts';
@@ -34,6 +36,16 @@ const OUTCOMES: Readonly<Record<RunState, TenantOutcome>> = {
   paused: 'left',
   cancelled: 'left',
 };
+
+const progressQuery = defineQuery<FleetProgress>(PROGRESS_QUERY);
+
+/** How far a fleet is, as far as its workflow knows; the ledger, and the workflows of its tenants, know all of it. */
+interface FleetProgress {
+  readonly fleet: string;
+  /** Of this execution: tenants that were begun, or gone on with, and those of them that are at work. */
+  readonly tenants: { readonly total: number; readonly begun: number; readonly atWork: number };
+  readonly goesOn: boolean;
+}
 
 const START_TRIES = 30;
 const START_PAUSE = '2 seconds';
@@ -61,10 +73,16 @@ class FleetRun {
     for (const child of this.#children.values()) void child.signal(WANTED_SIGNAL, wanted).catch(() => undefined);
   });
   #full = false;
+  #tenants = 0;
   #begun = 0;
 
   constructor(payload: FleetPayload) {
     this.#payload = payload;
+    setHandler(progressQuery, () => ({
+      fleet: payload.fleet,
+      tenants: { total: this.#tenants, begun: this.#begun, atWork: this.#children.size },
+      goesOn: this.#wanted.goesOn,
+    }));
   }
 
   async run(): Promise<{ readonly state: RunState }> {
@@ -92,6 +110,7 @@ class FleetRun {
   }
 
   #flow({ members, tenants, failures }: FleetSlice): Promise<FleetOutcome> {
+    this.#tenants = members.length;
     const pools = new Map<string, Pool>(members.map(({ cluster }) => [cluster, createPool(tenants)]));
     const byOrder = new Map(members.map((member) => [member.order, member]));
     return runFleetFlow(
@@ -115,7 +134,7 @@ class FleetRun {
     try {
       return await this.#child(member);
     } catch (thrown) {
-      if (isCancellation(thrown)) return 'left';
+      if (isCancellation(thrown) || this.#wanted.cancelled) return 'left';
       const error = fromFailure(thrown).toJSON();
       // A run that failed tells for itself; this is kept for one that could not begin.
       await activities.refillTenantFailed({ v: 1, fleet, order: member.order, error });
@@ -125,7 +144,7 @@ class FleetRun {
 
   async #child({ order, cluster, plan, how, tenant, dataset }: SentMember): Promise<TenantOutcome> {
     const { fleet, attributes, slice, taskQueue } = this.#payload;
-    const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, seconds: 0 };
+    const payload = { run: null, member: { fleet, order, plan, how }, attributes, slice, most: null, seconds: 0 };
     const child = await this.#start({
       args: [sentTenant(payload)],
       workflowId: memberWorkflowId(fleet, order),

@@ -16,12 +16,18 @@ import type { Slice, StepEnd, TenantEnd, UnitPayload } from '../shared/activity-
 import { errorOf } from '../../../domain/errors.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { LIMITS_UPDATE, PROGRESS_QUERY } from '../shared/names.ts';
-import { sentTenant, tenantPayload, type TenantPayload } from '../shared/payloads.ts';
+import {
+  type LimitsPayload,
+  limitsPayload,
+  sentTenant,
+  tenantPayload,
+  type TenantPayload,
+} from '../shared/payloads.ts';
 import { activities } from './activities.ts';
 import { setAttributes } from './attributes.ts';
 import { WantedHere } from './wanted.ts';
 
-const limitsUpdate = defineUpdate<number, [{ readonly windows: number }]>(LIMITS_UPDATE);
+const limitsUpdate = defineUpdate<number, [LimitsPayload]>(LIMITS_UPDATE);
 const progressQuery = defineQuery<TenantProgress>(PROGRESS_QUERY);
 
 /** Deletes worked on at once: one more than one, so that the next one's windows are written while a mutation is waited for. */
@@ -58,7 +64,8 @@ class TenantRun {
   #run: string | null;
   #slice: Slice | undefined;
   #windows: ResizablePool | undefined;
-  #limit = Number.MAX_SAFE_INTEGER;
+  /** Windows at once at most, as set by an update. */
+  #most: number | null;
   /** Whether this execution left work because its history is long enough. */
   #full = false;
   #resumed = false;
@@ -66,12 +73,17 @@ class TenantRun {
   constructor(payload: TenantPayload) {
     this.#payload = payload;
     this.#run = payload.run;
+    this.#most = payload.most;
     this.#wanted = new WantedHere((wanted) => (this.#resumed = wanted === 'run'));
-    setHandler(limitsUpdate, ({ windows }) => {
-      this.#limit = Math.max(1, windows);
-      this.#windows?.resize(this.#atOnce);
-      return this.#limit;
-    });
+    setHandler(
+      limitsUpdate,
+      ({ windows }) => {
+        this.#most = windows;
+        this.#windows?.resize(this.#atOnce);
+        return windows;
+      },
+      { validator: (raw) => void limitsPayload(raw) },
+    );
     setHandler(progressQuery, () => this.#progress());
   }
 
@@ -81,7 +93,7 @@ class TenantRun {
       await this.#open();
       await this.#flow();
     } catch (error) {
-      if (!isCancellation(error)) failure = error;
+      if (!this.#isStop(error)) failure = error;
     }
     const run = this.#run;
     // Nothing is kept of a run that was never made.
@@ -89,9 +101,10 @@ class TenantRun {
     if (failure === undefined && this.#wanted.goesOn && this.#progressed && (this.#full || this.#slice?.more === true))
       return await this.#again(run);
     this.#resumed = false;
-    const end = await CancellationScope.nonCancellable(() => this.#end(run, failure));
+    const end = await this.#end(run, failure);
     // Either the ledger knows of more, or somebody resumed the run while it was being paused.
-    if (end.state === 'running' || (end.state === 'paused' && this.#resumed)) return await this.#again(run);
+    const resumed = end.state === 'paused' && this.#resumed && !this.#wanted.cancelled;
+    if (end.state === 'running' || resumed) return await this.#again(run);
     setAttributes(this.#payload.attributes, { RefillState: end.state });
     if (this.#wanted.cancelled) throw new CancelledFailure(`run ${run} is ${end.state}`);
     if (end.error) throw toFailure(errorOf(end.error));
@@ -115,15 +128,21 @@ class TenantRun {
       },
       onFailure: async (unit, error) => {
         // Stopped is not failed: it goes on where it was.
-        if (isCancellation(error)) return;
+        if (this.#isStop(error)) return;
         await activities.refillKeepFailure({ v: 1, run, unit, error: fromFailure(error).toJSON() });
       },
     });
   }
 
+  /** Where its worker is gone, an activity that was cancelled has timed out. */
+  #isStop(error: unknown): boolean {
+    return isCancellation(error) || this.#wanted.cancelled;
+  }
+
   /** Windows at once: as the plan says, or fewer where somebody set that. */
   get #atOnce(): number {
-    return Math.min(this.#slice?.windows ?? 1, this.#limit);
+    const planned = this.#slice?.windows ?? 1;
+    return Math.min(planned, this.#most ?? planned);
   }
 
   #steps(run: string): Steps {
@@ -169,20 +188,27 @@ class TenantRun {
     return this.#payload.seconds + (Date.now() - this.#began) / 1000;
   }
 
-  #end(run: string, failure: unknown): Promise<TenantEnd> {
-    return activities.refillEnd({
-      v: 1,
-      run,
-      seconds: this.#seconds,
-      goesOn: !this.#wanted.drained && this.#progressed,
-      cancelled: this.#wanted.cancelled,
-      error: failure === undefined ? null : fromFailure(failure).toJSON(),
-    });
+  /** Keeps how it ended; once more where it would go on, and was cancelled while that was found out. */
+  async #end(run: string, failure: unknown): Promise<TenantEnd> {
+    for (;;) {
+      const { cancelled } = this.#wanted;
+      const end = await CancellationScope.nonCancellable(() =>
+        activities.refillEnd({
+          v: 1,
+          run,
+          seconds: this.#seconds,
+          goesOn: !this.#wanted.drained && this.#progressed,
+          cancelled,
+          error: failure === undefined ? null : fromFailure(failure).toJSON(),
+        }),
+      );
+      if (end.state !== 'running' || cancelled || !this.#wanted.cancelled) return end;
+    }
   }
 
   #again(run: string): Promise<never> {
     return continueAsNew<typeof refillTenant>(
-      sentTenant({ ...this.#payload, run, member: null, seconds: this.#seconds }),
+      sentTenant({ ...this.#payload, run, member: null, most: this.#most, seconds: this.#seconds }),
     );
   }
 

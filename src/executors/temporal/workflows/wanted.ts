@@ -6,12 +6,20 @@ export const wantedSignal = defineSignal<[Wanted]>(WANTED_SIGNAL);
 
 /** What somebody wants of a run or a fleet: by signal, which is heard at once, and by the ledger, which decides. */
 export class WantedHere {
+  /** The workflow's own: a scope within it that cannot be cancelled would not tell. */
+  readonly #scope = CancellationScope.current();
   #signalled: Wanted = 'run';
   #inLedger: Wanted = 'run';
 
-  /** @param onSignal Called after each signal. */
+  /**
+   * To be made in the workflow's own scope.
+   *
+   * @param onSignal Called after each signal.
+   */
   constructor(onSignal: (wanted: Wanted) => void = () => undefined) {
-    setHandler(wantedSignal, (wanted) => {
+    setHandler(wantedSignal, (wanted: unknown) => {
+      // Of another version, or by hand: it asks for nothing that is known.
+      if (wanted !== 'run' && wanted !== 'pause') return;
       this.#signalled = wanted;
       // What was read before it is out of date.
       if (wanted === 'run') this.#inLedger = 'run';
@@ -36,6 +44,6 @@ export class WantedHere {
 
   /** Whether the workflow was cancelled. */
   get cancelled(): boolean {
-    return CancellationScope.current().consideredCancelled;
+    return this.#scope.consideredCancelled;
   }
 }

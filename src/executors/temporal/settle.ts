@@ -1,0 +1,67 @@
+import { type ErrorRecord, RefillError } from '../../domain/errors.ts';
+import type { Actor, FleetRecord, Ledger, RunRecord } from '../../ledger/ledger.ts';
+import { type TemporalClient, workflowEnded } from './client.ts';
+import { workflowId } from './shared/names.ts';
+
+/** A run or a fleet, beside its workflow. */
+export interface Subject {
+  readonly ledger: Ledger;
+  readonly id: string;
+  readonly workflow: string;
+  /** As the ledger has it now. */
+  readonly state: () => Promise<string>;
+  readonly fail: (error: ErrorRecord) => Promise<void>;
+}
+
+export function runSubject(ledger: Ledger, { id, workflow }: RunRecord, actor: Actor): Subject {
+  return {
+    ledger,
+    id,
+    workflow: workflow ?? workflowId(id),
+    state: async () => (await ledger.run(id)).state,
+    fail: (error) => ledger.setRunState(id, 'failed', actor, { error }),
+  };
+}
+
+export function fleetSubject(ledger: Ledger, { id, workflow }: FleetRecord, actor: Actor): Subject {
+  return {
+    ledger,
+    id,
+    workflow: workflow ?? workflowId(id),
+    state: async () => (await ledger.fleet(id)).state,
+    fail: (error) => ledger.setFleetState(id, 'failed', actor, { error }),
+  };
+}
+
+/**
+ * Whether a workflow is at work. What is `running` without one was ended from outside, as by `temporal workflow terminate`:
+ * it is failed then, and `retry` goes on.
+ */
+export async function settle(client: TemporalClient, subject: Subject): Promise<boolean> {
+  const described = await client.describe(subject.workflow);
+  if (described?.status.name === 'RUNNING') return true;
+  // It may have kept its end since.
+  if ((await wasEnded(subject, described?.closeTime)) && (await subject.state()) === 'running')
+    await subject.fail(workflowEnded(subject.workflow).toJSON());
+  return false;
+}
+
+/** Whether it has ended; where Temporal does not answer, the ledger alone tells. */
+export async function hasEnded(client: TemporalClient, subject: Subject): Promise<boolean> {
+  try {
+    return !(await settle(client, subject));
+  } catch (error) {
+    if (error instanceof RefillError && error.code === 'TEMPORAL_UNREACHABLE')
+      return (await subject.state()) !== 'running';
+    throw error;
+  }
+}
+
+/**
+ * Whether a workflow has ended after the last thing that was done to its run or fleet. One that is not there yet, or
+ * whose end is that of an earlier try, is just being started; where that was broken off, `resume` starts it.
+ */
+async function wasEnded({ ledger, id }: Subject, closed: Date | undefined): Promise<boolean> {
+  const [last] = await ledger.auditEntries({ subject: id, limit: 1 });
+  return closed !== undefined && (last === undefined || Date.parse(last.at) <= closed.getTime());
+}
