@@ -6,7 +6,7 @@ import type { Gates } from './gate.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
 import type { RefillActivities, TakenActivities } from './shared/activity-types.ts';
-import { clusterQueue, fleetQueue } from './shared/names.ts';
+import { clusterQueue, fleetQueue, workerIdentity } from './shared/names.ts';
 import { TAKEN_QUEUES } from './shared/taken.ts';
 import { createTakenActivities, type TakenJobs } from './taken-activities.ts';
 
@@ -18,6 +18,8 @@ export interface Served {
 
 export interface WorkerRun {
   readonly environment: WorkerEnvironment;
+  /** Of the package: `doctor` tells which versions are at work. */
+  readonly version: string;
   readonly gates: Gates;
   readonly served: readonly Served[];
   /** Aborting shuts down: what is at work ends within the grace, or is handed back. */
@@ -39,21 +41,14 @@ const WORKFLOWS_KEPT = 50;
 /** Works for as long as `stop` lets it, on the task queues of its clusters and on that of fleets. */
 export async function runWorker(options: WorkerRun): Promise<void> {
   const sdk = await loaded(() => import('@temporalio/worker'));
-  const { onLog } = options;
-  sdk.Runtime.install({
-    // Signals are the command line's.
-    shutdownSignals: [],
-    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => onLog(level, message)),
-    telemetryOptions: {
-      logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
-    },
-  });
-  const workflowBundle = await bundle(sdk);
+  installRuntime(sdk);
+  const workflowBundle = await (bundled ??= bundle(sdk));
   const own = createActivities(options.environment, options.gates);
   const activities = options.taken === null ? own : { ...own, ...createTakenActivities(options.taken) };
   const theirs = options.taken === null ? [] : Object.values(TAKEN_QUEUES);
   const connections: NativeConnection[] = [];
   const workers: Worker[] = [];
+  listeners.add(options);
   try {
     for (const { settings, clusters } of options.served) {
       const connection = await sdk.NativeConnection.connect(connectionOptions(settings)).catch((error: unknown) => {
@@ -63,6 +58,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
       for (const queue of [...queuesOf(settings, clusters), ...theirs]) {
         const worker = sdk.Worker.create({
           ...workerOptions(settings, activities),
+          identity: workerIdentity(options.environment.actor, options.version),
           connection,
           workflowBundle,
           taskQueue: queue,
@@ -78,7 +74,30 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   } finally {
     await options.gates.close();
     for (const connection of connections) await connection.close();
+    listeners.delete(options);
   }
+}
+
+/** Workers of this process: its runtime is one, and all of them hear its log. */
+const listeners = new Set<WorkerRun>();
+let installed = false;
+/** The workflows' code is the same for all of them. */
+let bundled: ReturnType<typeof bundle> | undefined;
+
+/** Installs the runtime before anything uses it; the SDK refuses a second one, and starts this one again by itself. */
+function installRuntime(sdk: typeof Sdk): void {
+  if (installed) return;
+  installed = true;
+  sdk.Runtime.install({
+    // Signals are the command line's.
+    shutdownSignals: [],
+    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => {
+      for (const { onLog } of listeners) onLog(level, message);
+    }),
+    telemetryOptions: {
+      logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
 }
 
 function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]): readonly string[] {
