@@ -2,7 +2,7 @@
 // `node scripts/temporal.mjs`. It needs Go for that, and some minutes once. The order and the cache are those of
 // src/embedded/temporal-binary.ts.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, renameSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, renameSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -29,7 +29,7 @@ if (found) {
 function executable(file) {
   try {
     accessSync(file, constants.X_OK);
-    return true;
+    return statSync(file).isFile();
   } catch {
     return false;
   }

@@ -18,6 +18,7 @@ import { countUntimed, survey } from './steps/survey.ts';
 import { findTenants, tenantOf } from './steps/tenants.ts';
 import { verify } from './steps/verify.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
+import { packageVersion } from './version.ts';
 
 /**
  * Opens nothing yet: each connection is made when it is first needed. Call `close()` at the end.
@@ -58,7 +59,7 @@ class LocalRefill implements Refill {
     for (const cluster of await this.#environment.clusters())
       for (const dataset of datasets) findings.push(...(await checkCluster(cluster, dataset)));
     for (const served of await this.#environment.temporals())
-      findings.push(...(await checkTemporal({ ...served, fix: options.fix === true })));
+      findings.push(...(await checkTemporal({ ...served, fix: options.fix === true, version: packageVersion() })));
     return findings;
   }
 

@@ -4,6 +4,7 @@ import type { ConfigInput } from './config/define.ts';
 import { loadCodecs } from './config/codecs.ts';
 import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
+import { readTemporalTls } from './config/temporal-tls.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
 import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
@@ -133,9 +134,10 @@ export class Environment {
       throw new RefillError('CONFIG_INVALID', 'no Temporal server is configured', {
         hint: 'Write `temporal: { address: host:port }` into the configuration, or use the local executor.',
       });
-    const { apiKey, codec, ...others } = found;
+    const { apiKey, codec, tls: _, ...others } = found;
     return {
       ...others,
+      tls: await readTemporalTls(found),
       ...(apiKey === undefined ? {} : { apiKey: await resolveSecret(apiKey) }),
       codecs: codec === undefined ? [] : await loadCodecs(codec),
     };

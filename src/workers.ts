@@ -9,6 +9,7 @@ import { Runs } from './runs.ts';
 import { sourceServer } from './steps/fleet.ts';
 import { verify } from './steps/verify.ts';
 import { createTakenJobs } from './taken-jobs.ts';
+import { packageVersion } from './version.ts';
 
 /** Works on the task queues of clusters until `stop`. See `Refill.work`. */
 export async function work(environment: Environment, options: WorkOptions): Promise<void> {
@@ -39,7 +40,16 @@ export async function work(environment: Environment, options: WorkOptions): Prom
   const { runWorker } = await import('./executors/temporal/worker.ts');
   const runs = new Runs(environment);
   const taken = options.takeover === true ? createTakenJobs(environment, runs, new Backfills(environment, runs)) : null;
-  await runWorker({ taken, environment: own, gates: new Gates(own), served, stop, onReady, onLog });
+  await runWorker({
+    taken,
+    environment: own,
+    version: packageVersion(),
+    gates: new Gates(own),
+    served,
+    stop,
+    onReady,
+    onLog,
+  });
 }
 
 function namesOf(all: readonly string[], wanted: readonly string[] | undefined): readonly string[] {

@@ -7,6 +7,10 @@ import { countingView } from './progress.ts';
 export const SAMPLE_SIZES = ['small', 'tenant', 'shells'] as const;
 export type SampleSize = (typeof SAMPLE_SIZES)[number];
 
+export function isSampleSize(size: string): size is SampleSize {
+  return SAMPLE_SIZES.some((known) => known === size);
+}
+
 /** What a sample holds that a person goes on with. */
 export interface Sample {
   readonly size: SampleSize;

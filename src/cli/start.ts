@@ -1,19 +1,11 @@
-import { createRequire } from 'node:module';
-
 import { CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 
 import { RefillError } from '../domain/errors.ts';
 import { EXIT } from '../domain/exit.ts';
+import { packageVersion } from '../version.ts';
 import { Cli } from './cli.ts';
 import { isAnswer, printFailure, usageError } from './failure.ts';
 import { buildProgram } from './program.ts';
-
-/** The package's version; from src/cli and from dist/cli it is the same way up. */
-function version(): string {
-  const manifest: unknown = createRequire(import.meta.url)('../../package.json');
-  const found = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null;
-  return typeof found === 'string' ? found : 'unknown';
-}
 
 /** Why something that was printed did not go out, where its reader did not just go away. */
 let lost: Error | undefined;
@@ -60,7 +52,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function command(cli: Cli, args: readonly string[]): Promise<number> {
-  const program = buildProgram(cli, version());
+  const program = buildProgram(cli, packageVersion());
   // What does not drain by itself just ends, with the status that says so.
   const interrupted = (signal: NodeJS.Signals) => {
     if (process.listenerCount(signal) === 1) process.exit(EXIT.interrupted);

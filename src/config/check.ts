@@ -1,6 +1,13 @@
 import { resolve } from 'node:path';
 import type { DatasetDefinition } from '../dataset/definition.ts';
-import type { ClusterConfig, RefillConfig, ReindexerConfig, ScorerConfig, TemporalConfig } from './config.ts';
+import type {
+  ClusterConfig,
+  RefillConfig,
+  ReindexerConfig,
+  ScorerConfig,
+  TemporalConfig,
+  TemporalTls,
+} from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
 import { url } from './fields.ts';
 import { isMap, list, map, repeats } from './loose.ts';
@@ -98,10 +105,11 @@ function withAbsoluteSecrets(
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
   const absoluteTemporal = (temporal: TemporalConfig | undefined): { readonly temporal?: TemporalConfig } => {
     if (temporal === undefined) return {};
-    const { apiKey, codec } = temporal;
+    const { apiKey, codec, tls } = temporal;
     return {
       temporal: {
         ...temporal,
+        ...(typeof tls === 'object' ? { tls: absoluteTls(tls, directory) } : {}),
         ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
         ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
       },
@@ -129,6 +137,15 @@ function withAbsoluteSecrets(
     ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
     ...(checked.executor === undefined ? {} : { executor: checked.executor }),
     ...absoluteTemporal(checked.temporal),
+  };
+}
+
+/** References to certificates, likewise. */
+function absoluteTls({ ca, certificate, key }: TemporalTls, directory: string): TemporalTls {
+  return {
+    ...(ca === undefined ? {} : { ca: absoluteReference(ca, directory) }),
+    ...(certificate === undefined ? {} : { certificate: absoluteReference(certificate, directory) }),
+    ...(key === undefined ? {} : { key: absoluteReference(key, directory) }),
   };
 }
 

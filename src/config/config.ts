@@ -75,14 +75,26 @@ export interface ReindexerConfig {
   readonly pollSeconds: number;
 }
 
+/** Certificates of one's own for an encrypted connection, as PEM; each by reference, as a secret is. */
+export interface TemporalTls {
+  /** Of who has signed the server's certificate. Default: those that the system trusts. */
+  readonly ca?: SecretReference;
+  /** This client's, with its key, where the server asks for one. Default: none. */
+  readonly certificate?: SecretReference;
+  readonly key?: SecretReference;
+}
+
 /** A Temporal server whose workers do the steps of runs. */
 export interface TemporalConfig {
   /** The frontend, as `host:port`. */
   readonly address: string;
   /** Default `default`, Temporal's own. */
   readonly namespace: string;
-  /** Whether the connection is encrypted, by the system's certificates. Default false: a tunnel or a private network. */
-  readonly tls: boolean;
+  /**
+   * Whether the connection is encrypted, by the system's certificates or by one's own. Default: true where there is an
+   * API key, which nobody else is to read; else false, for a tunnel or a private network.
+   */
+  readonly tls?: boolean | TemporalTls;
   readonly apiKey?: SecretReference;
   /**
    * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on

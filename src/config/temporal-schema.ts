@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EXECUTORS } from '../domain/executor.ts';
-import { oneOf, reference, strict, words } from './fields.ts';
+import { expected, oneOf, reference, strict, words } from './fields.ts';
 
 const ADDRESS = 'a server as host:port, such as temporal.internal:7233';
 
@@ -9,15 +9,29 @@ export const executorSchema = oneOf(EXECUTORS).describe(
   'What does the steps of a run: `local`, the program that begins it, or `temporal`, workers of a Temporal server.',
 );
 
+const ownCertificates = strict(
+  {
+    ca: reference().exactOptional().describe('Certificate of who has signed the server’s, as PEM.'),
+    certificate: reference().exactOptional().describe('This client’s certificate, as PEM.'),
+    key: reference().exactOptional().describe('The key of `certificate`, as PEM.'),
+  },
+  'true, false, or a map',
+).refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+  error: '`certificate` and `key` belong together',
+});
+
+const tlsSchema = z
+  .union([z.boolean(), ownCertificates], { error: expected('true, false, or a map with ca, certificate, key') })
+  .describe(
+    'Whether the connection is encrypted, by the system’s certificates or by your own: `ca`, `certificate` and `key`, each as env:NAME, file:PATH or exec:COMMAND. Default: true with an API key, else false.',
+  );
+
 export const temporalSchema = strict({
   address: words(ADDRESS)
     .regex(/^[^\s/@:]+:\d{1,5}$/u, { error: `expected ${ADDRESS}` })
     .describe('The Temporal server’s frontend, as host:port.'),
   namespace: words('a namespace’s name').default('default').describe('The namespace in which workflows are started.'),
-  tls: z
-    .boolean({ error: 'expected true or false' })
-    .default(false)
-    .describe('Whether the connection is encrypted, with the system’s certificates.'),
+  tls: tlsSchema.exactOptional(),
   apiKey: reference().exactOptional().describe('The API key’s reference: env:NAME, file:PATH or exec:COMMAND.'),
   taskQueue: z
     .string()

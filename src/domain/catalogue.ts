@@ -328,7 +328,7 @@ export const CATALOGUE = {
   TEMPORAL_UNREACHABLE: retried(
     'temporal',
     'Temporal does not answer.',
-    'Check `temporal.address` and the network (VPN, port-forward), and try again; runs on it go on when it is back.',
+    'Check `temporal.address`, `temporal.tls` and the network (VPN, port-forward), and try again; runs on it go on when it is back.',
   ),
   TEMPORAL_FAILED: failed(
     'temporal',

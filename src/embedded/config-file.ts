@@ -7,6 +7,8 @@ import { isMap, isScalar, isSeq, parseDocument, visit } from 'yaml';
 import type { TenantName } from '../domain/words.ts';
 import { CLICKHOUSE_CLUSTER, LEDGER_DATABASE, LOOPBACK, POSTGRES_USER } from './info.ts';
 import { passwordFile } from './postgres.ts';
+import { runningTemporal } from './temporal-state.ts';
+import type { EmbeddedTemporal } from './temporal.ts';
 
 /** The header of a file that is ours to write again; take it away to keep your own changes. */
 const HEADER = '# written by refill up';
@@ -57,7 +59,8 @@ export async function writeConfig(dir: string, ports: ConfigPorts, before: Confi
 export async function keepConfig(dir: string, text: string, moved: MovedPorts): Promise<void> {
   const file = configPath(dir);
   const current = existsSync(file) ? await readFile(file, 'utf8') : undefined;
-  const next = current === undefined || current.startsWith(HEADER) ? text : withPorts(current, moved);
+  const own = current === undefined || current.startsWith(HEADER);
+  const next = own ? text + temporalText(await runningTemporal(dir)) : withPorts(current, moved);
   if (next !== current) await writeFile(file, next, { mode: 0o644 });
 }
 
@@ -75,6 +78,10 @@ ledger: { ${server(ledger)}, database: ${LEDGER_DATABASE} }
 clusters:
 ${entries.join('')}datasets: [scorecards]
 `;
+}
+
+function temporalText(server: EmbeddedTemporal | undefined): string {
+  return server === undefined ? '' : `temporal: { address: "${server.address}", namespace: ${server.namespace} }\n`;
 }
 
 function server({ dir, port }: ConfigPostgres): string {

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -16,7 +16,8 @@ export function temporalBinary(env: NodeJS.ProcessEnv = process.env): string | n
 function executable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
-    return true;
+    // A directory may be entered, and is no program.
+    return statSync(file).isFile();
   } catch {
     return false;
   }

@@ -42,9 +42,14 @@ export async function upTemporal(dir: string): Promise<EmbeddedTemporal> {
   });
 }
 
+/** The one that is up; undefined where none is. */
+export async function runningTemporal(dir: string): Promise<EmbeddedTemporal | undefined> {
+  const known = await read(dir);
+  return known && isRunning(known.process) ? known : undefined;
+}
+
 /** Ends it, its data kept. False where none ran. */
 export async function downTemporal(dir: string): Promise<boolean> {
-  const known = await read(dir);
-  if (!known || !isRunning(known.process)) return false;
-  return await stopTemporal(known);
+  const running = await runningTemporal(dir);
+  return running !== undefined && (await stopTemporal(running));
 }

@@ -103,6 +103,23 @@ datasets:`,
   });
 });
 
+describe('certificates of a Temporal server', () => {
+  const loaded = (tls: string) => loadYaml(`${CONTRACT}temporal: { address: "temporal:7233", tls: ${tls} }\n`);
+
+  test('are references, relative to the configuration', async () => {
+    const { temporal } = await loaded('{ ca: file:ca.pem, certificate: env:CERTIFICATE, key: file:/etc/key.pem }');
+    expect(temporal?.tls).toMatchObject({ certificate: 'env:CERTIFICATE', key: 'file:/etc/key.pem' });
+    expect(temporal?.tls).toMatchObject({ ca: expect.stringMatching(/^file:\/.*\/ca\.pem$/u) });
+    expect((await loaded('true')).temporal?.tls).toBe(true);
+  });
+
+  test('are refused where half of a pair is missing, or where it is something else', async () => {
+    expect(String(await errorOf(loaded('{ key: file:key.pem }')))).toContain('`certificate` and `key` belong together');
+    for (const tls of ['sometimes', '{ cert: file:a.pem }', '{ ca: a secret }'])
+      expect(String(await errorOf(loaded(tls)))).toContain('temporal.tls');
+  });
+});
+
 describe('which file is loaded', () => {
   test.each(['refill.config.yaml', 'refill.config.yml', '.refill/refill.config.yaml', '.refill/refill.config.yml'])(
     '%s is found',

@@ -29,9 +29,13 @@ export async function configFile(config: RefillConfig): Promise<string> {
   return file;
 }
 
-/** Starts the command line as a user does. It ends with the test at the latest. */
-export async function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Program> {
-  const child = spawn(process.execPath, [await builtCli(), ...args], {
+/**
+ * Starts the command line as a user does. It ends with the test at the latest.
+ *
+ * @param entry Default: this source, built.
+ */
+export async function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, entry?: string): Promise<Program> {
+  const child = spawn(process.execPath, [entry ?? (await builtCli()), ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,9 +1,14 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject, onTestFinished } from 'vitest';
-import type { RefillConfig } from '../../src/config/config.ts';
+import type { RefillConfig, TemporalConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
+import { signal } from '../../src/embedded/process.ts';
+import { startTemporal, stopTemporal } from '../../src/embedded/temporal.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import type { Refill } from '../../src/refill.ts';
 import { configFile, type Program, start } from '../faults/program.ts';
@@ -19,21 +24,31 @@ export interface OverTemporal {
   readonly refill: Refill;
   /** Beginning of the task queues' names. */
   readonly taskQueue: string;
-  /** Starts a worker as a user does, and waits until it takes work. */
-  worker(env?: NodeJS.ProcessEnv): Promise<Program>;
+  /**
+   * Starts a worker as a user does, and waits until it takes work.
+   *
+   * @param entry Of another build of the program.
+   */
+  worker(env?: NodeJS.ProcessEnv, entry?: string): Promise<Program>;
   /** Runs the `temporal` command line as an operator does, and returns what it prints. */
   operator(...args: readonly string[]): Promise<string>;
   /** Starts the command line with this configuration. */
   refillCli(...args: readonly string[]): Promise<Program>;
 }
 
-/** @param address Of a Temporal server that the test has to itself. Default: the one of all tests. */
-async function overTemporal(local: RefillConfig, address?: string): Promise<OverTemporal> {
-  const server = inject('temporal');
+/** What is not as in other tests. */
+export interface Different {
+  /** Of the Temporal server: its address, certificates, a key, a codec. */
+  readonly temporal?: Partial<TemporalConfig>;
+  /** Of the rest: a way to a server that breaks, for one. */
+  readonly config?: (config: RefillConfig) => RefillConfig;
+}
+
+async function overTemporal(local: RefillConfig, { temporal, config: change }: Different): Promise<OverTemporal> {
+  const server = inject('temporal') ?? { address: '', namespace: 'default' };
   const taskQueue = `t-${randomBytes(4).toString('hex')}`;
-  const namespace = server?.namespace ?? 'default';
-  const temporal = { address: address ?? server?.address ?? '', namespace, tls: false, taskQueue };
-  const config: RefillConfig = { ...local, executor: 'temporal', temporal };
+  const own: TemporalConfig = { ...server, taskQueue, ...temporal };
+  const config: RefillConfig = { ...(change?.(local) ?? local), executor: 'temporal', temporal: own };
   const refill = createRefill(config);
   onTestFinished(() => refill.close());
   const file = await configFile(config);
@@ -41,27 +56,31 @@ async function overTemporal(local: RefillConfig, address?: string): Promise<Over
     config,
     refill,
     taskQueue,
-    worker: (env = {}) => startWorker(config, env),
-    operator: async (...args) => {
-      const at = ['--address', temporal.address, '--namespace', namespace];
-      return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
-    },
+    worker: (env = {}, entry) => startWorker(config, env, [], entry),
+    operator: (...args) => operator(own, ...args),
     refillCli: (...args) => start([...args, '--config', file]),
   };
 }
 
-export type TemporalTenant = TestTenant & OverTemporal;
-
-export async function temporalTenant(
-  options: TestTenantOptions & { readonly address?: string } = {},
-): Promise<TemporalTenant> {
-  const t = await createTenant(options);
-  return { ...t, ...(await overTemporal(t.config, options.address)) };
+/** Runs the `temporal` command line on a server. */
+export async function operator(
+  { address, namespace }: Pick<TemporalConfig, 'address' | 'namespace'>,
+  ...args: readonly string[]
+): Promise<string> {
+  const at = ['--address', address, '--namespace', namespace];
+  return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
 }
 
-export async function temporalFleet(options: TestFleetOptions): Promise<TestFleet & OverTemporal> {
+export type TemporalTenant = TestTenant & OverTemporal;
+
+export async function temporalTenant(options: TestTenantOptions & Different = {}): Promise<TemporalTenant> {
+  const t = await createTenant(options);
+  return { ...t, ...(await overTemporal(t.config, options)) };
+}
+
+export async function temporalFleet(options: TestFleetOptions & Different): Promise<TestFleet & OverTemporal> {
   const fleet = await createFleet(options);
-  return { ...fleet, ...(await overTemporal(fleet.config)) };
+  return { ...fleet, ...(await overTemporal(fleet.config, options)) };
 }
 
 /** Starts a worker as a user does, and waits until it takes work. */
@@ -69,8 +88,9 @@ export async function startWorker(
   config: RefillConfig,
   env: NodeJS.ProcessEnv = {},
   more: readonly string[] = [],
+  entry?: string,
 ): Promise<Program> {
-  const worker = await start(['worker', ...more, '--config', await configFile(config), '--json'], env);
+  const worker = await start(['worker', ...more, '--config', await configFile(config), '--json'], env, entry);
   await ready(worker);
   return worker;
 }
@@ -99,4 +119,32 @@ export async function untilWindow(t: OverTemporal, state: string): Promise<void>
       const states = [...windows, ...deletes].map((unit) => unit.state);
       throw new Error(`run ${run.state}, units ${states.join(', ')}: ${run.error?.message ?? ''}`, { cause: error });
     });
+}
+
+/** A Temporal server that a test has to itself, and that ends with it. */
+export interface OwnTemporal {
+  readonly address: string;
+  readonly namespace: string;
+  kill(): void;
+  /** Starts it again at the same address, with what it knew. */
+  startAgain(): Promise<void>;
+}
+
+export async function ownTemporal(): Promise<OwnTemporal> {
+  const dir = await mkdtemp(join(tmpdir(), 'refill-own-temporal-'));
+  const namespace = 'ingestion';
+  let server = await startTemporal({ dir, namespace, attached: true });
+  onTestFinished(async () => {
+    await stopTemporal(server);
+    await rm(dir, { recursive: true, force: true });
+  });
+  const { address } = server;
+  return {
+    address,
+    namespace,
+    kill: () => void signal(server.process, 'SIGKILL'),
+    startAgain: async () => {
+      server = await startTemporal({ dir, namespace, attached: true, port: Number(address.split(':')[1]) });
+    },
+  };
 }

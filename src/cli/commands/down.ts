@@ -25,12 +25,12 @@ export function downCommand(cli: Cli) {
       const { stopEmbedded } = await import('../../embedded/stack.ts');
       const { hasFleet } = await import('../../embedded/fleet-state.ts');
       const dir = resolve(cli.cwd, options.dir);
-      if (hasFleet(dir)) {
-        await downFleet(cli, dir, options);
-        return;
-      }
       const { downTemporal } = await import('../../embedded/temporal-state.ts');
       const temporal = await downTemporal(dir);
+      if (hasFleet(dir)) {
+        await downFleet(cli, dir, options, temporal);
+        return;
+      }
       const servers = (await stopEmbedded(dir)).stopped;
       const stopped = [...servers, ...(temporal ? (['temporal'] as const) : [])];
       if (options.json === true) {
@@ -41,7 +41,7 @@ export function downCommand(cli: Cli) {
       cli.print(
         stopped.length === 0
           ? `No servers were running in ${options.dir}.`
-          : `Stopped ${stopped.map((name) => names[name]).join(' and ')} in ${options.dir}.`,
+          : `Stopped ${listed(stopped.map((name) => names[name]))} in ${options.dir}.`,
       );
     });
 }
@@ -50,19 +50,27 @@ async function downFleet(
   cli: Cli,
   dir: string,
   options: { readonly dir: string; readonly json?: true | undefined },
+  temporal: boolean,
 ): Promise<void> {
   const { stopFleet } = await import('../../embedded/fleet.ts');
   const fleet = await stopFleet(dir);
   const of = (server: 'postgres' | 'clickhouse') => fleet.filter(({ stopped }) => stopped.includes(server)).length;
   const [postgres, clickhouse] = [of('postgres'), of('clickhouse')];
   if (options.json === true) {
-    const stopped = [...(postgres > 0 ? ['postgres'] : []), ...(clickhouse > 0 ? ['clickhouse'] : [])];
+    const numbers = { postgres, clickhouse, temporal: Number(temporal) };
+    const stopped = Object.entries(numbers).flatMap(([server, number]) => (number > 0 ? [server] : []));
     cli.json({ stopped, fleet });
     return;
   }
+  const servers = [`${postgres} Postgres`, `${clickhouse} ClickHouse`, ...(temporal ? ['Temporal'] : [])];
   cli.print(
-    fleet.length === 0
+    fleet.length === 0 && !temporal
       ? `No servers were running in ${options.dir}.`
-      : `Stopped the fleet in ${options.dir}: ${postgres} Postgres and ${clickhouse} ClickHouse.`,
+      : `Stopped the fleet in ${options.dir}: ${listed(servers)}.`,
   );
+}
+
+/** `a, b and c` */
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }

@@ -57,3 +57,13 @@ export function upView(info: EmbeddedInfo, sample: Sample | null, dir: string, c
     ),
   ].join('\n');
 }
+
+/** A Temporal server that is up, and how to run over it. */
+export function temporalView(address: string, config: string | undefined, color: Paint): string {
+  const options = { config };
+  return [
+    `Temporal is at ${address}, which the configuration names. To run over it:`,
+    `  ${color.cyan(commandLine(['worker'], options))}`,
+    `  ${color.cyan(commandLine(['run', 'CUSTOMER/PROFILE', '--executor', 'temporal', '…'], options))}`,
+  ].join('\n');
+}

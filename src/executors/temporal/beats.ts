@@ -1,17 +1,33 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
+import type { Payload, PayloadCodec } from '@temporalio/common';
 import type { Beat } from './attend.ts';
 
-/** What a workflow's activities at work have told last. */
-export function beatsOf(described: WorkflowExecutionDescription | null): readonly Beat[] {
+/** What a workflow's activities at work have told last; with codecs it comes encoded. */
+export async function beatsOf(
+  described: WorkflowExecutionDescription | null,
+  codecs: readonly PayloadCodec[],
+): Promise<readonly Beat[]> {
   const pending = described?.raw.pendingActivities ?? [];
-  return pending.flatMap(({ heartbeatDetails }) => {
-    const data = heartbeatDetails?.payloads?.[0]?.data;
-    const beat = data ? parse(Buffer.from(data).toString('utf8')) : null;
+  const told = pending.map(async ({ heartbeatDetails }) => {
+    const [payload] = await decoded(heartbeatDetails?.payloads ?? [], codecs);
+    const beat = payload?.data ? parse(Buffer.from(payload.data).toString('utf8')) : null;
     return beat ? [beat] : [];
   });
+  return (await Promise.all(told)).flat();
 }
 
-/** A heartbeat that is encrypted, or of another version, tells nothing here. */
+/** As the SDK does it: the codec that was applied last is undone first. One that cannot decode it tells nothing. */
+async function decoded(payloads: Payload[], codecs: readonly PayloadCodec[]): Promise<readonly Payload[]> {
+  try {
+    let plain = payloads;
+    for (const codec of codecs.toReversed()) plain = await codec.decode(plain);
+    return plain;
+  } catch {
+    return [];
+  }
+}
+
+/** A heartbeat of another version tells nothing here. */
 function parse(text: string): Beat | null {
   try {
     const value: unknown = JSON.parse(text);

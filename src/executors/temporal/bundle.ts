@@ -8,8 +8,14 @@ type Code = Pick<WorkflowBundle, 'code'>;
 /** Made by scripts/bundle-workflows.mjs, as a part of the build; there is none beside the source. */
 const BUILT = new URL('workflow-bundle.js', import.meta.url);
 
+let bundled: Promise<Code> | undefined;
+
 /** The workflows' code as one bundle, for all workers of this process: that of the build, or made now (some seconds). */
-export async function workflowBundle(): Promise<Code> {
+export function workflowBundle(): Promise<Code> {
+  return (bundled ??= readOrBundle());
+}
+
+async function readOrBundle(): Promise<Code> {
   const code = await readFile(BUILT, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
     throw error;

@@ -21,6 +21,9 @@ export type WorkflowState = 'running' | 'ended' | 'gone';
 /** How long the first connection may take. */
 const CONNECT_TIMEOUT = '5 seconds';
 
+/** A worker that has nothing to do asks anew once a minute; half of one more is for clocks that differ. */
+const POLLED_SECONDS = 90;
+
 /** Temporal's number of the type: its enums are in a package that we do not depend on. */
 const KEYWORD = 2;
 
@@ -159,14 +162,17 @@ export class TemporalClient {
     });
   }
 
-  /** Workers that have asked a task queue for steps in the last minutes. */
+  /** Workers that ask a task queue for work, by their names. */
   async pollers(queue: string): Promise<readonly string[]> {
     return await this.#asked(async () => {
       const { pollers } = await this.#client.connection.workflowService.describeTaskQueue({
         namespace: this.settings.namespace,
         taskQueue: { name: queue },
       });
-      return [...new Set((pollers ?? []).map((poller) => poller.identity ?? 'unnamed'))];
+      // The server goes on naming those that are gone, for minutes.
+      const since = Date.now() / 1000 - POLLED_SECONDS;
+      const asking = (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) > since);
+      return [...new Set(asking.map((poller) => poller.identity ?? 'unnamed'))];
     });
   }
 

@@ -1,8 +1,7 @@
 import type { Finding } from '../../domain/events.ts';
-import { RefillError } from '../../domain/errors.ts';
 import { check } from '../../steps/doctor.ts';
 import type { TemporalClient } from './client.ts';
-import { clusterQueue, fleetQueue, SEARCH_ATTRIBUTES } from './shared/names.ts';
+import { clusterQueue, fleetQueue, SEARCH_ATTRIBUTES, versionOf } from './shared/names.ts';
 
 export interface TemporalCheck {
   /** Opens the server's client. */
@@ -12,10 +11,18 @@ export interface TemporalCheck {
   readonly clusters: readonly string[];
   /** Whether search attributes that are missing are registered. */
   readonly fix: boolean;
+  /** Of this program: workers of another one are named. */
+  readonly version: string;
 }
 
 /** What `doctor` says of a Temporal server: whether it answers, what it has of ours, and who works on its queues. */
-export async function checkTemporal({ open, address, clusters, fix }: TemporalCheck): Promise<readonly Finding[]> {
+export async function checkTemporal({
+  open,
+  address,
+  clusters,
+  fix,
+  version,
+}: TemporalCheck): Promise<readonly Finding[]> {
   let client: TemporalClient | undefined;
   const reached = await check('temporal', address, async () => {
     client = await open();
@@ -26,32 +33,34 @@ export async function checkTemporal({ open, address, clusters, fix }: TemporalCh
   const findings = [reached, await checkAttributes(client, fix)];
   const { taskQueue } = client.settings;
   for (const queue of [fleetQueue(taskQueue), ...clusters.map((cluster) => clusterQueue(taskQueue, cluster))])
-    findings.push(await checkQueue(client, queue));
+    findings.push(await checkQueue(client, queue, version));
   return findings;
 }
 
+/** Runs go on without them, and without workers they wait: only operators miss something, or a run that is begun. */
+const warning = (finding: Finding, remedy: string): Finding => ({ ...finding, level: 'warning', remedy });
+
 async function checkAttributes(client: TemporalClient, fix: boolean): Promise<Finding> {
-  const subject = client.settings.address;
-  const finding = await check('search attributes', subject, async () => {
-    const missing = fix ? [] : await client.missingAttributes();
+  let missing: readonly string[] = [];
+  const finding = await check('search attributes', client.settings.address, async () => {
     const made = fix ? await client.registerAttributes() : [];
-    if (missing.length > 0) throw new RefillError('TEMPORAL_FAILED', `missing: ${missing.join(', ')}`);
-    return made.length > 0 ? `registered: ${made.join(', ')}` : SEARCH_ATTRIBUTES.join(', ');
+    if (made.length > 0) return `registered: ${made.join(', ')}`;
+    missing = await client.missingAttributes();
+    return missing.length > 0 ? `missing: ${missing.join(', ')}` : SEARCH_ATTRIBUTES.join(', ');
   });
-  if (finding.level === 'ok') return finding;
-  // Runs go on without them: only operators miss something.
-  const { namespace } = client.settings;
-  const remedy = `refill doctor --fix, or for each: temporal operator search-attribute create --namespace ${namespace} --name NAME --type Keyword`;
-  return { ...finding, level: 'warning', remedy };
+  if (finding.level === 'ok' && missing.length === 0) return finding;
+  const byHand = `temporal operator search-attribute create --namespace ${client.settings.namespace} --name NAME --type Keyword`;
+  return warning(finding, `refill doctor --fix, or for each: ${byHand}`);
 }
 
-async function checkQueue(client: TemporalClient, queue: string): Promise<Finding> {
+async function checkQueue(client: TemporalClient, queue: string, version: string): Promise<Finding> {
+  let pollers: readonly string[] = [];
   const finding = await check('workers', queue, async () => {
-    const pollers = await client.pollers(queue);
-    if (pollers.length === 0) throw new RefillError('TEMPORAL_FAILED', 'no worker takes work from it');
-    return `${pollers.length} at work: ${pollers.join(', ')}`;
+    pollers = await client.pollers(queue);
+    return pollers.length === 0 ? 'none takes work from it' : `${pollers.length} at work: ${pollers.join(', ')}`;
   });
-  return finding.level === 'ok'
-    ? finding
-    : { ...finding, level: 'warning', remedy: 'start one beside the databases: refill worker' };
+  if (pollers.length === 0) return warning(finding, 'start one beside the databases: refill worker');
+  if (pollers.every((name) => versionOf(name) === version)) return finding;
+  const message = `${finding.message}; this program is ${version}`;
+  return warning({ ...finding, message }, 'deploy workers of one version, one after another');
 }

@@ -152,7 +152,8 @@ async function lockWhenFree(
       return await ledger.lockRun(run, actor);
     } catch (error) {
       if (!(error instanceof RefillError && error.code === 'RUN_BUSY')) throw error;
-      beat.waits = 'another delete of the run';
+      // Who that is: a worker that hangs there would hold up the run until somebody ends it.
+      beat.waits = error.message;
       await sleep(LOCK_PAUSE_MS, undefined, { signal });
     }
   }

@@ -4,6 +4,7 @@ import type { Plan } from '../../domain/plan.ts';
 import type { DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
 import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
+import type { Beat } from './attend.ts';
 import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
 import { workflowId } from './shared/names.ts';
@@ -54,7 +55,8 @@ export class RunWatch {
   async look(): Promise<readonly RunEvent[]> {
     const described = await this.#client.describe(this.#run.workflow ?? workflowId(this.#run.id)).catch(() => null);
     const events = await this.#units.look();
-    const notices = this.#hear(beatsOf(described)).filter((notice) => !this.#told.has(notice));
+    const beats = await beatsOf(described, this.#client.settings.codecs);
+    const notices = this.#hear(beats).filter((notice) => !this.#told.has(notice));
     for (const notice of notices) this.#told.add(notice);
     return [
       ...events,
@@ -64,7 +66,7 @@ export class RunWatch {
   }
 
   /** Puts what activities tell into the progress, and returns what a person should know. */
-  #hear(beats: ReturnType<typeof beatsOf>): readonly string[] {
+  #hear(beats: readonly Beat[]): readonly string[] {
     this.#tracker.waitsOnly(
       new Map(beats.flatMap(({ unit, waits }) => (waits === null ? [] : [[unit, waits] as const]))),
     );

@@ -1,3 +1,4 @@
+import type { TLSConfig } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import { RefillError } from '../../domain/errors.ts';
 
@@ -6,7 +7,8 @@ export interface TemporalSettings {
   /** `host:port` */
   readonly address: string;
   readonly namespace: string;
-  readonly tls: boolean;
+  /** Whether the connection is encrypted; with certificates of one's own, these. */
+  readonly tls: boolean | TLSConfig;
   readonly apiKey?: string;
   /** Beginning of the task queues' names. */
   readonly taskQueue: string;
@@ -16,7 +18,7 @@ export interface TemporalSettings {
 /** What connections of clients and workers are made of. */
 export function connectionOptions({ address, tls, apiKey }: TemporalSettings): {
   readonly address: string;
-  readonly tls: boolean;
+  readonly tls: boolean | TLSConfig;
   readonly apiKey?: string;
 } {
   return { address, tls, ...(apiKey === undefined ? {} : { apiKey }) };
@@ -35,6 +37,9 @@ export async function loaded<T>(load: () => Promise<T>): Promise<T> {
 
 /** gRPC's codes of a server that does not answer: DEADLINE_EXCEEDED, UNAVAILABLE. */
 const UNREACHABLE: readonly unknown[] = [4, 14];
+/** Of one that refuses who asks: PERMISSION_DENIED, UNAUTHENTICATED. */
+const REFUSED: readonly unknown[] = [7, 16];
+const NOT_FOUND = 5;
 
 /** What a client of Temporal throws as an error of ours. */
 export function temporalError(thrown: unknown, { address, namespace }: TemporalSettings): RefillError {
@@ -44,7 +49,16 @@ export function temporalError(thrown: unknown, { address, namespace }: TemporalS
   const message = cause instanceof Error ? cause.message : String(cause);
   if (UNREACHABLE.includes(code) || /connect|ECONNREFUSED|deadline/iu.test(message))
     return new RefillError('TEMPORAL_UNREACHABLE', `Temporal at ${address} does not answer`, { cause: thrown });
+  const hint = hintFor(code, message, namespace);
   return new RefillError('TEMPORAL_FAILED', `Temporal at ${address}, namespace ${namespace}: ${message}`, {
     cause: thrown,
+    ...(hint === null ? {} : { hint }),
   });
+}
+
+function hintFor(code: unknown, message: string, namespace: string): string | null {
+  if (REFUSED.includes(code)) return 'Check `temporal.apiKey`, `temporal.tls`, and what they may do.';
+  if (code === NOT_FOUND && /namespace/iu.test(message))
+    return `Correct \`temporal.namespace\`, or make it: temporal operator namespace create --namespace ${namespace}`;
+  return null;
 }

@@ -1,3 +1,4 @@
+import type * as Sdk from '@temporalio/worker';
 import type { NativeConnection, Worker, WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities.ts';
 import { workflowBundle } from './bundle.ts';
@@ -5,7 +6,7 @@ import type { Gates } from './gate.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
 import type { RefillActivities, TakenActivities } from './shared/activity-types.ts';
-import { clusterQueue, fleetQueue } from './shared/names.ts';
+import { clusterQueue, fleetQueue, workerIdentity } from './shared/names.ts';
 import { TAKEN_QUEUES } from './shared/taken.ts';
 import { createTakenActivities, type TakenJobs } from './taken-activities.ts';
 
@@ -17,6 +18,8 @@ export interface Served {
 
 export interface WorkerRun {
   readonly environment: WorkerEnvironment;
+  /** Of the package: `doctor` tells which versions are at work. */
+  readonly version: string;
   readonly gates: Gates;
   readonly served: readonly Served[];
   /** Aborting shuts down: what is at work ends within the grace, or is handed back. */
@@ -38,15 +41,7 @@ const WORKFLOWS_KEPT = 50;
 /** Works for as long as `stop` lets it, on the task queues of its clusters and on that of fleets. */
 export async function runWorker(options: WorkerRun): Promise<void> {
   const sdk = await loaded(() => import('@temporalio/worker'));
-  const { onLog } = options;
-  sdk.Runtime.install({
-    // Signals are the command line's.
-    shutdownSignals: [],
-    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => onLog(level, message)),
-    telemetryOptions: {
-      logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
-    },
-  });
+  installRuntime(sdk);
   const bundled = await workflowBundle();
   const own = createActivities(options.environment, options.gates);
   const activities =
@@ -54,12 +49,18 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const theirs = options.taken === null ? [] : Object.values(TAKEN_QUEUES);
   const connections: NativeConnection[] = [];
   const workers: Serving[] = [];
+  listeners.add(options);
   try {
     for (const { settings, clusters } of options.served) {
       const connection = await asked(settings, sdk.NativeConnection.connect(connectionOptions(settings)));
       connections.push(connection);
       for (const taskQueue of [...queuesOf(settings, clusters), ...theirs]) {
-        const common = { ...workerOptions(settings, activities), connection, workflowBundle: bundled };
+        const common = {
+          ...workerOptions(settings, activities),
+          identity: workerIdentity(options.environment.actor, options.version),
+          connection,
+          workflowBundle: bundled,
+        };
         workers.push({ settings, worker: await asked(settings, sdk.Worker.create({ ...common, taskQueue })) });
       }
     }
@@ -69,6 +70,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
     // A connection cannot be closed before workers that were made and never run.
     for (const { worker } of workers) if (worker.getState() === 'INITIALIZED') await endUnused(worker);
     for (const connection of connections) await connection.close();
+    listeners.delete(options);
   }
 }
 
@@ -91,6 +93,26 @@ async function endUnused(worker: Worker): Promise<void> {
   worker.shutdown();
   // Why nothing is run is told already.
   await running.catch(() => undefined);
+}
+
+/** Workers of this process: its runtime is one, and all of them hear its log. */
+const listeners = new Set<WorkerRun>();
+let installed = false;
+
+/** Installs the runtime before anything uses it; the SDK refuses a second one, and starts this one again by itself. */
+function installRuntime(sdk: typeof Sdk): void {
+  if (installed) return;
+  installed = true;
+  sdk.Runtime.install({
+    // Signals are the command line's.
+    shutdownSignals: [],
+    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => {
+      for (const { onLog } of listeners) onLog(level, message);
+    }),
+    telemetryOptions: {
+      logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
 }
 
 function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]): readonly string[] {

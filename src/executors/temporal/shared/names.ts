@@ -34,3 +34,9 @@ export const clusterQueue = (prefix: string, cluster: string): string => `${pref
 export const workflowId = (id: string): string => `refill-${id}`;
 /** The workflow of a fleet's tenant, known before its run is. */
 export const memberWorkflowId = (fleet: string, order: number): string => `refill-${fleet}-${order}`;
+
+/** What a worker is called on its task queues: operators find its process by it, and `doctor` its version. */
+export const workerIdentity = (process: { readonly pid: number; readonly host: string }, version: string): string =>
+  `${process.pid}@${process.host} refill ${version}`;
+/** The version in such a name; null where it is somebody else's. */
+export const versionOf = (identity: string): string | null => / refill (\S+)$/u.exec(identity)?.[1] ?? null;

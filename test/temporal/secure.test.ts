@@ -1,0 +1,147 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
+import { noTemporal, ownTemporal, type TemporalTenant, temporalFleet, temporalTenant } from './given.ts';
+import { guard, makeCertificates } from './way.ts';
+
+const KEY = 'a-key-that-nobody-may-see';
+
+/** Runs the tenant, with a worker, to a proven end. */
+async function proven(t: TemporalTenant): Promise<void> {
+  await fillCards(t);
+  await t.worker();
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  expect((await ended(t.refill.run(plan.id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
+  await expectClean(t, RANGE);
+}
+
+/** A module with a codec that encrypts, and a tenant whose payloads it encrypts. */
+async function codecFile(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'refill-codec-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const file = join(dir, 'codec.mjs');
+  await writeFile(file, CODEC);
+  return file;
+}
+
+const CODEC = `
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+const KEY = Buffer.alloc(32, 7);
+const base64 = (bytes) => Buffer.from(bytes ?? []).toString('base64');
+const seal = ({ metadata, data }) => {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', KEY, iv);
+  const names = Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)]);
+  const plain = JSON.stringify({ metadata: Object.fromEntries(names), data: base64(data) });
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return { metadata: { encoding: Buffer.from('binary/sealed') }, data: Buffer.concat([iv, cipher.getAuthTag(), sealed]) };
+};
+const open = (payload) => {
+  if (Buffer.from(payload.metadata?.encoding ?? []).toString() !== 'binary/sealed') return payload;
+  const bytes = Buffer.from(payload.data);
+  const decipher = createDecipheriv('aes-256-gcm', KEY, bytes.subarray(0, 12)).setAuthTag(bytes.subarray(12, 28));
+  const { metadata, data } = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]));
+  const names = Object.entries(metadata).map(([name, value]) => [name, Buffer.from(value, 'base64')]);
+  return { metadata: Object.fromEntries(names), data: Buffer.from(data, 'base64') };
+};
+export default [{ encode: async (all) => all.map(seal), decode: async (all) => all.map(open) }];
+`;
+
+describe.skipIf(noTemporal())('a Temporal server', () => {
+  test('behind TLS that wants a certificate and a key: command line, worker and library bring them with every call', async () => {
+    const certificates = await makeCertificates();
+    const way = await guard(inject('temporal')?.address ?? '', certificates, KEY);
+    process.env['REFILL_TEST_TEMPORAL_KEY'] = KEY;
+    const { certificate, key } = certificates.client;
+    const tls = { ca: `file:${certificates.ca}`, certificate: `file:${certificate}`, key: `file:${key}` };
+    const temporal = { address: way.address, apiKey: 'env:REFILL_TEST_TEMPORAL_KEY', tls };
+    const t = await temporalTenant({ limits: { windowRows: 150 }, temporal });
+    await proven(t);
+    const methods = way.calls.map(({ method }) => method);
+    for (const method of ['SignalWithStartWorkflowExecution', 'PollActivityTaskQueue', 'RecordActivityTaskHeartbeat'])
+      expect(methods).toContain(method);
+    expect(new Set(way.calls.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${KEY}`]));
+    const doctor = await (await t.refillCli('doctor')).end;
+    expect(doctor.stdout).toContain(way.address);
+    expect(doctor.status).toBe(0);
+
+    process.env['REFILL_TEST_TEMPORAL_KEY'] = 'another-key';
+    const refused = await (await t.refillCli('doctor')).end;
+    expect(refused.status).toBe(3);
+    expect(refused.stdout).toContain('TEMPORAL_');
+    for (const { stdout, stderr } of [doctor, refused]) {
+      expect(stdout + stderr).not.toContain(KEY);
+      expect(stdout + stderr).not.toContain('another-key');
+    }
+  });
+
+  test('whose certificate nobody has signed whom we trust is not spoken to', async () => {
+    const certificates = await makeCertificates();
+    const way = await guard(inject('temporal')?.address ?? '', certificates, KEY);
+    process.env['REFILL_TEST_TEMPORAL_KEY'] = KEY;
+    // Without `tls`: a key is reason enough to encrypt.
+    const t = await temporalTenant({ temporal: { address: way.address, apiKey: 'env:REFILL_TEST_TEMPORAL_KEY' } });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    expect(await thrown(() => ended(t.refill.run(plan.id)))).toMatchObject({ code: 'TEMPORAL_UNREACHABLE' });
+    expect(way.calls).toEqual([]);
+  });
+
+  test('with a codec: nothing of a run can be read there, and who follows it reads all of it', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 150, windows: 1 }, temporal: { codec: await codecFile() } });
+    await fillCards(t);
+    await t.worker({ REFILL_DEBUG_POINT: 'table-inserted:sleep=5000@2' });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const { events, result } = await ended(t.refill.run(plan.id));
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    await expectClean(t, RANGE);
+    // Rows of a window that is at work come by its heartbeats.
+    const told = events.flatMap((e) => (e.type === 'progress' && e.windows.active > 0 ? [e.rowsWritten] : []));
+    expect(Math.max(...told)).toBeGreaterThan(0);
+    const { run } = await t.refill.status();
+    const history = await t.operator('workflow', 'show', '--workflow-id', run.workflow ?? '', '--output', 'json');
+    expect(history).toContain(Buffer.from('binary/sealed').toString('base64'));
+    expect(history).not.toContain('sliceWindows');
+  });
+
+  test('of a cluster’s own: its runs are there, one worker serves both, and no fleet spans them', async () => {
+    const own = await ownTemporal();
+    const fleet = await temporalFleet({
+      cards: [60, 60],
+      west: 1,
+      limits: { windowRows: 100 },
+      config: (config) => {
+        const clusters = Object.entries(config.clusters).map(([name, cluster]) => {
+          const temporal = { address: own.address, namespace: own.namespace, taskQueue: 'own' };
+          return [name, name === 'west' ? { ...cluster, temporal } : cluster] as const;
+        });
+        return { ...config, clusters: Object.fromEntries(clusters) };
+      },
+    });
+    await fleet.worker();
+    for (const [n, tenant] of fleet.tenants.entries()) {
+      const plan = await fleet.refill.plan({ tenant: tenant.name, range: RANGE });
+      expect((await ended(fleet.refill.run(plan.id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
+      await expectClean(tenant);
+      const { run } = await fleet.refill.status();
+      const described = fleet.operator('workflow', 'describe', '--workflow-id', run.workflow ?? '');
+      // The second one is not on the server of all others.
+      if (n === 0) expect(await described).toContain('COMPLETED');
+      else expect(String(await thrown(() => described))).toContain('not found');
+    }
+    const findings = await fleet.refill.doctor();
+    expect(findings.flatMap((f) => (f.check === 'workers' ? [[f.subject, f.level]] : []))).toEqual([
+      [fleet.taskQueue, 'ok'],
+      [`${fleet.taskQueue}-east`, 'ok'],
+      ['own', 'ok'],
+      ['own-west', 'ok'],
+    ]);
+    const plan = await fleet.refill.planFleet({ range: RANGE });
+    expect(
+      await thrown(async () => {
+        for await (const _ of fleet.refill.runFleet(plan.id)) continue;
+      }),
+    ).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('west') });
+  });
+});
