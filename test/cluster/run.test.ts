@@ -130,6 +130,30 @@ describe.skipIf(withoutCluster())(`${SHARDS} shards of ${REPLICAS} replicas`, ()
     });
   });
 
+  test('rows that come late to every shard, into a part that is proven, are gone at the end', async () => {
+    const t = await filled(servers.urls.slice(0, 1));
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'purge' });
+    const late = `SELECT DISTINCT _shard_num AS shard FROM scorecard_d WHERE agent_user_id = 'agent-late' ORDER BY 1`;
+    let shards = 0;
+    onDebugPoint(async (point) => {
+      if (point !== 'delete-proven' || shards > 0) return;
+      const [run] = await t.refill.runs();
+      const proven = (await (await t.refill.ledger()).deletes(run?.id ?? '')).filter((d) => d.state === 'proven');
+      expect(proven.length).toBeLessThan(plan.deletes.length);
+      // What an old writer still had in hand: cards as they were, of an agent of then.
+      await t.command(
+        `INSERT INTO scorecard_d SELECT * REPLACE ('agent-late' AS agent_user_id, toDateTime64('2026-02-10', 6, 'UTC') AS update_time)
+         FROM scorecard_d WHERE toDate(scorecard_time) = '${proven[0]?.from.slice(0, 10)}'`,
+      );
+      shards = (await t.select(late)).length;
+    });
+    const { result } = await ended(t.refill.run(plan.id));
+    expect(shards).toBe(SHARDS);
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(await t.select(late)).toEqual([]);
+    await expectClean(t);
+  });
+
   test('rows on another shard than their own are stale by reason, and a run puts them right', async () => {
     const t = await filled(servers.urls, { limits: {} });
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
