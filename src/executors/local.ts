@@ -10,10 +10,10 @@ import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import type { FlowContext, Steps } from '../flow/steps.ts';
 import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
 import { debugPoint } from '../steps/debug-points.ts';
-import { endDelegated } from '../steps/end-delegated.ts';
 import { createHealthLook } from '../steps/look-at-health.ts';
 import { createRunSteps } from '../steps/run-steps.ts';
 import type { Workbench } from '../steps/workbench.ts';
+import { endElsewhere } from './end-elsewhere.ts';
 import type { EventQueue } from './events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import { keepFailure } from './failure.ts';
@@ -183,33 +183,6 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     ...(result.error ? { error: result.error } : {}),
   });
   events.push(result);
-}
-
-/**
- * Ends what a cancelled run has left at work in the users' workflows. False where that could not be done: then the run is
- * paused, as it is not over, and can be cancelled again.
- */
-async function endElsewhere(
-  { bench, ledger, run, plan, force }: LocalRun,
-  events: EventQueue<RunEvent>,
-  tracker: ProgressTracker,
-): Promise<boolean> {
-  const signal = force ?? new AbortController().signal;
-  const onWait = (reason: string) => {
-    tracker.wait('cancel', reason);
-    events.push(tracker.snapshot());
-  };
-  const onRetry = (error: RefillError) => onWait(`${error.source} (${error.code})`);
-  try {
-    await withRetries({ limits: plan.limits, signal, onRetry }, () =>
-      endDelegated(bench, ledger, run.id, { signal, onWait }),
-    );
-    return true;
-  } catch (error) {
-    const message = `what was started elsewhere may be at work yet: ${asRefillError(error).message}`;
-    events.push({ type: 'notice', run: run.id, message });
-    return false;
-  }
 }
 
 /**

@@ -35,7 +35,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-test('holds what package.json lists, and no source, test or map', () => {
+test('holds what package.json lists, and no source, test or map', async () => {
   // The stamp is left in dist by the build of tests.
   const files = packed.files.map(({ path }) => path).filter((path) => path !== 'dist/.built-for-tests');
   const beside = files.filter((path) => !/^dist\/.+\.(js|d\.ts)$/u.test(path));
@@ -49,6 +49,10 @@ test('holds what package.json lists, and no source, test or map', () => {
   ]);
   expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']));
   expect(files.filter((path) => /\b(test|tests|bench|fixtures)\//u.test(path))).toEqual([]);
+  // The workflows' bundle, which names no file of the machine that it was made on.
+  const bundle = await readFile(join(ROOT, 'dist/executors/temporal/workflow-bundle.js'), 'utf8');
+  expect(files).toContain('dist/executors/temporal/workflow-bundle.js');
+  expect(bundle).not.toContain(ROOT);
 });
 
 test('is imported without side effects, and exports what the docs say', async () => {
