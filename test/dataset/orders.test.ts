@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import type { DatasetDefinition, TableDefinition } from '../../src/dataset/definition.ts';
 import { int, text, timestamp } from '../../src/dataset/definition.ts';
 import type { ErrorCode } from '../../src/domain/catalogue.ts';
 import { RefillError } from '../../src/domain/errors.ts';
 import type { RunResult } from '../../src/domain/events.ts';
+import { openRefill } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 import orders from './orders.ts';
 import { SHOP_SOURCE, shopTarget } from './page.ts';
@@ -319,7 +319,7 @@ test('what does not fit is found by plan and doctor, before anything is deleted'
   );
   const wrong: string[] = [];
   for (const [name, dataset, code, message] of WRONG) {
-    const refill = createRefill({ ...t.config, datasets: [dataset] });
+    const refill = openRefill({ ...t.config, datasets: [dataset] });
     onTestFinished(() => refill.close());
     const error = await refill.plan({ tenant: t.name, range: DAY }).then(
       () => null,

@@ -1,11 +1,14 @@
 import { expect, test, vi } from 'vitest';
 import type { FleetEvent } from '../../src/domain/fleet-events.ts';
 import type { FleetPlan } from '../../src/domain/fleet.ts';
-import { createRefill } from '../../src/create-refill.ts';
 import { configFile, start } from '../faults/program.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
+import { onlyLocal, openRefill } from '../support/executor.ts';
 import type { TestTenant } from '../support/tenant.ts';
 import { createFleet, fleetEnded, type TestFleet } from './support.ts';
+
+// Whoever begins a fleet over Temporal only follows it: test/temporal/fleet.test.ts, faults.test.ts.
+const localTest = onlyLocal('who stops following it stops nothing');
 
 const CARDS = [16, 20, 24, 40, 60];
 const LIMITS = { windowRows: 30, tenants: 2 };
@@ -40,7 +43,7 @@ async function away(t: TestTenant, gone = true): Promise<void> {
   await t.command(`RENAME TABLE ${from} TO ${to}`);
 }
 
-test('killed twice and resumed: finished tenants are not repeated, and all are proven', async () => {
+localTest('killed twice and resumed: finished tenants are not repeated, and all are proven', async () => {
   const { fleet, plan, config } = await planned();
   const ledger = await fleet.refill.ledger();
   // The third run was made, and nobody was told: it is found by its plan.
@@ -116,7 +119,7 @@ test('when as many tenants failed as may, nothing new is begun', async () => {
 
 test('a pause from elsewhere ends it as paused, resume goes on; a cancel ends it, retry goes on after all', async () => {
   const { fleet, plan } = await planned();
-  const other = createRefill(fleet.config);
+  const other = openRefill(fleet.config);
   const once = (ask: () => Promise<unknown>) => {
     let asked: Promise<unknown> | undefined;
     return async (event: FleetEvent) => {
@@ -148,7 +151,7 @@ test('a pause from elsewhere ends it as paused, resume goes on; a cancel ends it
   }
 });
 
-test('cancel where nobody is at work ends the runs as well', async () => {
+localTest('cancel where nobody is at work ends the runs as well', async () => {
   const { fleet, plan, config } = await planned();
   await killed(['run', plan.id, '--execute', '--config', config], 'window-written:kill@2');
   await expect.poll(async () => (await fleet.refill.fleetStatus(plan.id)).fleet.holder).toBeNull();
@@ -158,7 +161,7 @@ test('cancel where nobody is at work ends the runs as well', async () => {
   expect(new Set(runs.map((run) => run.state))).toEqual(new Set(['cancelled']));
 });
 
-test('two programs at one fleet: the second is refused with who is at work', async () => {
+localTest('two programs at one fleet: the second is refused with who is at work', async () => {
   const { fleet, plan, config } = await planned();
   let other: { readonly status: number | null; readonly stdout: string } | undefined;
   const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
@@ -172,7 +175,7 @@ test('two programs at one fleet: the second is refused with who is at work', asy
   expect(result).toMatchObject({ state: 'succeeded', tenants: { proven: 5 } });
 });
 
-test('a first Ctrl-C drains: exit 130, and nothing is half done', async () => {
+localTest('a first Ctrl-C drains: exit 130, and nothing is half done', async () => {
   const { plan, config } = await planned();
   const program = await start(['run', plan.id, '--execute', '--json', '--config', config]);
   let asked = false;

@@ -1,4 +1,3 @@
-import { createRefill } from '../../src/create-refill.ts';
 import type { RefillConfig } from '../../src/config/config.ts';
 import type { Calendar } from '../../src/domain/calendar-rules.ts';
 import type { FleetEvent, FleetResult } from '../../src/domain/fleet-events.ts';
@@ -7,6 +6,7 @@ import type { Limits } from '../../src/domain/limits.ts';
 import type { Refill } from '../../src/refill.ts';
 import { expect, onTestFinished } from 'vitest';
 import { fillCards } from '../support/cards.ts';
+import { openRefill } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
 export interface TestFleet {
@@ -56,7 +56,7 @@ export async function createFleet({ cards, west = 0, calendar, ...options }: Tes
           }),
     },
   };
-  const refill = createRefill(config);
+  const refill = openRefill(config);
   onTestFinished(() => refill.close());
   return { tenants, names: tenants.map((t) => `${t.name.customer}/${t.name.profile}`), config, refill };
 }

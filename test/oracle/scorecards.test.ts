@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import type { Strategy, TenantName } from '../../src/domain/words.ts';
 import type { Refill } from '../../src/refill.ts';
+import { openRefill } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 import { type Database, database, RANGE, TENANTS, type Wrong, wrongs } from './databases.ts';
 import { derive, type Derived, type TableName, type TargetRow } from './derive.ts';
@@ -176,7 +176,7 @@ test(
     const east = clusters['test'];
     if (!east) throw new Error('no cluster');
     const tenants = TENANTS.map((tenant) => ({ ...tenant, database: t.database }));
-    const refill = createRefill({ ...t.config, clusters: { test: { ...east, tenants } } });
+    const refill = openRefill({ ...t.config, clusters: { test: { ...east, tenants } } });
     onTestFinished(() => refill.close());
     const property = fc.asyncProperty(fc.constantFrom(...TENANTS), database, wrongs, (tenant, db, wrong) =>
       check(t, refill, tenant, db, wrong),

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import { scorecards } from '../../src/dataset/scorecards.ts';
 import { RefillError } from '../../src/domain/errors.ts';
 import type { Range } from '../../src/domain/words.ts';
 import type { Refill } from '../../src/refill.ts';
 import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
 import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows, thrown } from '../support/cards.ts';
+import { onlyLocal, openRefill } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
+
+// Whoever begins a run over Temporal only follows it: test/temporal/control.test.ts.
+const localTest = onlyLocal('who stops following it stops nothing');
 
 /** One partition, and with it one delete. */
 const SHORT: Range = { from: '2026-01-29T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
@@ -25,7 +28,7 @@ async function filled(options: Parameters<typeof createTenant>[0] = {}): Promise
 
 /** Another program on the same ledger, as far as the ledger can tell. */
 function another(t: TestTenant, config = t.config): Refill {
-  const refill = createRefill(config);
+  const refill = openRefill(config);
   onTestFinished(() => refill.close());
   return refill;
 }
@@ -106,7 +109,7 @@ describe('from another program', () => {
     await expectClean(t, SHORT);
   });
 
-  test('cancel of a run that nobody is at work on', async () => {
+  localTest('cancel of a run that nobody is at work on', async () => {
     const t = await filled();
     const drain = AbortSignal.abort();
     const { result } = await ended(t.refill.run((await planOf(t)).id, { drain }));
@@ -114,7 +117,7 @@ describe('from another program', () => {
     expect(await another(t).cancel()).toMatchObject({ id: result.run, state: 'cancelled' });
   });
 
-  test('a second program on the same run is told who is at it', async () => {
+  localTest('a second program on the same run is told who is at it', async () => {
     const t = await filled();
     const errors: unknown[] = [];
     once('window-written', async () => {
@@ -130,7 +133,7 @@ describe('from another program', () => {
 });
 
 describe('signals', () => {
-  test('drain finishes what has begun; force stops within it', async () => {
+  localTest('drain finishes what has begun; force stops within it', async () => {
     const t = await filled();
     const plan = await planOf(t);
     const drain = new AbortController();
@@ -155,7 +158,7 @@ describe('signals', () => {
     await expectClean(t, SHORT);
   });
 
-  test('a run that nobody listens to any more is left paused, and not at work', async () => {
+  localTest('a run that nobody listens to any more is left paused, and not at work', async () => {
     const t = await filled();
     for await (const event of t.refill.run((await planOf(t)).id)) if (event.type === 'window') break;
     expect((await t.refill.status()).run).toMatchObject({ state: 'paused', holder: null });
@@ -164,7 +167,7 @@ describe('signals', () => {
 });
 
 describe('is refused', () => {
-  test('a run that overlaps an unfinished one, which is named; one that touches it is not', async () => {
+  localTest('a run that overlaps an unfinished one, which is named; one that touches it is not', async () => {
     const t = await filled();
     const { result } = await ended(t.refill.run((await planOf(t)).id, { drain: AbortSignal.abort() }));
     const over = await t.refill.plan({
@@ -198,7 +201,7 @@ describe('is refused', () => {
     expect(await t.refill.runs()).toEqual([]);
   });
 
-  test('a plan of another environment: another table, another dataset, at run and at retry', async () => {
+  localTest('a plan of another environment: another table, another dataset, at run and at retry', async () => {
     const t = await filled();
     const plan = await planOf(t);
     const [cards, ...others] = scorecards.tables;

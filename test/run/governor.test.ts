@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import type { RunEvent } from '../../src/domain/events.ts';
 import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
+import { openRefill } from '../support/executor.ts';
 import { createTenant } from '../support/tenant.ts';
 
 const QUICK = { windowRows: 150, healthSeconds: 0.1 };
@@ -62,7 +62,7 @@ test('disk headroom under the limit: held with the disk named, and it goes on wh
     stop: Number(disk.free) - 3 * GIB,
     resume: Number(disk.free) - 3 * GIB,
   };
-  const t = { ...made, refill: createRefill({ ...made.config, health: { ...DEFAULT_HEALTH_LIMITS, diskFreeBytes } }) };
+  const t = { ...made, refill: openRefill({ ...made.config, health: { ...DEFAULT_HEALTH_LIMITS, diskFreeBytes } }) };
   onTestFinished(() => t.refill.close());
   await fillCards(t);
   const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
@@ -79,7 +79,7 @@ test('a frozen day: the run waits and says until when; a pause ends it at once, 
   await fillCards(t);
   const [today] = new Date().toISOString().split('T');
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
-  const frozen = createRefill({
+  const frozen = openRefill({
     ...t.config,
     calendar: { timeZone: 'UTC', freeze: [`${today}/${tomorrow}`] },
   });
@@ -96,7 +96,7 @@ test('a frozen day: the run waits and says until when; a pause ends it at once, 
 test('a deadline that is over is warned about once, and stops nothing', async () => {
   const t = await createTenant({ limits: QUICK });
   await fillCards(t);
-  const late = createRefill({ ...t.config, calendar: { timeZone: 'UTC', deadline: '2026-01-01T00:00:00.000Z' } });
+  const late = openRefill({ ...t.config, calendar: { timeZone: 'UTC', deadline: '2026-01-01T00:00:00.000Z' } });
   onTestFinished(() => late.close());
   const plan = await late.plan({ tenant: t.name, range: RANGE });
   const { events, result } = await ended(late.run(plan.id));
@@ -127,7 +127,7 @@ test('limits set by hand while it runs: 0 holds it, default lets it go on, and b
 
 test('a wrong calendar and wrong health limits are refused, each with its place', async () => {
   const t = await createTenant();
-  const wrong = createRefill({
+  const wrong = openRefill({
     ...t.config,
     calendar: { timeZone: 'Mars/Olympus', quiet: [{ days: ['mon'], from: '7', to: '19:00' }] },
     health: { ...DEFAULT_HEALTH_LIMITS, lockWaits: { slow: 1, stop: 1, resume: 5 } },

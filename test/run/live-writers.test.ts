@@ -12,7 +12,11 @@ import {
   sourceRows,
   targetRows,
 } from '../support/cards.ts';
+import { onlyLocal } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
+
+// Whoever begins a run over Temporal only follows it: test/temporal/control.test.ts.
+const localTest = onlyLocal('who stops following it stops nothing');
 
 /** One partition, and with it one delete; one window too. */
 const RANGE: Range = { from: '2026-01-29T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
@@ -199,7 +203,7 @@ test('replace: what a live writer left under two keys before the first snapshot 
   await expectClean(t, RANGE);
 });
 
-test('a run that is paused and resumed keeps what was written meanwhile', async () => {
+localTest('a run that is paused and resumed keeps what was written meanwhile', async () => {
   const t = await createTenant();
   await fillCards(t, { cards: 120 });
   const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });

@@ -3,7 +3,6 @@ import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { Client, escapeIdentifier } from 'pg';
 import { expect, inject, onTestFinished } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
-import { createRefill } from '../../src/create-refill.ts';
 import { scorecards } from '../../src/dataset/scorecards.ts';
 import type { DatasetDefinition } from '../../src/dataset/definition.ts';
 import type { DeleteChoice } from '../../src/domain/delete-kind.ts';
@@ -13,6 +12,7 @@ import { databaseName, type TenantName } from '../../src/domain/words.ts';
 import type { EmbeddedInfo } from '../../src/embedded/info.ts';
 import { clickhouseSchemaSql, postgresSchemaSql } from '../../src/embedded/sample/schema.ts';
 import type { Refill } from '../../src/refill.ts';
+import { openRefill } from './executor.ts';
 
 /** A tenant of one test: a database on each side, named after the test, and a ledger of its own. */
 export interface TestTenant {
@@ -127,7 +127,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
     limits: { ...TEST_LIMITS, ...options.limits },
     health: { ...DEFAULT_HEALTH_LIMITS, ...options.health },
   };
-  const refill = createRefill(config);
+  const refill = openRefill(config);
   const end = async (passed: boolean) => {
     await refill.close();
     await source.end().catch(() => undefined);

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import type { VerifiedTable, VerifyResult } from '../../src/domain/events.ts';
 import type { Limits } from '../../src/domain/limits.ts';
 import type { Range } from '../../src/domain/words.ts';
@@ -17,6 +16,7 @@ import {
   type TableName,
   TABLES,
 } from './base.ts';
+import { openRefill } from '../support/executor.ts';
 
 /** One clean tenant for all of these tests: each makes the tables again as it needs them. */
 let base: Base;
@@ -332,7 +332,7 @@ test('1,000 missing and 200 changed rows: every one is counted and kept, a hundr
 });
 
 function refillWith({ t }: Base, limits: Partial<Limits>) {
-  const refill = createRefill({ ...t.config, limits: { ...t.config.limits, ...limits } });
+  const refill = openRefill({ ...t.config, limits: { ...t.config.limits, ...limits } });
   onTestFinished(() => refill.close());
   return refill;
 }

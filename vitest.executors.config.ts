@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * What is shown for the local executor, shown for Temporal by the same tests: `npm run test:executors`. A worker in the
+ * test's process does the steps.
+ *
+ * Not here, as nothing of it is an executor's: test/{config,contract,domain,embedded,ledger,report,scorers},
+ * test/dataset, test/run/progress, test/fleet/{domain,flow}. Not here, as it starts the command line or kills the program
+ * that does the steps: test/{cli,faults}, test/fleet/command; test/temporal has such tests of its own. Not here, as
+ * backfills are no runs: test/backfill; those of workflows are in test/temporal/takeover.
+ *
+ * Not tried over Temporal yet: test/run/{governor,lightweight,live-writers,sweep}, test/verify, test/oracle,
+ * test/fleet/{control,first,governor}, test/cluster/{run,statements}.
+ */
+export default defineConfig({
+  test: {
+    env: { REFILL_TEST_EXECUTOR: 'temporal' },
+    include: ['test/run/{control,cut,disk-full,first,part,untouched}.test.ts'],
+    globalSetup: ['test/support/global-setup.ts', 'test/temporal/global-setup.ts'],
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
