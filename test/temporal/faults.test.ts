@@ -78,6 +78,8 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
     const running = ended(t.refill.run(plan.id));
     await untilWindow(t, 'written');
+    // Killed before it has begun the next window, the worker would leave nothing that the server could miss.
+    await untilWindow(t, 'writing');
     worker.child.kill('SIGKILL');
     server.kill();
     await server.startAgain();
