@@ -5,12 +5,12 @@ import { defineConfig } from 'vitest/config';
  * test's process does the steps.
  *
  * Not here, as nothing of it is an executor's: test/{config,contract,domain,embedded,ledger,report,scorers},
- * test/dataset, test/run/progress, test/fleet/{domain,flow}. Not here, as it starts the command line or kills the program
+ * test/dataset but orders, test/run/progress, test/fleet/{domain,flow}. Not here, as it starts the command line or kills the program
  * that does the steps: test/{cli,faults}, test/fleet/command; test/temporal has such tests of its own. Not here, as
  * backfills are no runs: test/backfill; those of workflows are in test/temporal/takeover.
  *
  * Not tried over Temporal yet: test/run/{governor,lightweight,live-writers,sweep}, test/verify, test/oracle,
- * test/fleet/{control,first,governor}, test/cluster/{run,statements}.
+ * test/fleet/{control,first,governor}, test/cluster/{run,statements}, test/dataset/orders.
  */
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-import { redact } from '../config/redact.ts';
+import { redact } from '../domain/redact.ts';
 import { EXIT } from '../domain/exit.ts';
 import { hasColors, paint, type Paint } from './paint.ts';
 

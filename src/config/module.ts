@@ -4,7 +4,7 @@ import { defineDataset } from '../dataset/define.ts';
 import { defineConfig } from './define.ts';
 import { defineScorer } from './scorer.ts';
 import { isMap } from './loose.ts';
-import { redact } from './redact.ts';
+import { redact } from '../domain/redact.ts';
 
 /** What a module exports by default, or why that cannot be had. */
 export type LoadedModule =

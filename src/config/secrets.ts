@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { RefillError } from '../domain/errors.ts';
 import type { SecretReference } from './config.ts';
 import { referenceProblem } from './literals.ts';
-import { registerSecret } from './redact.ts';
+import { registerSecret } from '../domain/redact.ts';
 
 /** Seconds that an `exec:` command may take: a password store answers in one, and a hanging one would hang every command. */
 const EXEC_LIMIT_SECONDS = 10;

@@ -1,4 +1,5 @@
 import { CATALOGUE, type ErrorAction, type ErrorCode, type ErrorSource } from './catalogue.ts';
+import { redact, redactAll } from './redact.ts';
 
 export interface RefillErrorOptions {
   /** What to do next; replaces the catalogue's own hint where the case knows better. */
@@ -11,7 +12,8 @@ export interface RefillErrorOptions {
 
 /**
  * The one error type of Refill. `message` says what happened in one line, `code` is listed in the catalogue
- * (docs/errors.md), which also gives source, action, exit status and the default hint.
+ * (docs/errors.md), which also gives source, action, exit status and the default hint. Its text goes to the ledger, to
+ * Temporal and to programs, so that secrets are taken out of it here.
  */
 export class RefillError extends Error {
   override readonly name = 'RefillError';
@@ -23,14 +25,14 @@ export class RefillError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, options: RefillErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause });
     const entry = CATALOGUE[code];
     this.code = code;
     this.source = entry.source;
     this.action = entry.action;
     this.exit = entry.exit;
-    this.hint = options.hint ?? entry.hint;
-    this.details = options.details ?? {};
+    this.hint = redact(options.hint ?? entry.hint);
+    this.details = redactAll(options.details ?? {});
   }
 
   /** What is kept in the ledger and printed by `--json`. */

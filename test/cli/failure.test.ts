@@ -2,7 +2,7 @@ import { CommanderError } from '@commander-js/extra-typings';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { printFailure, usageError } from '../../src/cli/failure.ts';
-import { forgetSecrets, registerSecret } from '../../src/config/redact.ts';
+import { forgetSecrets, registerSecret } from '../../src/domain/redact.ts';
 import { CATALOGUE } from '../../src/domain/catalogue.ts';
 import { RefillError } from '../../src/domain/errors.ts';
 import { recordingCli } from './place.ts';

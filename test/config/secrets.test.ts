@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { forgetSecrets, redact } from '../../src/config/redact.ts';
+import { forgetSecrets, redact } from '../../src/domain/redact.ts';
 import { absoluteReference, resolveSecret } from '../../src/config/secrets.ts';
 import { BUILTINS, CONTRACT, directory, errorOf, everythingIn, loadYaml } from './fixture.ts';
 

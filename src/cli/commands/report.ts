@@ -41,7 +41,7 @@ async function read(refill: Refill, id: string | undefined): Promise<Readable> {
 }
 
 async function writeTo(cli: Cli, file: string, text: string): Promise<void> {
-  const [{ writeFile }, { redact }] = await Promise.all([import('node:fs/promises'), import('../../config/redact.ts')]);
+  const [{ writeFile }, { redact }] = await Promise.all([import('node:fs/promises'), import('../../domain/redact.ts')]);
   try {
     await writeFile(resolve(cli.cwd, file), redact(text));
   } catch (cause) {

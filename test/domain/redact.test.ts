@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { forgetSecrets, redact, registerSecret } from '../../src/config/redact.ts';
+import { asRefillError, RefillError } from '../../src/domain/errors.ts';
+import { forgetSecrets, redact, registerSecret } from '../../src/domain/redact.ts';
 
 afterEach(() => forgetSecrets());
 
@@ -88,4 +89,18 @@ describe('redact', () => {
       ),
     );
   });
+});
+
+test('an error is kept, sent and printed without a secret, whoever has quoted it', () => {
+  registerSecret('p@ss/w ord!');
+  const error = new RefillError('BUG', 'the server says: p@ss/w ord! is wrong', {
+    hint: 'try another than p@ss/w ord!',
+    details: { url: 'http://me:p%40ss%2Fw%20ord!@host/', deep: [{ text: 'p@ss/w ord!' }, 7, null], shard: 1 },
+  });
+  expect(error.toJSON()).toMatchObject({
+    message: 'the server says: *** is wrong',
+    hint: 'try another than ***',
+    details: { url: 'http://me:***@host/', deep: [{ text: '***' }, 7, null], shard: 1 },
+  });
+  expect(asRefillError(new Error('p@ss/w ord!')).message).toBe('***');
 });

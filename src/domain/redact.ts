@@ -1,6 +1,6 @@
 /**
- * The last line of defence: every secret that was resolved is known here, and everything that is printed goes through
- * `redact`. Secrets are kept out of texts where these are made; this catches what was overlooked.
+ * The last line of defence: every secret that was resolved is known here, and every error and everything that is printed
+ * goes through `redact`. Secrets are kept out of texts where these are made; this catches what was overlooked.
  */
 
 /** Shorter ones are not looked for: they occur in every other word, and an output full of `***` says nothing. */
@@ -68,4 +68,19 @@ export function redact(text: string): string {
     done = to;
   }
   return result + text.slice(done);
+}
+
+/** Facts with the same done to every text in them, at any depth. */
+export function redactAll(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return known.size === 0 ? facts : Object.fromEntries(Object.entries(facts).map(([key, fact]) => [key, inFact(fact)]));
+}
+
+function inFact(fact: unknown): unknown {
+  if (typeof fact === 'string') return redact(fact);
+  if (Array.isArray(fact)) return fact.map(inFact);
+  return isMap(fact) ? redactAll(fact) : fact;
+}
+
+function isMap(fact: unknown): fact is Readonly<Record<string, unknown>> {
+  return typeof fact === 'object' && fact !== null && Object.getPrototypeOf(fact) === Object.prototype;
 }
