@@ -8,8 +8,8 @@ export const CLUSTERS = [
   'test/cluster/**/*.test.ts',
   'test/fleet/{command,control,first,governor}.test.ts',
   'test/embedded/{fleet,sample}.test.ts',
-  'test/run/{cut,live-writers}.test.ts',
-  'test/backfill/kill.test.ts',
+  'test/run/{cut,lightweight,live-writers,sweep,untouched}.test.ts',
+  'test/backfill/*.test.ts',
 ];
 
 export default defineConfig({

@@ -9,7 +9,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // One more than the cores that we have: tests wait for servers and for time more than they compute.
-    maxWorkers: 3,
+    // Two cores, which the servers need too: with three files at once each takes twice as long.
+    maxWorkers: 2,
   },
 });
