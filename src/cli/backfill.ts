@@ -1,5 +1,4 @@
 import type { BackfillEvent, BackfillResult } from '../domain/backfill.ts';
-import { RefillError } from '../domain/errors.ts';
 import { EXIT } from '../domain/exit.ts';
 import type { BackfillRecord } from '../ledger/ledger.ts';
 import type { Refill, RunOptions } from '../refill.ts';
@@ -28,12 +27,10 @@ export async function followBackfill(
 ): Promise<void> {
   const json = options.json === true;
   const { backfillProgressView, backfillResultView } = await import('./views/backfill.ts');
-  let result: BackfillResult | undefined;
-  await listen(cli, json, backfillProgressView(cli), start, (event) => {
-    if (event.type === 'backfill-result') result = event;
+  const isEnd = (event: BackfillEvent): event is BackfillResult => event.type === 'backfill-result';
+  const result = await listen(cli, json, backfillProgressView(cli), start, isEnd, (event) => {
     return event.type === 'backfill-progress' ? 'the conversations that are being judged' : null;
   });
-  if (result === undefined) throw new RefillError('BUG', 'the backfill ended without a result');
   cli.exit = EXITS[result.state];
   if (!json) cli.print(backfillResultView(result, cli.color));
 }

@@ -92,12 +92,10 @@ export async function followFleet(
 ): Promise<void> {
   const json = options.json === true;
   const { fleetProgressView, fleetResultView } = await import('./views/fleet.ts');
-  let result: FleetResult | undefined;
-  await listen(cli, json, fleetProgressView(cli), start, (event) => {
-    if (event.type === 'fleet-result') result = event;
+  const isEnd = (event: FleetEvent): event is FleetResult => event.type === 'fleet-result';
+  const result = await listen(cli, json, fleetProgressView(cli), start, isEnd, (event) => {
     return event.type === 'fleet-progress' ? event.doing : null;
   });
-  if (result === undefined) throw new RefillError('BUG', 'the fleet ended without a result');
   cli.exit = exitOf(result.state);
   if (!json) cli.print(fleetResultView(result, cli.color, options));
 }

@@ -35,30 +35,31 @@ export async function follow(
   json: boolean,
   start: (options: RunOptions) => AsyncIterable<RunEvent>,
 ): Promise<Followed> {
-  let result: RunResult | undefined;
   let strategy: Strategy | null = null;
-  await listen(cli, json, progressView(cli), start, (event) => {
+  const isEnd = (event: RunEvent): event is RunResult => event.type === 'result';
+  const result = await listen(cli, json, progressView(cli), start, isEnd, (event) => {
     if (event.type === 'started') strategy = event.strategy;
-    if (event.type === 'result') result = event;
     return event.type === 'progress' ? event.doing : null;
   });
-  if (result === undefined) throw new RefillError('BUG', 'the run ended without a result');
   cli.exit = exitOf(result.state);
   return { result, strategy };
 }
 
 /**
- * Reads events to their end and shows them, or prints them as JSON lines; Ctrl-C drains, then forces.
+ * Reads events to their end and shows them, or prints them as JSON lines; Ctrl-C drains, then forces. Returns
+ * the event that is the end.
  *
  * @param see Gets each event, and returns what is done or waited for where the event says so.
  */
-export async function listen<Event>(
+export async function listen<Event, End extends Event>(
   cli: Cli,
   json: boolean,
   view: ProgressView<Event>,
   start: (options: RunOptions) => AsyncIterable<Event>,
+  isEnd: (event: Event) => event is End,
   see: (event: Event) => string | null,
-): Promise<void> {
+): Promise<End> {
+  let end: End | undefined;
   let doing = 'its first step';
   const interrupts = onInterrupt({ say: (message) => view.line(message), waitsFor: () => doing });
   // Nobody reads on: what runs unseen should end where it can go on later.
@@ -69,10 +70,13 @@ export async function listen<Event>(
       if (json) cli.json(event);
       else view.show(event);
       doing = see(event) ?? doing;
+      if (isEnd(event)) end = event;
     }
   } finally {
     view.end();
     cli.readerGone.removeEventListener('abort', gone);
     interrupts.end();
   }
+  if (end === undefined) throw new RefillError('BUG', 'what was followed ended without a result');
+  return end;
 }

@@ -4,6 +4,10 @@ import type { Calendar } from '../domain/calendar-rules.ts';
 import { type Health, judge, type Reading } from '../domain/health.ts';
 import type { HealthLimits, HealthState } from '../domain/indicators.ts';
 import type { Instant } from '../domain/words.ts';
+import { within } from '../domain/within.ts';
+
+/** How long the first look at the servers may take before windows begin without it. */
+const FIRST_LOOK_MS = 30_000;
 
 export interface GovernorOptions {
   /** Looks at the servers; never throws. */
@@ -65,8 +69,12 @@ export class Governor {
     this.#wake();
   }
 
-  /** Looks until `signal`. Returns after the first look; what it goes on with never rejects. */
+  /** Looks until `signal`. Returns after the first look, or without it after 30 s; what it goes on with never rejects. */
   async start(signal: AbortSignal): Promise<void> {
+    await within(FIRST_LOOK_MS, this.#lookUntil(signal), undefined);
+  }
+
+  async #lookUntil(signal: AbortSignal): Promise<void> {
     await this.#look();
     void (async () => {
       while (!signal.aborted) {

@@ -4,7 +4,6 @@ import type { RunEvent } from '../domain/events.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Plan } from '../domain/plan.ts';
-import { within } from '../domain/within.ts';
 import type { Wanted } from '../domain/states.ts';
 import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import type { FlowContext, Steps } from '../flow/steps.ts';
@@ -56,8 +55,6 @@ export interface SharedWindows {
 }
 
 const PROGRESS_MS = 500;
-/** How long the first look at the servers may take before a run begins without it. */
-const FIRST_LOOK_MS = 30_000;
 
 /**
  * The local executor: runs the flow in this process, with the ledger as its checkpoint. Yields what happens; the last
@@ -145,7 +142,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
   let outcome: FlowOutcome | undefined;
   let failure: unknown;
   try {
-    await within(FIRST_LOOK_MS, governor.start(ended.signal), undefined);
+    await governor.start(ended.signal);
     outcome = await runFlow(retriedSteps(options, events, tracker, stop.signal, atOnce), context);
   } catch (error) {
     failure = error;

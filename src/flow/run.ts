@@ -14,8 +14,9 @@ export interface FlowOutcome {
 type DeleteOutcome = keyof FlowOutcome;
 
 /**
- * A run: delete by delete, its windows side by side, and a sweep over the whole range when all of them are proven. What is done already is left out, so that a run that was
- * interrupted goes on where it was. It imports neither a database nor a clock.
+ * A run: delete by delete, its windows side by side, and a sweep over the whole range when all of them are proven. What is
+ * done already is left out, so that a run that was interrupted goes on where it was. It imports neither a database nor a
+ * clock.
  */
 export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowOutcome> {
   const work = await steps.begin();

@@ -203,7 +203,10 @@ export interface UnfinishedMutation {
   readonly nonce: string | null;
 }
 
-/** What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window` or `sweep` in place of `delete`. The run is its second word. */
+/**
+ * What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window` or `sweep` in place of `delete`. The run
+ * is its second word.
+ */
 const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window|sweep) \d+ \S+ \S+)' != ''/u;
 
 /** Mutations that are not done, oldest first: of one table, or of all tables of all databases. */

@@ -9,6 +9,7 @@ import type { Cli } from '../cli.ts';
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 import { facts, table } from '../table.ts';
+import { holderWords } from './status.ts';
 import { nextView } from './result.ts';
 
 /** What the items of a backfill are called. */
@@ -144,10 +145,7 @@ export function backfillStatusView(record: BackfillRecord, color: Paint, options
         ['re-index', run === null ? (plan.reindex ? 'not begun' : 'no') : `run ${run}`],
         ['ended', finishedAt === null ? 'not yet' : `${moment(finishedAt)} UTC`],
         ['time at work', duration(seconds)],
-        [
-          'at work',
-          holder === null ? 'nobody' : `${visible(holder.user)}@${visible(holder.host)}, process ${holder.pid}`,
-        ],
+        ['at work', holderWords(holder)],
       ],
       color,
     ),

@@ -11,6 +11,7 @@ import { changeLine, eventView, progressBar, type ProgressView } from '../progre
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 import { facts, table } from '../table.ts';
+import { holderWords, workflowWords } from './status.ts';
 import { nextView } from './result.ts';
 
 const WIDE = 110;
@@ -195,14 +196,7 @@ export function fleetStatusView(
         ['begun', fleet.begunAt === null ? 'not yet' : `${moment(fleet.begunAt)} UTC`],
         ['ended', fleet.finishedAt === null ? 'not yet' : `${moment(fleet.finishedAt)} UTC`],
         ['time at work', duration(fleet.seconds)],
-        [
-          'at work',
-          atTemporal
-            ? `Temporal, workflow ${visible(workflow)}`
-            : holder === null
-              ? 'nobody'
-              : `${visible(holder.user)}@${visible(holder.host)}, process ${holder.pid}, since ${moment(holder.since)} UTC`,
-        ],
+        ['at work', atTemporal ? workflowWords(workflow) : holderWords(holder)],
       ],
       color,
     ),

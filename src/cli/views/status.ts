@@ -24,12 +24,15 @@ function isAtWork(run: RunRecord): boolean {
   return run.holder !== null || run.executor === 'temporal';
 }
 
-function holder(run: RunRecord): string {
-  if (run.workflow !== null && run.state === 'running') return `Temporal, workflow ${visible(run.workflow)}`;
-  if (run.holder === null) return 'nobody';
-  const { user, host, pid, since } = run.holder;
+/** Who is at work on a run, a fleet or a backfill. */
+export function holderWords(holder: RunRecord['holder']): string {
+  if (holder === null) return 'nobody';
+  const { user, host, pid, since } = holder;
   return `${visible(user)}@${visible(host)}, process ${pid}, since ${moment(since)} UTC`;
 }
+
+/** Likewise, where it is a workflow. */
+export const workflowWords = (workflow: string): string => `Temporal, workflow ${visible(workflow)}`;
 
 function states(records: readonly { readonly state: string }[]): string {
   const parts = Object.entries(countStates(records)).map(([state, number]) => `${count(number)} ${state}`);
@@ -90,7 +93,10 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
         ['started', `${moment(run.createdAt)} UTC`],
         ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],
         ['time at work', duration(run.seconds)],
-        ['at work', holder(run)],
+        [
+          'at work',
+          run.workflow !== null && run.state === 'running' ? workflowWords(run.workflow) : holderWords(run.holder),
+        ],
       ],
       color,
     ),

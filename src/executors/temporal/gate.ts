@@ -2,7 +2,6 @@ import { WindowsAtOnce } from '../../domain/at-once.ts';
 import { createPool, type Pool } from '../../domain/pool.ts';
 import { createShares, type ShareRequest, type Shares } from '../../domain/share.ts';
 import type { Plan } from '../../domain/plan.ts';
-import { within } from '../../domain/within.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { createHealthLook } from '../../steps/look-at-health.ts';
 import type { Workbench } from '../../steps/workbench.ts';
@@ -11,9 +10,6 @@ import type { WorkerEnvironment } from './opened.ts';
 
 /** How long a gate that nobody uses goes on looking at its servers: runs of many small windows come and go. */
 const LINGER_MS = 60_000;
-
-/** How long the first look at the servers may take before windows begin without it, as with the local executor. */
-const FIRST_LOOK_MS = 30_000;
 
 /** A cluster as this worker sees it: its health, its calendar, its limits. */
 interface Gate {
@@ -168,7 +164,7 @@ export class Gates {
       reason: null,
       linger: undefined,
     };
-    await within(FIRST_LOOK_MS, governor.start(gate.end.signal), undefined);
+    await governor.start(gate.end.signal);
     return gate;
   }
 }
