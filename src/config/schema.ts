@@ -89,6 +89,7 @@ const clusterSchema = strict({
 
 const DAY_SECONDS = 86_400;
 const ROWS = 1_000_000_000_000;
+const BYTES = 1024 ** 5;
 
 /**
  * The ranges keep out what cannot be meant (10 for 10 %, milliseconds for seconds) and leave room for tests. A limit that
@@ -105,6 +106,9 @@ const LIMITS = {
   deleteRows: whole(1, ROWS)
     .default(DEFAULT_LIMITS.deleteRows)
     .describe('Rows that one delete may remove from a table at most.'),
+  deleteBytes: whole(1, BYTES)
+    .default(DEFAULT_LIMITS.deleteBytes)
+    .describe('Bytes that the deletes of a partition may write again on a server, all together.'),
   attempts: whole(1, 100)
     .default(DEFAULT_LIMITS.attempts)
     .describe('Tries of a window or a delete before it counts as failed.'),

@@ -6,6 +6,7 @@ const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   windowRows: 'source rows of a window, before anything was measured',
   windowSeconds: 'how long a window should take, once a rate is known',
   deleteRows: 'rows that one delete may remove from a table',
+  deleteBytes: 'bytes that the deletes of a partition may write again, all together',
   attempts: 'tries of a window or a delete',
   outageMinutes: 'for which a server that does not answer is waited for',
   countDrift: 'a plan is refused when counts have changed by more: 0.1 is 10 %',

@@ -21,6 +21,12 @@ export interface Limits {
    */
   readonly deleteRows: number;
   /**
+   * Bytes that the deletes of a partition may write again on a server, all together, where they cannot be lightweight. Each
+   * of them rewrites the whole partition, so there are only so many as this allows, and at least one, whatever their rows.
+   * Default 100 GiB: some minutes of a disk's time.
+   */
+  readonly deleteBytes: number;
+  /**
    * Tries of a window or a delete before it counts as failed. Default 3, as batched migrations elsewhere do. With three or
    * more, a window that failed three times of too much work is halved instead, and its halves are tried anew.
    */
@@ -92,6 +98,7 @@ export const DEFAULT_LIMITS: Limits = {
   windowRows: 500_000,
   windowSeconds: 120,
   deleteRows: 10_000_000,
+  deleteBytes: 100 * 1024 ** 3,
   attempts: 3,
   outageMinutes: 10,
   countDrift: 0.1,

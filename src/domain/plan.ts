@@ -61,6 +61,7 @@ export interface Warning {
     | 'CLOCKS_APART'
     | 'RANGE_NOT_OVER'
     | 'DELETE_REWRITES'
+    | 'DISK_SHORT'
     | 'IDS_UNKNOWN';
   readonly message: string;
   readonly table?: string;
@@ -70,8 +71,10 @@ export interface Warning {
 export interface PlanCost {
   readonly rowsToDelete: number;
   readonly rowsToWrite: number;
-  /** Rows of the partitions that deletes of the kind `rewrite` touch, those that stay included. */
+  /** Rows that deletes of the kind `rewrite` write again: all of a partition, once for each of its deletes. */
   readonly rowsToRewrite: number;
+  /** The same in bytes on disk, of one replica of each shard. Plans from before it was counted do not say it. */
+  readonly bytesToRewrite?: number;
   /** Expected seconds from measured rates; null where nothing was measured yet. */
   readonly seconds: number | null;
   /** Rows a second that the expectation rests on; null likewise. */

@@ -72,40 +72,71 @@ export interface CutDelete extends Range {
 }
 
 /**
+ * Windows of a delete at most. `replace` names the versions of all their attempts in its statements, some 60 bytes each, and
+ * ClickHouse reads 256 KiB of a statement (`max_query_size`): room for eight attempts at every window.
+ */
+const DELETE_WINDOWS = 500;
+
+/**
  * Puts neighbouring windows together into deletes of at most `limit` rows that stay inside a partition: a mutation
  * rewrites every part that holds one of its rows, so fewer and larger ones rewrite less, up to what blocks others.
  *
  * @param rows Target rows to delete in each window.
+ * @param most Deletes that the partition of an instant (in ms) may be cut into, whatever their rows. Default any number.
  */
 export function cutDeletes(
   windows: readonly Range[],
   rows: readonly number[],
   limit: number,
   span: PartitionSpan,
+  most: (at: number) => number = () => Infinity,
 ): CutDelete[] {
-  const deletes: { from: Instant; to: Instant; windows: number[]; rows: number; boundary: number }[] = [];
-  for (const [index, window] of windows.entries()) {
-    const size = rows[index] ?? 0;
-    const last = deletes.at(-1);
-    if (last && last.rows + size <= limit && ms(window.from) < last.boundary) {
-      last.windows.push(index);
-      last.to = window.to;
-      last.rows += size;
-    } else {
-      const boundary = nextPartition(ms(window.from), span);
-      deletes.push({ from: window.from, to: window.to, windows: [index], rows: size, boundary });
-    }
-  }
-  return deletes.map(({ from, to, windows: covered }) => ({ from, to, windows: covered }));
+  const sum = (some: readonly number[]) => some.reduce((n, index) => n + (rows[index] ?? 0), 0);
+  return inPartitions(windows, span).flatMap((partition) => {
+    const deletes = Math.max(1, most(ms(windows[partition[0] ?? 0]?.from ?? '')));
+    const free = joined(partition, sum, limit, Infinity);
+    const cut = free.length <= deletes ? free : joined(partition, sum, Math.ceil(sum(partition) / deletes), deletes);
+    return cut.map((indexes) => ({
+      from: windows[indexes[0] ?? 0]?.from ?? '',
+      to: windows[indexes.at(-1) ?? 0]?.to ?? '',
+      windows: indexes,
+    }));
+  });
 }
 
-/** Ranges in time order, each with what follows it without a gap. */
-export function joinRanges(ranges: readonly Range[]): Range[] {
-  const joined: Range[] = [];
-  for (const { from, to } of ranges) {
-    const last = joined.at(-1);
-    if (last?.to === from) joined[joined.length - 1] = { from: last.from, to };
-    else joined.push({ from, to });
+/** Neighbours together, each group up to a limit by their sum; the last of `most` groups takes what is left. */
+function joined(
+  indexes: readonly number[],
+  sum: (some: readonly number[]) => number,
+  limit: number,
+  most: number,
+): readonly (readonly number[])[] {
+  const groups: number[][] = [];
+  let size = 0;
+  for (const index of indexes) {
+    const own = sum([index]);
+    const last = groups.at(-1);
+    if (last && last.length < DELETE_WINDOWS && (size + own <= limit || groups.length >= most)) {
+      last.push(index);
+      size += own;
+    } else {
+      groups.push([index]);
+      size = own;
+    }
   }
-  return joined;
+  return groups;
+}
+
+/** Indexes of windows, those of a partition together. */
+function inPartitions(windows: readonly Range[], span: PartitionSpan): readonly (readonly number[])[] {
+  const partitions: number[][] = [];
+  let boundary = -Infinity;
+  for (const [index, { from }] of windows.entries()) {
+    if (ms(from) < boundary) partitions.at(-1)?.push(index);
+    else {
+      partitions.push([index]);
+      boundary = nextPartition(ms(from), span);
+    }
+  }
+  return partitions;
 }

@@ -49,8 +49,8 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
         );
   const windows = cutWindows(range, counts.sourceHours, aim, span);
   // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
-  const deleteRows = bench.reindexer ? -1 : limits.deleteRows;
-  const deletes = await planDeletes(bench, { strategy, counts, windows, limits: { deleteRows }, span });
+  const deleteLimits = bench.reindexer ? { deleteRows: -1, deleteBytes: Infinity } : limits;
+  const deletes = await planDeletes(bench, { strategy, counts, windows, limits: deleteLimits, span });
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   return {
     id: options.id,
@@ -77,7 +77,8 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
     cost: {
       rowsToDelete: deletes.planned.reduce((n, d) => n + d.tables.reduce((m, t) => m + t.rows, 0), 0),
       rowsToWrite,
-      rowsToRewrite: deletes.rowsToRewrite,
+      rowsToRewrite: deletes.rewritten.rows,
+      bytesToRewrite: deletes.rewritten.bytes,
       seconds: rate === null || rate === 0 ? null : Math.round(rowsToWrite / rate),
       rowsPerSecond: rate,
     },

@@ -1,10 +1,9 @@
 import { type CompiledTable, versionLiteral } from '../dataset/compile.ts';
-import { chLiteral, identifier } from '../dataset/sql.ts';
+import { identifier } from '../dataset/sql.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
 import type { Target } from './clickhouse.ts';
-import { from, inRange, inRangeFinal, localName, rowHash, type TargetTable, timeMs } from './tables.ts';
-import { everyShard } from './topology.ts';
+import { from, inRange, inRangeFinal, rowHash, type TargetTable, timeMs } from './tables.ts';
 
 export interface HourCount {
   /** Start of the hour, in ms. */
@@ -66,36 +65,6 @@ export async function sampleKeys(
      WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1 ORDER BY cityHash64(refill_key) LIMIT ${most}`,
   );
   return rows.map((row) => row.refill_key);
-}
-
-/** Rows of the partitions that have rows in some ranges: what deletes of these rewrite. */
-export async function rowsToRewrite(
-  target: Target,
-  table: CompiledTable & { target: TargetTable },
-  tenant: TenantName,
-  ranges: readonly Range[],
-): Promise<number> {
-  if (ranges.length === 0) return 0;
-  const rewritten = ranges.map((range) => `(${inRange(table.definition, tenant, range)})`).join(' OR ');
-  const [row] = await target.rows<{ rows: string }>(
-    `SELECT toString(sum(rows)) AS rows FROM ${everyShard(table.target.topology, 'system.parts')}
-     WHERE active AND database = ${chLiteral(table.target.database)} AND table = ${chLiteral(table.target.name)}
-       AND partition_id IN (SELECT DISTINCT _partition_id FROM ${localName(table.target)} WHERE ${rewritten})`,
-  );
-  return Number(row?.rows ?? 0);
-}
-
-/** Rows of each partition of a table, by the partition's id. Those are in it that are masked, or that a merge will remove. */
-export async function rowsByPartition(
-  target: Target,
-  { database, name, topology }: TargetTable,
-): Promise<ReadonlyMap<string, number>> {
-  const rows = await target.rows<{ id: string; rows: string }>(
-    `SELECT partition_id AS id, toString(sum(rows)) AS rows FROM ${everyShard(topology, 'system.parts')}
-     WHERE active AND database = {database:String} AND table = {name:String} GROUP BY 1`,
-    { database, name },
-  );
-  return new Map(rows.map((row) => [row.id, Number(row.rows)]));
 }
 
 /** Rows and sums of hashes by bucket; a sum is those of both halves of the hash, with a point between. */

@@ -98,6 +98,7 @@ const limits = fc
       windowRows: whole(1_000_000_000_000),
       windowSeconds: fraction(86_400),
       deleteRows: whole(1_000_000_000_000),
+      deleteBytes: whole(1024 ** 5),
       attempts: whole(100),
       countDrift: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
       looks: whole(100),

@@ -100,6 +100,44 @@ test('deletes cover every window once, in order, and join them up to the limit a
   );
 });
 
+test('a partition is cut into so many deletes at most as are allowed, evenly, and into no more than its rows ask for', () => {
+  fc.assert(
+    fc.property(
+      range,
+      hours,
+      fc.integer({ min: 1, max: 500 }),
+      fc.integer({ min: 0, max: 5 }),
+      (whole, counts, aim, most) => {
+        const windows = cutWindows(whole, counts, aim, 'month');
+        const rows = windows.map((w) => w.rows);
+        const free = cutDeletes(windows, rows, aim, 'month');
+        const bound = cutDeletes(windows, rows, aim, 'month', () => most);
+        expect(bound.flatMap((d) => d.windows)).toEqual(windows.map((_, index) => index));
+        for (const month of new Set(windows.map((w) => partition(ms(w.from), 'month')))) {
+          const [some = [], all = []] = [bound, free].map((cut) =>
+            cut.filter((d) => partition(ms(d.from), 'month') === month),
+          );
+          expect(some.length).toBeGreaterThan(0);
+          expect(some.length).toBeLessThanOrEqual(Math.max(1, Math.min(most, all.length)));
+          if (all.length <= most) expect(some).toEqual(all);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a delete has so few windows that its statement, which names their versions, can be read', () => {
+  const of = (n: number): Range => ({ from: instant(BASE + n * HOUR_MS), to: instant(BASE + (n + 1) * HOUR_MS) });
+  const windows = Array.from({ length: 1200 }, (_, n) => of(n));
+  const rows = windows.map(() => 0);
+  const sizes = (most?: () => number) => cutDeletes(windows, rows, 1, 'none', most).map((del) => del.windows.length);
+  expect([sizes(), sizes(() => 1)]).toEqual([
+    [500, 500, 200],
+    [500, 500, 200],
+  ]);
+});
+
 test('a leap day, the end of a year and a range inside of one hour', () => {
   const cut = (from: string, to: string, of: PartitionSpan) =>
     cutWindows({ from, to }, new Map(), 1, of).map((w) => `${w.from.slice(0, 13)} ${w.to.slice(0, 13)}`);

@@ -11,7 +11,9 @@ import { clickhouseSchemaSql } from '../../src/embedded/sample/schema.ts';
 import { removeEmbedded, startEmbedded } from '../../src/embedded/stack.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { againstLightweight } from '../../src/steps/lightweight.ts';
+import { rewriteCost } from '../../src/steps/rewrite-cost.ts';
 import { concerns, conditionOf, deleteStatement } from '../../src/target/mutations.ts';
+import { partitionSizes } from '../../src/target/parts.ts';
 import { workbenchOf } from '../cluster/support.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
@@ -81,6 +83,58 @@ describe('a plan', () => {
     // Nothing is rewritten by a mask.
     expect(day.cost.rowsToRewrite).toBe(0);
     expect(month.cost.rowsToRewrite).toBe(planned(month).reduce((n, { rows }) => n + rows, 0));
+  });
+
+  test('counts what rewriting writes again as often as it does, and cuts a partition no further than deleteBytes allows', async () => {
+    const plans = async (options: Parameters<typeof createTenant>[0]) => {
+      const t = await filled(options);
+      const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+      const [held] = await t.select<{ rows: string; bytes: string }>(
+        `SELECT toString(sum(rows)) AS rows, toString(sum(bytes_on_disk)) AS bytes FROM system.parts
+         WHERE active AND database = '${t.database}' AND table IN ('scorecard', 'score') AND partition_id = '202601'`,
+      );
+      const january = plan.deletes.filter(({ from }) => from < '2026-02');
+      return { plan, january: january.length, rows: Number(held?.rows), bytes: Number(held?.bytes) };
+    };
+    const small = { windowRows: 30, deleteRows: 1 };
+    const many = await plans({ deletes: 'rewrite', limits: small });
+    expect(many.january).toBeGreaterThan(2);
+    const january = await plans({ deletes: 'rewrite', limits: { ...small, deleteBytes: 1 } });
+    expect(january.january).toBe(1);
+    expect(january.plan.windows.length).toBe(many.plan.windows.length);
+    // February is the same in both.
+    const [{ cost: often }, { cost: once }] = [many.plan, january.plan];
+    expect(often.rowsToRewrite - once.rowsToRewrite).toBeGreaterThanOrEqual((many.january - 1) * many.rows);
+    expect(often.bytesToRewrite).toBeGreaterThanOrEqual(many.january * many.bytes);
+    // Masks write nothing again, so they may be as small as rows ask for.
+    const masks = await plans({ limits: { ...small, deleteBytes: 1 } });
+    expect([masks.january, kinds(masks.plan), masks.plan.cost.bytesToRewrite]).toEqual([
+      many.january,
+      ['lightweight'],
+      0,
+    ]);
+  });
+
+  test('warns of a server without room for what a delete writes again', async () => {
+    const t = await filled({ deletes: 'rewrite' });
+    const { deletes } = await t.refill.plan({ tenant: t.name, range: MONTH });
+    const bench = await workbenchOf(t);
+    const { target } = bench;
+    const sized = await Promise.all(
+      bench.tables.map(async (table) => ({ table, sizes: await partitionSizes(target, table.target) })),
+    );
+    expect((await rewriteCost(bench, sized, deletes)).warnings).toEqual([]);
+    // The same server, as if seven bytes of its disk were free.
+    const full = {
+      ...target,
+      rows: <Row>(...[sql, ...rest]: Parameters<typeof target.rows>) =>
+        target.rows<Row>(sql.replace('sum(free_space)) AS bytes', 'toUInt64(7)) AS bytes'), ...rest),
+    };
+    const { warnings } = await rewriteCost({ ...bench, target: full }, sized, deletes);
+    expect(warnings.map(({ code, table }) => [code, table])).toEqual(TABLES.map((table) => ['DISK_SHORT', table]));
+    expect(warnings[0]?.message).toMatch(
+      /^a delete of scorecard writes \S+ KiB again on one server .* has 7 bytes free$/u,
+    );
   });
 
   test.each([
@@ -212,16 +266,16 @@ describe('what the server does not allow', () => {
     await expectClean(t, DAY);
   });
 
-  test('a profile that forbids lightweight deletes is heeded', async () => {
+  test.each(['enable_lightweight_delete', 'apply_deleted_mask'])('a profile with %s = 0 is heeded', async (setting) => {
     const bench = await workbenchOf(await filled({ stack }));
     const { target } = bench;
     expect(await againstLightweight(bench, TABLES)).toEqual(new Map());
     const forbidding = {
       ...target,
       rows: <Row>(...[sql, bindings, settings]: Parameters<typeof target.rows>) =>
-        target.rows<Row>(sql, bindings, { ...settings, enable_lightweight_delete: 0 }),
+        target.rows<Row>(sql, bindings, { ...settings, [setting]: 0 }),
     };
     const against = await againstLightweight({ ...bench, target: forbidding }, TABLES);
-    expect([...against.values()]).toEqual(TABLES.map(() => expect.stringContaining('enable_lightweight_delete = 0')));
+    expect([...against.values()]).toEqual(TABLES.map(() => expect.stringContaining(`${setting} = 0`)));
   });
 });

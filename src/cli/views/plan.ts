@@ -1,3 +1,4 @@
+import { amount } from '../../domain/amounts.ts';
 import { kindOf } from '../../domain/delete-kind.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
@@ -115,11 +116,16 @@ function cost(plan: Plan, color: Paint): string {
     [
       ['to delete', counted(cost.rowsToDelete, 'row')],
       ['to write', counted(cost.rowsToWrite, 'row')],
-      ['rewritten', `${counted(cost.rowsToRewrite, 'row')} of the partitions that deletes rewrite`],
+      ['rewritten', rewritten(cost)],
       ['time', time],
     ],
     color,
   );
+}
+
+function rewritten({ rowsToRewrite, bytesToRewrite }: Plan['cost']): string {
+  const size = bytesToRewrite === undefined ? '' : ` (${amount(bytesToRewrite, 'bytes')})`;
+  return `${counted(rowsToRewrite, 'row')}${size} of the partitions that deletes rewrite`;
 }
 
 /** Warnings, so many of each kind at most. */
