@@ -12,7 +12,7 @@ import { type Reindexing, runLocalBackfill } from './executors/backfill.ts';
 import type { ReindexEnd } from './flow/backfill.ts';
 import { newId } from './ledger/ids.ts';
 import type { BackfillRecord } from './ledger/ledger.ts';
-import type { RunOptions } from './refill.ts';
+import type { BackfillReport, RunOptions } from './refill.ts';
 import type { Runs } from './runs.ts';
 import { openScorer } from './scorers/open.ts';
 import { type ChunkOptions, createChunks } from './steps/backfill/chunk.ts';
@@ -20,6 +20,9 @@ import { checkBackfill, planBackfill } from './steps/backfill/plan.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 
 type Options = Pick<RunOptions, 'drain' | 'force'>;
+
+/** Items that could not be judged, and entries of the audit, that a report names. */
+const REPORTED = 1000;
 
 /** Backfills of one tenant: the only part of Refill that writes to the users' Postgres. */
 export class Backfills {
@@ -111,6 +114,17 @@ export class Backfills {
       }
     }
     return ledger.backfill(record.id);
+  }
+
+  async report(id: string): Promise<BackfillReport> {
+    const ledger = await this.#environment.ledger();
+    const backfill = await ledger.backfill(id);
+    const [unjudged, audit, reindex] = await Promise.all([
+      ledger.unjudged(backfill.id, REPORTED),
+      ledger.auditEntries({ subject: backfill.id, limit: REPORTED }),
+      backfill.run === null ? null : this.#runs.status(backfill.run),
+    ]);
+    return { backfill, unjudged, reindex, audit };
   }
 
   /** Everything that judging and writing needs, checked. */

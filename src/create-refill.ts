@@ -184,6 +184,7 @@ class LocalRefill implements Refill {
   cancelBackfill: Refill['cancelBackfill'] = (id) => this.#backfills.ask(id, 'cancel');
   backfills: Refill['backfills'] = async (options = {}) => (await this.ledger()).backfills(options.limit ?? 20);
   backfillStatus: Refill['backfillStatus'] = async (id) => (await this.ledger()).backfill(id);
+  backfillReport: Refill['backfillReport'] = (id) => this.#backfills.report(id);
   work: Refill['work'] = async (options) => (await import('./workers.ts')).work(this.#environment, options);
 
   async close(): Promise<void> {

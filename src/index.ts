@@ -1,6 +1,7 @@
 /** Refill as a library. Importing it has no side effects. */
 export { createRefill } from './create-refill.ts';
 export type {
+  BackfillReport,
   FleetReport,
   FleetStatus,
   PlanFleetOptions,

@@ -6,6 +6,7 @@ import type { FleetEvent } from './domain/fleet-events.ts';
 import type { ClusterFindings, ClusterTally, FleetPlan, FleetRequest, Unproven } from './domain/fleet.ts';
 import type { Plan } from './domain/plan.ts';
 import type { IdsRequest, PlanRequest, Survey } from './domain/requests.ts';
+import type { Unjudged } from './domain/scorer.ts';
 import type { Range, TenantName } from './domain/words.ts';
 import type {
   AuditEntry,
@@ -76,6 +77,17 @@ export interface FleetReport extends FleetStatus {
   readonly plan: FleetPlan;
   /** By its tenants, in their order. */
   readonly members: readonly MemberRecord[];
+  readonly audit: readonly AuditEntry[];
+}
+
+/** Everything about a backfill that `report` prints. */
+export interface BackfillReport {
+  readonly backfill: BackfillRecord;
+  /** Items that could not be judged: the first thousand. */
+  readonly unjudged: readonly Unjudged[];
+  /** The run that re-indexes what was touched; null where there is none. */
+  readonly reindex: RunDetails | null;
+  /** Its newest thousand, with a transaction in the source each. */
   readonly audit: readonly AuditEntry[];
 }
 
@@ -207,6 +219,8 @@ export interface Refill {
   backfills(options?: { readonly limit?: number }): Promise<readonly BackfillRecord[]>;
   /** Where a backfill is. Throws `BACKFILL_UNKNOWN`. */
   backfillStatus(id: string): Promise<BackfillRecord>;
+  /** The same with who could not be judged, who wrote what, and the run that re-indexes. */
+  backfillReport(id: string): Promise<BackfillReport>;
   /** Ends what is at work and all connections. A second call does nothing. */
   close(): Promise<void>;
 }

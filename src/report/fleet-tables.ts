@@ -1,12 +1,7 @@
 import type { ClusterTally, UnknownCluster, Unproven } from '../domain/fleet.ts';
 import { formatTenant } from '../domain/words.ts';
 import { count } from './format.ts';
-
-/** A table as text, for a terminal or a page; after the first column and before `left`, numbers stand right. */
-export interface TextTable {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
+import type { TextTable } from './text-table.ts';
 
 const SUMMED = [
   'tenants',

@@ -30,7 +30,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2.
 h3 { font-size: .95rem; margin: 1.25rem 0 .3rem; } p.sub { margin: 0 0 1.25rem; color: var(--soft); }
 .state { border: 1px solid currentColor; border-radius: 99px; padding: .05rem .6rem; font-size: .85rem; vertical-align: middle; }
 .succeeded, .ok { color: var(--after); } .failed, .differences, .bad { color: var(--bad); }
-.running, .paused, .cancelled, .warn { color: var(--warn); }
+.running, .paused, .cancelled, .incomplete, .warn { color: var(--warn); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .32rem .7rem .32rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 600; overflow-wrap: normal; } .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

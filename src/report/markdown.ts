@@ -2,6 +2,7 @@ import { kindOf } from '../domain/delete-kind.ts';
 import { formatTenant } from '../domain/words.ts';
 import { escapeMarkdown as escape, markdownCode } from './escape.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
+import { countsTable, proofsTable } from './run-tables.ts';
 import {
   countStates,
   excludedReasons,
@@ -58,19 +59,8 @@ function facts(input: ReportInput): string {
 }
 
 function counts(tables: readonly TableSummary[], windows: number): string {
-  const body = table(
-    ['table', 'before', 'after', 'source', 'missing', 'extra', 'stale', 'duplicated', 'proven windows'],
-    tables.map((one) => [
-      one.table,
-      count(one.before),
-      count(one.after),
-      count(one.source),
-      ...[one.missing, one.extra, one.stale, one.duplicated].map((rows) =>
-        one.windowsProven === 0 ? '—' : count(rows),
-      ),
-      `${count(one.windowsProven)} of ${count(windows)}`,
-    ]),
-  );
+  const { head, rows } = countsTable(tables, windows);
+  const body = table(head, rows);
   const notes = [
     tables.some((one) => one.after === null)
       ? 'After is known when every window is proven; until then source is what the plan counted.'
@@ -173,20 +163,7 @@ export function markdownReport(input: ReportInput): string {
     ['Deletes', deletes(input)],
     [
       'Proofs',
-      input.proofs.length === 0
-        ? 'None yet.'
-        : table(
-            ['table', 'range', 'snapshot (UTC)', 'source', 'target', 'source sum', 'target sum'],
-            input.proofs.map((one) => [
-              one.table,
-              range(one),
-              moment(one.snapshot),
-              count(one.source),
-              count(one.target),
-              one.sourceSum,
-              one.targetSum,
-            ]),
-          ),
+      input.proofs.length === 0 ? 'None yet.' : table(proofsTable(input.proofs).head, proofsTable(input.proofs).rows),
     ],
     [
       'Who did what',

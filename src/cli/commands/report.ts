@@ -3,41 +3,58 @@ import { resolve } from 'node:path';
 import { Command, Option } from '@commander-js/extra-typings';
 
 import { RefillError } from '../../domain/errors.ts';
-import type { Refill } from '../../refill.ts';
+import type { BackfillReport, FleetReport, Refill, RunDetails } from '../../refill.ts';
 import type { ReportFormat } from '../../report/report.ts';
+import type { ReportInput } from '../../report/summary.ts';
 import type { Cli } from '../cli.ts';
 import * as option from '../options.ts';
-import { isFleet } from '../request.ts';
+import { isBackfill, isFleet } from '../request.ts';
 import { withRefill } from '../session.ts';
 
 /** What a report is of, and how it is written. */
 interface Readable {
-  readonly of: 'run' | 'fleet';
+  readonly of: 'run' | 'fleet' | 'backfill';
   readonly id: string;
   readonly write: (format: ReportFormat) => string;
   readonly json: () => unknown;
 }
 
 async function read(refill: Refill, id: string | undefined): Promise<Readable> {
-  const { jsonReport, writeFleetReport, fleetJson, writeReport } = await import('../../report/report.ts');
-  if (isFleet(id)) {
-    const report = await refill.fleetReport(id);
-    return {
-      of: 'fleet',
-      id: report.fleet.id,
-      write: (format) => writeFleetReport(report, format),
-      json: () => fleetJson(report),
-    };
-  }
-  const details = await refill.status(id);
-  const ledger = await refill.ledger();
-  const input = { ...details, mutations: await ledger.mutations(details.run.id) };
+  if (isFleet(id)) return fleet(await refill.fleetReport(id));
+  if (isBackfill(id)) return backfill(refill, await refill.backfillReport(id));
+  const { jsonReport, writeReport } = await import('../../report/report.ts');
+  const input = await withMutations(refill, await refill.status(id));
   return {
     of: 'run',
     id: input.run.id,
     write: (format) => writeReport(input, format),
     json: () => jsonReport(input),
   };
+}
+
+async function fleet(report: FleetReport): Promise<Readable> {
+  const { fleetJson, writeFleetReport } = await import('../../report/report.ts');
+  return {
+    of: 'fleet',
+    id: report.fleet.id,
+    write: (format) => writeFleetReport(report, format),
+    json: () => fleetJson(report),
+  };
+}
+
+async function backfill(refill: Refill, { reindex, ...report }: BackfillReport): Promise<Readable> {
+  const { backfillJson, writeBackfillReport } = await import('../../report/report.ts');
+  const input = { ...report, reindex: reindex === null ? null : await withMutations(refill, reindex) };
+  return {
+    of: 'backfill',
+    id: report.backfill.id,
+    write: (format) => writeBackfillReport(input, format),
+    json: () => backfillJson(input),
+  };
+}
+
+async function withMutations(refill: Refill, details: RunDetails): Promise<ReportInput> {
+  return { ...details, mutations: await (await refill.ledger()).mutations(details.run.id) };
 }
 
 async function writeTo(cli: Cli, file: string, text: string): Promise<void> {
@@ -58,9 +75,9 @@ export function reportCommand(cli: Cli) {
   return new Command('report')
     .summary('the evidence of a run, as Markdown, HTML or JSON')
     .description(
-      'Writes everything that is known of a run: counts, windows, deletes, proofs, every difference with its reason, and who did what. HTML is one file, with a chart by day.',
+      'Writes everything that is known of a run: counts, windows, deletes, proofs, every difference with its reason, and who did what. HTML is one file, with a chart by day. A fleet and a backfill are reported by their ids.',
     )
-    .argument('[run]', 'id of a run or a fleet (default: the newest run)')
+    .argument('[run]', 'id of a run, a fleet or a backfill (default: the newest run)')
     .addOption(
       new Option(
         '--format <name>',
@@ -76,6 +93,7 @@ export function reportCommand(cli: Cli) {
         ['refill report', 'the newest run, as Markdown'],
         ['refill report r-7k2m9xq0bd --output run.html', 'this one, as a page to send to somebody'],
         ['refill report f-7k2m9xq0bd', 'a fleet: the results by cluster and by tenant'],
+        ['refill report b-7k2m9xq0bd', 'a backfill: what was judged, written and re-indexed'],
       ]),
     )
     .action((run, options) =>

@@ -2,6 +2,7 @@ import type { BackfillEvent, BackfillPlan, BackfillResult, BackfillTally, CardCo
 import type { ErrorRecord } from '../../domain/errors.ts';
 import { formatTenant } from '../../domain/words.ts';
 import type { BackfillRecord } from '../../ledger/ledger.ts';
+import { backfillState, itemsOf } from '../../report/backfill.ts';
 import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
 import type { Paint } from '../paint.ts';
 import { type EventWords, eventView, type ProgressView } from '../progress.ts';
@@ -11,9 +12,6 @@ import { commandLine } from '../shell.ts';
 import { facts, table } from '../table.ts';
 import { holderWords } from './status.ts';
 import { nextView } from './result.ts';
-
-/** What the items of a backfill are called. */
-const noun = ({ kind }: BackfillPlan): string => (kind === 'conversations' ? 'conversations' : 'process scorecards');
 
 /** What a backfill would do, and the command that does it. */
 export function backfillPlanView(plan: BackfillPlan, next: string, color: Paint): string {
@@ -33,7 +31,7 @@ export function backfillPlanView(plan: BackfillPlan, next: string, color: Paint)
           `${brief(template.title)} ${color.dim(`${brief(template.id)}, revision ${brief(template.revision)}`)}`,
         ],
         ['scorer', brief(plan.scorer)],
-        ['to judge', `${count(plan.items)} ${noun(plan)}`],
+        ['to judge', `${count(plan.items)} ${itemsOf(plan)}`],
         ['left out', out.length === 0 ? 'none' : out.join(', ')],
         ['there now', cards(before)],
         [
@@ -97,10 +95,6 @@ function tone({ state, holder }: BackfillRecord, color: Paint): (text: string) =
   return state === 'running' && holder !== null ? color.cyan : color.yellow;
 }
 
-/** A backfill that is running without a program at work on it was killed. */
-const stateOf = ({ state, holder }: BackfillRecord): string =>
-  state === 'running' && holder === null ? 'interrupted' : state;
-
 const judged = ({ plan, tally }: BackfillRecord): string =>
   `${count(tally.judged + tally.unjudged)} of ${count(plan.items)}`;
 
@@ -134,14 +128,14 @@ export function backfillStatusView(record: BackfillRecord, color: Paint, options
   const { id, plan, tally, run, error, seconds, finishedAt, holder } = record;
   const next = nextSteps(record, options);
   return [
-    `${color.bold(`Backfill ${id}`)}  ${tone(record, color)(stateOf(record))}`,
+    `${color.bold(`Backfill ${id}`)}  ${tone(record, color)(backfillState(record))}`,
     facts(
       [
         ['tenant', `${brief(formatTenant(plan.tenant))} ${color.dim(`on ${brief(plan.tenant.cluster)}`)}`],
         ['range', `${range(plan.range)} ${color.dim('UTC, the end not included')}`],
         ['template', `${brief(plan.template.id)}, revision ${brief(plan.template.revision)}`],
         ['scorer', brief(plan.scorer)],
-        ['judged', `${judged(record)} ${noun(plan)} ${color.dim(`${count(tally.unjudged)} not judged`)}`],
+        ['judged', `${judged(record)} ${itemsOf(plan)} ${color.dim(`${count(tally.unjudged)} not judged`)}`],
         ['re-index', run === null ? (plan.reindex ? 'not begun' : 'no') : `run ${run}`],
         ['ended', finishedAt === null ? 'not yet' : `${moment(finishedAt)} UTC`],
         ['time at work', duration(seconds)],
@@ -176,7 +170,7 @@ export function backfillsView(records: readonly BackfillRecord[], color: Paint):
     ],
     records.map((record) => [
       record.id,
-      tone(record, color)(stateOf(record)),
+      tone(record, color)(backfillState(record)),
       brief(formatTenant(record.plan.tenant)),
       range(record.plan.range),
       brief(record.plan.template.id),
