@@ -176,7 +176,18 @@ export class Fleets {
       this.#temporal(fleet),
     ]);
     const { drain, force } = options;
-    yield* runFleetTemporal({ ledger, client, fleet, actor: this.#environment.actor, limits, how, drain, force });
+    yield* runFleetTemporal({
+      ledger,
+      client,
+      fleet,
+      actor: this.#environment.actor,
+      limits,
+      how,
+      governed: (plan) => this.#environment.governed(plan),
+      look: (onNotice) => this.#look(fleet, onNotice),
+      drain,
+      force,
+    });
   }
 
   /** The Temporal server of a fleet: a workflow has its tenants on its own server and namespace. */

@@ -1,13 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WindowsAtOnce } from '../domain/at-once.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent, RunResult } from '../domain/events.ts';
 import type { FleetEvent, FleetResult } from '../domain/fleet-events.ts';
 import type { MemberState } from '../domain/fleet.ts';
 import type { Limits } from '../domain/limits.ts';
 import { createPool } from '../domain/pool.ts';
-import { createShares, type Shares } from '../domain/share.ts';
 import type { Wanted } from '../domain/states.ts';
 import { formatTenant } from '../domain/words.ts';
 import { type FleetOutcome, runFleetFlow, type TenantOutcome } from '../flow/fleet.ts';
@@ -17,6 +15,7 @@ import { FleetTracker } from './fleet-progress.ts';
 import { readFleetResult } from './fleet-result.ts';
 import type { SharedWindows } from './local.ts';
 import { withRetries } from './retry.ts';
+import { Slots } from './slots.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
 
 /** What a tenant's run is given besides its plan or id. */
@@ -88,9 +87,7 @@ class Execution {
   readonly #stop: AbortController;
   /** Aborted when nothing new may be begun, for whatever reason. */
   readonly #leave = new AbortController();
-  readonly #shares: Shares;
-  /** By cluster, how many windows of all its tenants are written at once. */
-  readonly #atOnce = new Map<string, WindowsAtOnce>();
+  readonly #slots: Slots;
   /** Runs at work, by the tenant's number. */
   readonly #runs = new Map<number, string>();
   #tracker: FleetTracker;
@@ -102,13 +99,7 @@ class Execution {
     this.#stop = stop;
     // Every run at work listens to it.
     setMaxListeners(0, this.#leave.signal);
-    const { fleetWindows, clusterWindows, serverWindows, windows } = options.limits;
-    this.#shares = createShares({
-      total: fleetWindows,
-      perCluster: clusterWindows,
-      perServer: serverWindows,
-      perTenant: windows,
-    });
+    this.#slots = new Slots(options.limits);
     this.#tracker = new FleetTracker(options.fleet.id, [], options.limits.tenants);
   }
 
@@ -134,7 +125,7 @@ class Execution {
     const look = this.#options
       .look((message) => this.#notice(message))
       .catch((error: unknown) => this.#notice(`tenants were not looked for: ${asRefillError(error).message}`));
-    const tick = () => this.#events.push(this.#tracker.snapshot(this.#shares.waiting()));
+    const tick = () => this.#events.push(this.#tracker.snapshot(this.#slots.shares.waiting()));
     const ticker = setInterval(tick, PROGRESS_MS);
     let outcome: FleetOutcome;
     try {
@@ -214,8 +205,8 @@ class Execution {
     const request = { cluster, server: this.#options.serverOf(cluster), tenant: formatTenant(tenant) };
     const options: TenantRunOptions = {
       shared: {
-        pool: this.#shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),
-        atOnce: this.#atOnceOn(cluster),
+        pool: this.#slots.shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),
+        atOnce: this.#slots.on(cluster),
       },
       drain: this.#leave.signal,
       force: this.#stop.signal,
@@ -232,16 +223,6 @@ class Execution {
       if (event.type !== 'progress') this.#events.push({ ...event, fleet: fleet.id, cluster, tenant });
     }
     return outcome;
-  }
-
-  #atOnceOn(cluster: string): WindowsAtOnce {
-    const known = this.#atOnce.get(cluster);
-    if (known) return known;
-    const made = new WindowsAtOnce(this.#options.limits.clusterWindows, (windows) =>
-      this.#shares.set({ clusters: { ...this.#shares.limits.clusters, [cluster]: windows } }),
-    );
-    this.#atOnce.set(cluster, made);
-    return made;
   }
 
   /** Asks until `signal` what somebody wants of the fleet, and passes it on to the runs at work. */

@@ -24,7 +24,7 @@ export interface AwaitOptions {
   /** Called when what it waits for changes. */
   readonly onWait: (reason: string) => void;
   /** Called with what a person should know although the work goes on. */
-  readonly onNotice?: (message: string) => void;
+  readonly onNotice?: (message: string) => Promise<void>;
   /** Where rows that fit a mutation's condition were written after it: only older ones are left over from it. */
   readonly before?: string;
 }
@@ -152,7 +152,7 @@ export async function awaitMutation(bench: Workbench, mutation: MutationRecord, 
       const waitedFor = stillWaitedFor(absent, absentSince, limits.replicaMinutes);
       if (waitedFor.length === 0) {
         if (absent.length > 0)
-          options.onNotice?.(
+          await options.onNotice?.(
             `the delete on ${mutation.table} is done but on ${absent.join(', ')}, which did not answer for ${limits.replicaMinutes} min and will apply it when it is back`,
           );
         return;

@@ -26,7 +26,7 @@ export interface DelegateOptions {
   /** Conversations that were done, of how many, by the heartbeat. */
   readonly onProgress: (done: number, total: number) => void;
   readonly onWait: (reason: string) => void;
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: (message: string) => Promise<void>;
   /** How long a unit took, and for how large a part of the window. */
   readonly onUnit: (unit: ReindexerUnit, seconds: number) => void;
   /** A unit failed for what may be its size. */
@@ -66,7 +66,7 @@ async function deriveUnit(
     return;
   }
   if (await holdsAll(bench, unit, options)) {
-    options.onNotice(`workflow ${unit.workflow} is ${status}, and its rows are all there: it counts as done`);
+    await options.onNotice(`workflow ${unit.workflow} is ${status}, and its rows are all there: it counts as done`);
     return;
   }
   const halved = halvings < MOST_HALVINGS ? halve(unit) : null;
@@ -78,8 +78,10 @@ async function deriveUnit(
     );
   options.onTooLarge(unit);
   const cut = halved.windows[0].to;
-  options.onNotice(`workflow ${unit.workflow} is ${status}, and rows are missing: its range is cut in two at ${cut}`);
-  if (halved.notice !== null) options.onNotice(halved.notice);
+  await options.onNotice(
+    `workflow ${unit.workflow} is ${status}, and rows are missing: its range is cut in two at ${cut}`,
+  );
+  if (halved.notice !== null) await options.onNotice(halved.notice);
   const ids = halvesOf(unit.workflow);
   for (const [index, range] of halved.windows.entries())
     await deriveUnit(bench, { ...range, workflow: ids[index] ?? unit.workflow }, options, halvings + 1);

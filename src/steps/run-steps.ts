@@ -101,11 +101,17 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     );
   }
 
+  /** Kept as well: whoever follows the run from elsewhere reads it there. */
+  async function notice(message: string): Promise<void> {
+    reports.onNotice(message);
+    await ledger.audit({ actor, action: 'run.notice', subject: run, details: { message } });
+  }
+
   const waiting = (unit: string) => ({
     limits,
     signal,
     onWait: (reason: string) => reports.onWait(unit, reason),
-    onNotice: reports.onNotice,
+    onNotice: notice,
   });
 
   /**
@@ -145,7 +151,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
   async function cutInto(window: WindowRecord, cut: Cut): Promise<readonly WindowRecord[]> {
     const parts = await cutWindow(ledger, run, window, cut);
     reports.onCut(window, parts);
-    reports.onNotice(cut.notice);
+    await notice(cut.notice);
     return parts;
   }
 
@@ -289,7 +295,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
       await debugPoint('range-swept');
       reports.onWait('sweep', null);
       if (rows > 0)
-        reports.onNotice(
+        await notice(
           `${rows} rows with versions from before the run came into its range after their part of it was deleted; they are deleted now`,
         );
     },

@@ -3,7 +3,7 @@ import type { FleetEvent } from '../../src/domain/fleet-events.ts';
 import type { FleetPlan } from '../../src/domain/fleet.ts';
 import { configFile, start } from '../faults/program.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
-import { onlyLocal, openRefill } from '../support/executor.ts';
+import { configBeside, onlyLocal, openRefill } from '../support/executor.ts';
 import type { TestTenant } from '../support/tenant.ts';
 import { createFleet, fleetEnded, type TestFleet } from './support.ts';
 
@@ -18,7 +18,8 @@ vi.setConfig({ testTimeout: 240_000 });
 
 async function planned(limits = {}): Promise<{ fleet: TestFleet; plan: FleetPlan; config: string }> {
   const fleet = await createFleet({ cards: CARDS, limits: { ...LIMITS, ...limits } });
-  return { fleet, plan: await fleet.refill.planFleet({ range: RANGE }), config: await configFile(fleet.config) };
+  const config = await configFile(await configBeside(fleet.refill, fleet.config));
+  return { fleet, plan: await fleet.refill.planFleet({ range: RANGE }), config };
 }
 
 const lines = (stdout: string) =>

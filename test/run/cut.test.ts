@@ -4,7 +4,6 @@ import type { Range, Strategy } from '../../src/domain/words.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { ended, expectClean, fillCards, RANGE, sourceRows } from '../support/cards.ts';
 import { slowSource } from '../support/slow-source.ts';
-import { EXECUTOR } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
 // Three tries with pauses between them, for each cut.
@@ -18,9 +17,6 @@ async function filled(limits: NonNullable<Parameters<typeof createTenant>[0]>['l
   await fillCards(t, { cards });
   return t;
 }
-
-/** Over Temporal a cut is seen by its windows: who follows the run hears no notice of it. */
-const TOLD = EXECUTOR === 'local';
 
 const notices = (events: readonly { readonly type: string }[]) =>
   events.flatMap((e) => ('message' in e && typeof e.message === 'string' ? [e.message] : []));
@@ -46,12 +42,9 @@ describe('a window that fails three times of too much work', () => {
     const { events, result } = await ended(t.refill.run(plan.id, { recount: false }));
     await restore();
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
-    if (TOLD)
-      expect(notices(events)).toContainEqual(
-        expect.stringMatching(
-          /^the window .* is cut at 2026-\d\d-\d\dT\d\d:00:00.000Z: it failed 3 times \(PG_BUSY\)$/u,
-        ),
-      );
+    expect(notices(events)).toContainEqual(
+      expect.stringMatching(/^the window .* is cut at 2026-\d\d-\d\dT\d\d:00:00.000Z: it failed 3 times \(PG_BUSY\)$/u),
+    );
     await expectCut(t, result.run);
     await expectClean(t);
   });
@@ -109,7 +102,7 @@ test('windows that would take more than twice their aim are cut, when three have
   await restore();
   expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
   const cut = notices(events).filter((m) => m.includes('it would take more than twice the 0.1 s'));
-  if (TOLD) expect(cut.length).toBeGreaterThan(0);
+  expect(cut.length).toBeGreaterThan(0);
   await expectCut(t, result.run);
   const { windows } = await t.refill.status(result.run);
   // Those that told it are as planned.

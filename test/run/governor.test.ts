@@ -74,24 +74,29 @@ test('disk headroom under the limit: held with the disk named, and it goes on wh
   await expectClean(t);
 });
 
-test('a frozen day: the run waits and says until when; a pause ends it at once, and it goes on when the calendar is open', async () => {
-  const t = await createTenant({ limits: QUICK });
-  await fillCards(t);
-  const [today] = new Date().toISOString().split('T');
-  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
-  const frozen = openRefill({
-    ...t.config,
-    calendar: { timeZone: 'UTC', freeze: [`${today}/${tomorrow}`] },
-  });
-  onTestFinished(() => frozen.close());
-  const plan = await frozen.plan({ tenant: t.name, range: RANGE });
-  const { reason, result } = await followHeld(frozen.run(plan.id), () => t.refill.pause());
-  expect(reason).toContain(`freeze ${today} to ${tomorrow}`);
-  expect(reason).toMatch(/until \d{4}-\d\d-\d\dT00:00:00/u);
-  expect(result).toMatchObject({ state: 'paused', rowsWritten: 0, rowsDeleted: 0 });
-  const again = await ended(t.refill.resume(result.run));
-  expect(again.result).toMatchObject({ state: 'succeeded', differences: 0 });
-});
+test.each(['purge', 'replace'] as const)(
+  '%s, a frozen day: the run waits and says until when; a pause ends it at once, and it goes on when the calendar is open',
+  async (strategy) => {
+    const t = await createTenant({ limits: QUICK });
+    await fillCards(t);
+    const [today] = new Date().toISOString().split('T');
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+    const frozen = openRefill({
+      ...t.config,
+      calendar: { timeZone: 'UTC', freeze: [`${today}/${tomorrow}`] },
+    });
+    onTestFinished(() => frozen.close());
+    const plan = await frozen.plan({ tenant: t.name, range: RANGE, strategy });
+    const { reason, result } = await followHeld(frozen.run(plan.id), () => t.refill.pause());
+    expect(reason).toContain(`freeze ${today} to ${tomorrow}`);
+    expect(reason).toMatch(/until \d{4}-\d\d-\d\dT00:00:00/u);
+    expect(result).toMatchObject({ state: 'paused', rowsWritten: 0, rowsDeleted: 0 });
+    // Nothing was sent either.
+    expect(await (await t.refill.ledger()).mutations(result.run)).toEqual([]);
+    const again = await ended(t.refill.resume(result.run));
+    expect(again.result).toMatchObject({ state: 'succeeded', differences: 0 });
+  },
+);
 
 test('a deadline that is over is warned about once, and stops nothing', async () => {
   const t = await createTenant({ limits: QUICK });

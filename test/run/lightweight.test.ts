@@ -2,7 +2,6 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createRefill } from '../../src/create-refill.ts';
 import { chooseKind, DELETE_KINDS, LIGHTWEIGHT_SHARE } from '../../src/domain/delete-kind.ts';
 import type { Plan } from '../../src/domain/plan.ts';
 import type { Range } from '../../src/domain/words.ts';
@@ -16,6 +15,7 @@ import { concerns, conditionOf, deleteStatement } from '../../src/target/mutatio
 import { partitionSizes } from '../../src/target/parts.ts';
 import { workbenchOf } from '../cluster/support.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
+import { openRefill } from '../support/executor.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
 /** Of the cards' eight days four lie in January. */
@@ -252,7 +252,7 @@ describe('what the server does not allow', () => {
     const cluster = t.config.clusters['test'];
     if (!cluster) throw new Error('no cluster');
     const clickhouse = { ...cluster.clickhouse, user, password: 'env:REFILL_TEST_CH_PASSWORD' };
-    const refill = createRefill({ ...t.config, clusters: { test: { ...cluster, clickhouse } } });
+    const refill = openRefill({ ...t.config, clusters: { test: { ...cluster, clickhouse } } });
     try {
       const plan = await refill.plan({ tenant: t.name, range: DAY });
       expect(kinds(plan)).toEqual(['rewrite']);

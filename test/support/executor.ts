@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inject, test } from 'vitest';
-import type { RefillConfig } from '../../src/config/config.ts';
+import type { RefillConfig, TemporalConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import type { Executor } from '../../src/domain/executor.ts';
 import type { Refill } from '../../src/refill.ts';
@@ -12,6 +12,16 @@ export const EXECUTOR: Executor = process.env['REFILL_TEST_EXECUTOR'] === 'tempo
 export function openRefill(config: RefillConfig): Refill {
   return EXECUTOR === 'local' ? createRefill(config) : overTemporal(config);
 }
+
+/** The configuration of a program beside `refill`: over Temporal the worker of `refill` does what that program begins. */
+export async function configBeside(refill: Refill, config: RefillConfig): Promise<RefillConfig> {
+  const worker = WORKERS.get(refill);
+  if (!worker) return config;
+  await worker.start();
+  return { ...config, executor: 'temporal', temporal: worker.temporal };
+}
+
+const WORKERS = new WeakMap<Refill, InProcess>();
 
 /** `test`, for what only the local executor does. Over Temporal it is skipped, and named with what is there instead. */
 export const onlyLocal =
@@ -27,8 +37,8 @@ function overTemporal(config: RefillConfig): Refill {
   if (server === null) throw new Error('there is no Temporal server to test with: node scripts/temporal.mjs');
   const temporal = { ...server, taskQueue: `e-${randomBytes(4).toString('hex')}` };
   const refill = createRefill({ ...config, executor: 'temporal', temporal });
-  const worker = new InProcess(refill);
-  return new Proxy(refill, {
+  const worker = new InProcess(refill, temporal);
+  const proxy = new Proxy(refill, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name);
       if (name === 'close') return () => worker.stop().then(() => target.close());
@@ -41,17 +51,21 @@ function overTemporal(config: RefillConfig): Refill {
       };
     },
   });
+  WORKERS.set(proxy, worker);
+  return proxy;
 }
 
 /** A worker that is started when the first run is begun: most tests that only look need none. */
 class InProcess {
+  readonly temporal: TemporalConfig;
   readonly #refill: Refill;
   readonly #stop = new AbortController();
   #starting: Promise<void> | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(refill: Refill) {
+  constructor(refill: Refill, temporal: TemporalConfig) {
     this.#refill = refill;
+    this.temporal = temporal;
   }
 
   start(): Promise<void> {

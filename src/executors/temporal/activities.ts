@@ -10,7 +10,7 @@ import { createVerifyActivities } from './verify-activities.ts';
 export function createActivities(environment: WorkerEnvironment, gates: Gates): RefillActivities {
   const runs = new OpenedRuns(environment);
   return {
-    ...createLifeActivities(environment, runs),
+    ...createLifeActivities(environment, runs, gates),
     ...createRunActivities(environment, runs, gates),
     ...createFleetActivities(environment),
     ...createVerifyActivities(environment),

@@ -19,6 +19,8 @@ export interface Beat {
   cursor: { readonly window: number; readonly table: string } | null;
   /** What it waits for; null while it works. */
   waits: string | null;
+  /** What slows or holds its run on this worker; null where nothing does, not there where it was not asked. */
+  governed?: string | null;
   /** What a person should know; the last one. */
   notice: string | null;
 }

@@ -1,8 +1,12 @@
+import { asRefillError } from '../../domain/errors.ts';
 import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Limits } from '../../domain/limits.ts';
+import type { Plan } from '../../domain/plan.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledger.ts';
+import type { FleetRun } from '../fleet.ts';
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
+import type { Governed } from '../local.ts';
 import type { TemporalClient } from './client.ts';
 import { type Following, goOn } from './follow.ts';
 import { RunWatch } from './run-watch.ts';
@@ -17,6 +21,9 @@ export interface TemporalFleet extends Following {
   readonly actor: Actor;
   readonly limits: Limits;
   readonly how: MemberPayload['how'];
+  readonly governed: (plan: Plan) => Promise<Pick<Governed, 'calendar'>>;
+  /** Looks for what a person should know of the environment, such as tenants that have appeared since the plan. */
+  readonly look: FleetRun['look'];
 }
 
 /** How often the ledger and the server are looked at: a fleet has many runs at work. */
@@ -27,10 +34,11 @@ const LOOK_MS = 1000;
  * result. It only looks, as `runTemporal` does.
  */
 export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<FleetEvent> {
-  const { ledger, client, fleet, actor, how, limits } = options;
+  const { ledger, client, fleet, actor, how, limits, look } = options;
   if (how === 'retry') await ledger.retryFleet(fleet.id, actor);
   else await ledger.setFleetState(fleet.id, 'running', actor);
   await ledger.setFleetWorkflow(fleet.id, workflowId(fleet.id));
+  const before = await ledger.members(fleet.id);
   await client.startFleet(fleet, how);
   yield {
     type: 'fleet-started',
@@ -39,11 +47,17 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     reach: fleet.reach,
     resumed: how !== 'run',
   };
-  const tracker = new FleetTracker(fleet.id, await ledger.members(fleet.id), limits.tenants);
-  const watches = new MemberWatches(options, tracker);
+  const tracker = new FleetTracker(fleet.id, before, limits.tenants);
+  const watches = new MemberWatches(options, tracker, before);
   const subject = fleetSubject(ledger, fleet, actor);
+  const notices: string[] = [];
+  const looked = look((message) => notices.push(message)).catch((error: unknown) => {
+    notices.push(`tenants were not looked for: ${asRefillError(error).message}`);
+  });
   for (;;) {
     const ended = await hasEnded(client, subject);
+    if (ended) await looked;
+    for (const message of notices.splice(0)) yield { type: 'fleet-notice', fleet: fleet.id, message };
     yield* await watches.look(await ledger.members(fleet.id));
     yield tracker.snapshot([]);
     if (ended) break;
@@ -62,11 +76,15 @@ class MemberWatches {
   readonly #options: TemporalFleet;
   readonly #tracker: FleetTracker;
   readonly #watches = new Map<number, RunWatch>();
-  readonly #states = new Map<number, MemberRecord['state']>();
+  readonly #states: Map<number, MemberRecord['state']>;
 
-  constructor(options: TemporalFleet, tracker: FleetTracker) {
+  /** @param before The tenants before the fleet went on: what had ended by then is not told again. */
+  constructor(options: TemporalFleet, tracker: FleetTracker, before: readonly MemberRecord[]) {
     this.#options = options;
     this.#tracker = tracker;
+    this.#states = new Map(
+      before.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
+    );
   }
 
   async look(members: readonly MemberRecord[]): Promise<readonly FleetEvent[]> {
@@ -77,15 +95,15 @@ class MemberWatches {
 
   async #member(member: MemberRecord): Promise<readonly FleetEvent[]> {
     const { order, run, state } = member;
-    const before = this.#states.get(order);
+    const changed = this.#states.get(order) !== state;
     this.#states.set(order, state);
-    if (before !== undefined && before !== state) this.#tracker.state(order, state);
-    if (run === null) return [];
+    if (changed) this.#tracker.state(order, state);
+    if (run === null) return changed ? this.#couldNotBegin(member) : [];
     let watch = this.#watches.get(order);
     // One that had ended before is not told again.
-    if (!watch && state !== 'running' && (before === undefined || before === state)) return [];
+    if (!watch && state !== 'running' && !changed) return [];
     const events: FleetEvent[] = [];
-    const { ledger, client, fleet } = this.#options;
+    const { ledger, client, fleet, governed } = this.#options;
     const tell = (told: Awaited<ReturnType<RunWatch['look']>>) => {
       for (const event of told) {
         this.#tracker.event(order, event);
@@ -95,7 +113,7 @@ class MemberWatches {
       }
     };
     if (!watch) {
-      watch = await RunWatch.open(ledger, client, run);
+      watch = await RunWatch.open(ledger, client, run, async (plan) => (await governed(plan)).calendar);
       this.#watches.set(order, watch);
       tell([watch.started(this.#options.how !== 'run')]);
     }
@@ -105,5 +123,17 @@ class MemberWatches {
       this.#watches.delete(order);
     }
     return events;
+  }
+
+  /** Why a tenant's run could not begin. */
+  async #couldNotBegin({ cluster, customer, profile, state }: MemberRecord): Promise<readonly FleetEvent[]> {
+    if (state !== 'failed') return [];
+    const { ledger, fleet } = this.#options;
+    const all = await ledger.unproven(fleet.id, fleet.reach.tenants);
+    const error = all.find(
+      (one) => one.cluster === cluster && one.customer === customer && one.profile === profile,
+    )?.error;
+    if (!error) return [];
+    return [{ type: 'tenant-failed', fleet: fleet.id, cluster, tenant: { customer, profile }, error }];
   }
 }

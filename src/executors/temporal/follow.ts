@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
 import type { RunEvent } from '../../domain/events.ts';
 import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
+import type { Governed } from '../local.ts';
 import type { TemporalClient } from './client.ts';
 import { RunWatch } from './run-watch.ts';
 import { hasEnded, runSubject } from './settle.ts';
@@ -19,6 +20,7 @@ export interface TemporalRun extends Following {
   readonly run: RunRecord;
   readonly actor: Actor;
   readonly resumed: boolean;
+  readonly governed: Pick<Governed, 'calendar'>;
 }
 
 /** How often the ledger and the server are looked at. */
@@ -32,7 +34,7 @@ const LOOK_MS = 500;
  */
 export async function* runTemporal(options: TemporalRun): AsyncGenerator<RunEvent> {
   const { ledger, client, run } = options;
-  const watch = await RunWatch.open(ledger, client, run.id);
+  const watch = await RunWatch.open(ledger, client, run.id, () => Promise.resolve(options.governed.calendar));
   const subject = runSubject(ledger, run, options.actor);
   await client.startRun(run);
   yield watch.started(options.resumed);

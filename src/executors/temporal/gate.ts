@@ -1,121 +1,169 @@
-import { WindowsAtOnce } from '../../domain/at-once.ts';
-import { createPool, type Pool } from '../../domain/pool.ts';
-import { createShares, type ShareRequest, type Shares } from '../../domain/share.ts';
+import type { WindowsAtOnce } from '../../domain/at-once.ts';
+import type { ShareRequest } from '../../domain/share.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { createHealthLook } from '../../steps/look-at-health.ts';
 import type { Workbench } from '../../steps/workbench.ts';
 import { Governor } from '../governor.ts';
+import { Slots } from '../slots.ts';
+import { watchWanted } from '../watch-wanted.ts';
 import type { WorkerEnvironment } from './opened.ts';
 
-/** How long a gate that nobody uses goes on looking at its servers: runs of many small windows come and go. */
+/** How long the gate of a run that nobody uses goes on looking at its servers: the run's next unit comes soon. */
 const LINGER_MS = 60_000;
+/** How often who waits is told for what. */
+const TELL_MS = 500;
 
-/** A cluster as this worker sees it: its health, its calendar, its limits. */
+/** A run as this worker sees it: the health of its servers, its calendar, its limits. */
 interface Gate {
   readonly governor: Governor;
-  readonly windows: Pool;
   readonly atOnce: WindowsAtOnce;
   readonly end: AbortController;
   users: number;
+  /** What slows or holds the run; null where nothing does. */
   reason: string | null;
   linger: NodeJS.Timeout | undefined;
 }
 
-/** What a window asks to pass. */
+/** What asks to pass. */
 export interface Passing {
+  readonly run: string;
   readonly bench: Workbench;
   readonly plan: Plan;
   readonly signal: AbortSignal;
   /** Hears what is waited for; null where nothing is. */
   readonly onWait: (reason: string | null) => void;
+  /** Hears what slows or holds the run on this worker; null where nothing does. */
+  readonly onGoverned: (reason: string | null) => void;
 }
 
+/** Why nobody waits any more of a run that was paused or cancelled. */
+const LEFT = new Error('the run is to begin nothing more');
+
 /**
- * Where windows wait for their turn on this worker: until the cluster's servers are well and its calendar is open, and
- * until a slot is free that tenants share fairly. Waiting costs a heartbeat and no history. Each worker has gates of its
- * own, so that limits of a cluster count for each worker that serves it.
+ * Where windows and deletes wait for their turn on this worker: until the servers of their run are well and its calendar
+ * is open, and windows until a slot is free that tenants share fairly. Waiting costs a heartbeat and no history. Each
+ * worker has gates of its own, so that limits of a cluster count for each worker that serves it.
  */
 export class Gates {
   readonly #environment: WorkerEnvironment;
-  readonly #shares: Shares;
+  readonly #slots: Slots;
   readonly #gates = new Map<string, Promise<Gate>>();
 
   constructor(environment: WorkerEnvironment) {
-    const { fleetWindows, clusterWindows, serverWindows, windows } = environment.limits;
     this.#environment = environment;
-    this.#shares = createShares({
-      total: fleetWindows,
-      perCluster: clusterWindows,
-      perServer: serverWindows,
-      perTenant: windows,
+    this.#slots = new Slots(environment.limits);
+  }
+
+  /** Does something when the run may begin something new. Null where it is to begin nothing more: nothing was done. */
+  async whenOpen<T>(passing: Passing, task: () => Promise<T>): Promise<{ readonly result: Awaited<T> } | null> {
+    return await this.#through(passing, async (gate, stop, begun) => {
+      await unlessAborted(stop, gate.governor.pass());
+      begun();
+      return { result: await task() };
     });
   }
 
-  /** Runs a window's task when it may begin. */
-  async run<T>(passing: Passing, task: () => Promise<T>): Promise<T> {
-    const { bench, signal, onWait } = passing;
-    const { cluster } = bench.tenant;
-    const gate = await this.#enter(cluster, passing);
-    const request: ShareRequest = {
-      cluster,
-      server: this.#environment.serverOf(cluster),
-      tenant: formatTenant(bench.tenant),
-    };
-    const ticker = setInterval(() => onWait(this.#whatFor(gate, request)), 500);
-    const begun = () => {
-      clearInterval(ticker);
-      onWait(null);
-    };
-    try {
-      await unlessAborted(signal, gate.governor.pass());
-      return await waiting(signal, gate.windows, () =>
-        this.#shares.run(
-          request,
-          () => {
-            begun();
-            return task();
-          },
-          signal,
-        ),
-      );
-    } finally {
-      clearInterval(ticker);
-      this.#leave(cluster, gate);
-    }
+  /** The same in a slot. One that is held while it waits for the slot gives it back: others could use it. */
+  async inSlot<T>(passing: Passing, task: () => Promise<T>): Promise<{ readonly result: Awaited<T> } | null> {
+    const request = this.#requestOf(passing);
+    return await this.#through(passing, async (gate, stop, begun) => {
+      const inSlot = async () => {
+        if (gate.governor.holds) return null;
+        begun();
+        return { result: await task() };
+      };
+      for (;;) {
+        await unlessAborted(stop, gate.governor.pass());
+        const done = await this.#slots.shares.run(request, inSlot, stop);
+        if (done) return done;
+      }
+    });
   }
 
   /** A window was tried again because a server was overloaded: fewer at once from now on. */
-  async slower(cluster: string): Promise<void> {
-    (await this.#known(cluster))?.atOnce.overloaded();
+  slower(cluster: string): void {
+    this.#slots.on(cluster).overloaded();
   }
 
-  async wentWell(cluster: string): Promise<void> {
-    (await this.#known(cluster))?.atOnce.wentWell();
+  wentWell(cluster: string): void {
+    this.#slots.on(cluster).wentWell();
   }
 
-  /** The gate of a cluster, where there is one: whoever opens it hears why that fails. */
-  #known(cluster: string): Promise<Gate | undefined> {
-    return Promise.resolve(this.#gates.get(cluster)).catch(() => undefined);
+  /** A run has ended. */
+  forget(run: string): void {
+    const opening = this.#gates.get(run);
+    void opening?.then(
+      (gate) => this.#end(run, gate),
+      () => undefined,
+    );
   }
 
   /** Looks at no server any more. */
   async close(): Promise<void> {
-    for (const cluster of this.#gates.keys()) (await this.#known(cluster))?.end.abort();
-    this.#gates.clear();
+    for (const [run, opening] of this.#gates) {
+      const gate = await opening.catch(() => undefined);
+      if (gate) this.#end(run, gate);
+    }
   }
 
-  #whatFor(gate: Gate, { cluster, tenant }: ShareRequest): string | null {
-    const waits = this.#shares.waiting().find((one) => one.cluster === cluster && one.tenant === tenant);
-    return gate.reason ?? waits?.reason ?? 'a free slot of this worker';
+  async #through<T>(
+    passing: Passing,
+    wait: (gate: Gate, stop: AbortSignal, begun: () => void) => Promise<T>,
+  ): Promise<T | null> {
+    const { run, signal, onWait, onGoverned } = passing;
+    const ledger = await this.#environment.ledger();
+    const gate = await this.#enter(passing);
+    const [leave, waited] = [new AbortController(), new AbortController()];
+    const tell = () => {
+      onGoverned(gate.reason);
+      if (!waited.signal.aborted) onWait(gate.governor.holds ? null : this.#slotFor(passing));
+    };
+    const ticker = setInterval(tell, TELL_MS);
+    const begun = () => {
+      waited.abort();
+      onWait(null);
+      onGoverned(gate.reason);
+    };
+    // A signal to the workflow does not reach what waits here.
+    const watching = watchWanted(
+      () => ledger.wanted(run),
+      waited.signal,
+      (wanted) => {
+        if (wanted !== 'run') leave.abort(LEFT);
+      },
+    );
+    try {
+      return await wait(gate, AbortSignal.any([signal, leave.signal]), begun);
+    } catch (error) {
+      if (error === LEFT) return null;
+      throw error;
+    } finally {
+      clearInterval(ticker);
+      waited.abort();
+      this.#leave(run, gate);
+      await watching;
+    }
   }
 
-  async #enter(cluster: string, passing: Passing): Promise<Gate> {
-    let opening = this.#gates.get(cluster);
+  #requestOf({ bench }: Passing): ShareRequest {
+    const { cluster } = bench.tenant;
+    return { cluster, server: this.#environment.serverOf(cluster), tenant: formatTenant(bench.tenant) };
+  }
+
+  #slotFor(passing: Passing): string | null {
+    const { cluster, tenant } = this.#requestOf(passing);
+    const waits = this.#slots.shares.waiting().find((one) => one.cluster === cluster && one.tenant === tenant);
+    return waits?.reason ?? null;
+  }
+
+  async #enter(passing: Passing): Promise<Gate> {
+    const { run } = passing;
+    let opening = this.#gates.get(run);
     if (!opening) {
       opening = this.#open(passing);
-      this.#gates.set(cluster, opening);
-      opening.catch(() => this.#gates.delete(cluster));
+      this.#gates.set(run, opening);
+      opening.catch(() => this.#gates.delete(run));
     }
     const gate = await opening;
     clearTimeout(gate.linger);
@@ -123,65 +171,47 @@ export class Gates {
     return gate;
   }
 
-  #leave(cluster: string, gate: Gate): void {
+  #leave(run: string, gate: Gate): void {
     gate.users -= 1;
-    if (gate.users > 0) return;
-    gate.linger = setTimeout(() => {
-      gate.end.abort();
-      this.#gates.delete(cluster);
-    }, LINGER_MS);
+    if (gate.users > 0 || gate.end.signal.aborted) return;
+    gate.linger = setTimeout(() => this.#end(run, gate), LINGER_MS);
     gate.linger.unref();
   }
 
-  async #open(passing: Passing): Promise<Gate> {
-    const { bench } = passing;
-    const { clusterWindows, healthSeconds } = this.#environment.limits;
-    const { plan } = passing;
+  #end(run: string, gate: Gate): void {
+    clearTimeout(gate.linger);
+    gate.end.abort();
+    gate.atOnce.left(run);
+    this.#gates.delete(run);
+  }
+
+  async #open({ run, bench, plan }: Passing): Promise<Gate> {
+    const { limits } = this.#environment;
     const [ledger, governed] = await Promise.all([this.#environment.ledger(), this.#environment.governed(plan)]);
-    const windows = createPool(clusterWindows);
-    const atOnce = new WindowsAtOnce(clusterWindows, (size) => windows.resize(size));
+    const { cluster } = bench.tenant;
+    const atOnce = this.#slots.on(cluster);
     const look = createHealthLook(bench, governed.health);
+    const end = new AbortController();
     const governor = new Governor({
       look: () => look.look(),
       ...governed,
-      everySeconds: healthSeconds,
-      setByHand: () => ledger.liveLimit(bench.tenant.cluster),
-      largest: clusterWindows,
-      onLook: (health, most) => atOnce.told(bench.tenant.cluster, health, most),
-      // What is left of all runs on the cluster is not known here.
+      everySeconds: limits.healthSeconds,
+      setByHand: () => ledger.liveLimit(cluster),
+      largest: atOnce.largest,
+      onLook: (health, most) => {
+        if (!end.signal.aborted) atOnce.told(run, health, most);
+      },
+      // Whoever follows the run knows what is left of it, and warns.
       secondsLeft: () => null,
       onLate: () => undefined,
       onChange: (reason) => {
         gate.reason = reason;
       },
     });
-    const gate: Gate = {
-      governor,
-      windows,
-      atOnce,
-      end: new AbortController(),
-      users: 0,
-      reason: null,
-      linger: undefined,
-    };
-    await governor.start(gate.end.signal);
+    const gate: Gate = { governor, atOnce, end, users: 0, reason: null, linger: undefined };
+    await governor.start(end.signal);
     return gate;
   }
-}
-
-/** Runs a task in a pool; aborting gives up the place in it, and leaves a task that was begun to end by itself. */
-function waiting<T>(signal: AbortSignal, pool: Pool, task: () => Promise<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(reasonOf(signal));
-    signal.addEventListener('abort', abort, { once: true });
-    pool
-      .run(async () => {
-        signal.removeEventListener('abort', abort);
-        signal.throwIfAborted();
-        return task();
-      })
-      .then(resolve, reject);
-  });
 }
 
 async function unlessAborted(signal: AbortSignal, waited: Promise<void>): Promise<void> {

@@ -10,6 +10,7 @@ import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { keepFailure } from '../failure.ts';
 import { endState, resultOf } from '../result.ts';
 import { attend, type Desk } from './attend.ts';
+import type { Gates } from './gate.ts';
 import { type OpenedRuns, refuseLocal, type WorkerEnvironment } from './opened.ts';
 import { outcomeInLedger } from './tenant-end.ts';
 import type { EndPayload, RefillActivities, TenantEnd } from './shared/activity-types.ts';
@@ -30,7 +31,11 @@ const SILENT: StepReports = {
 };
 
 /** The beginning and the end of a run as activities. */
-export function createLifeActivities(environment: WorkerEnvironment, runs: OpenedRuns): LifeActivities {
+export function createLifeActivities(
+  environment: WorkerEnvironment,
+  runs: OpenedRuns,
+  gates: Pick<Gates, 'forget'>,
+): LifeActivities {
   const { actor, limits } = environment;
   return {
     refillOpen: (payload) =>
@@ -61,7 +66,10 @@ export function createLifeActivities(environment: WorkerEnvironment, runs: Opene
         if (payload.cancelled || (await ledger.wanted(payload.run)) === 'cancel')
           await endElsewhere(ledger, payload.run, desk);
         const end = await endRun(ledger, environment, payload);
-        if (end.state !== 'running') runs.forget(payload.run);
+        if (end.state !== 'running') {
+          runs.forget(payload.run);
+          gates.forget(payload.run);
+        }
         return end;
       }),
   };

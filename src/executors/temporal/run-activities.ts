@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
-import type { FlowWindow, Steps } from '../../flow/steps.ts';
+import type { Steps } from '../../flow/steps.ts';
 import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { isOutage } from '../retry.ts';
 import { attend, type Beat, type Desk } from './attend.ts';
-import type { Gates } from './gate.ts';
+import type { Gates, Passing } from './gate.ts';
 import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
 import type { RefillActivities, StepEnd, UnitPayload } from './shared/activity-types.ts';
 import { Fields } from './shared/fields.ts';
@@ -26,7 +26,7 @@ const LOCK_PAUSE_MS = 1000;
 /** The steps of a run as activities: the same steps that the local executor calls. */
 export function createRunActivities(environment: WorkerEnvironment, runs: OpenedRuns, gates: Gates): RunActivities {
   const step =
-    (name: keyof Steps, kind: 'window' | 'delete', work: (at: AtWork) => Promise<StepEnd['windows'] | void>) =>
+    (name: keyof Steps, kind: 'window' | 'delete', work: (at: AtWork) => Promise<Omit<StepEnd, 'wanted'> | void>) =>
     async (raw: UnitPayload): Promise<StepEnd> => {
       const opening: { cluster?: string } = {};
       return await attend(
@@ -37,20 +37,17 @@ export function createRunActivities(environment: WorkerEnvironment, runs: Opened
           desk.beat.unit = `${kind} ${unit}`;
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
-          const windows = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) });
-          return { wanted: await opened.ledger.wanted(run), ...(windows ? { windows } : {}) };
+          const end = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) });
+          return { wanted: await opened.ledger.wanted(run), ...end };
         },
         (error) => {
-          if (kind === 'window' && opening.cluster !== undefined && !isOutage(error))
-            void gates.slower(opening.cluster);
+          if (kind === 'window' && opening.cluster !== undefined && !isOutage(error)) gates.slower(opening.cluster);
         },
       );
     };
   return {
     refillWriteWindow: step('writeWindow', 'window', (at) => writeWindow(gates, at)),
-    refillSubmitDelete: step('submitDelete', 'delete', (at) =>
-      alone(environment, at, () => at.steps.submitDelete(at.unit)),
-    ),
+    refillSubmitDelete: step('submitDelete', 'delete', (at) => submitDelete(environment, gates, at)),
     refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => steps.awaitDelete(unit)),
     refillProveWritten: step('proveWritten', 'delete', ({ steps, unit }) => steps.proveWritten(unit)),
     refillProveDelete: step('proveDelete', 'delete', ({ steps, unit }) => steps.proveDelete(unit)),
@@ -103,22 +100,38 @@ function reportsIn(beat: Beat): StepReports {
   };
 }
 
-async function writeWindow(gates: Gates, at: AtWork): Promise<readonly FlowWindow[]> {
+function passingOf({ run, bench, plan, desk }: AtWork): Passing {
+  return {
+    run,
+    bench,
+    plan,
+    signal: desk.signal,
+    onWait: (reason) => {
+      desk.beat.waits = reason;
+    },
+    onGoverned: (reason) => {
+      desk.beat.governed = reason;
+    },
+  };
+}
+
+async function writeWindow(gates: Gates, at: AtWork): Promise<Omit<StepEnd, 'wanted'>> {
   const { bench, desk, plan, unit } = at;
   desk.beat.rowsTotal = plan.windows.find((w) => w.id === unit)?.sourceRows ?? null;
-  const cut = await gates.run(
-    {
-      bench,
-      plan,
-      signal: desk.signal,
-      onWait: (reason) => {
-        desk.beat.waits = reason;
-      },
-    },
-    () => at.steps.writeWindow(unit),
-  );
-  await gates.wentWell(bench.tenant.cluster);
-  return cut;
+  const done = await gates.inSlot(passingOf(at), () => at.steps.writeWindow(unit));
+  if (!done) return { left: true };
+  if (done.result.length === 0) gates.wentWell(bench.tenant.cluster);
+  return { windows: done.result };
+}
+
+/** Nothing is deleted either while the servers are sick or the calendar is closed. */
+async function submitDelete(
+  environment: WorkerEnvironment,
+  gates: Gates,
+  at: AtWork,
+): Promise<Omit<StepEnd, 'wanted'>> {
+  const done = await gates.whenOpen(passingOf(at), () => alone(environment, at, () => at.steps.submitDelete(at.unit)));
+  return done ? {} : { left: true };
 }
 
 /**

@@ -1,7 +1,9 @@
+import type { Calendar } from '../../domain/calendar-rules.ts';
+import { deadlineWarning } from '../../domain/calendar.ts';
 import { errorOf } from '../../domain/errors.ts';
 import type { RunEvent, RunResult } from '../../domain/events.ts';
 import type { Plan } from '../../domain/plan.ts';
-import type { DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
+import type { AuditEntry, DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
 import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
 import type { Beat } from './attend.ts';
@@ -9,6 +11,11 @@ import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
 import { workflowId } from './shared/names.ts';
 import { UnitWatch } from './watch-units.ts';
+
+/** Entries of the audit that are looked at: far more than a run writes between two looks. */
+const ENTRIES = 30;
+
+const entryKey = ({ at, action, details }: AuditEntry): string => JSON.stringify([at, action, details]);
 
 /** What happens in a run whose steps are done by workers: told by its ledger, and by what its activities tell. */
 export class RunWatch {
@@ -18,7 +25,11 @@ export class RunWatch {
   readonly #plan: Plan;
   readonly #tracker: ProgressTracker;
   readonly #units: UnitWatch;
-  readonly #told = new Set<string>();
+  readonly #calendar: Calendar | null;
+  /** Notices by their text, and those of the ledger by their entry, that were told or were there before. */
+  readonly #told: Set<string>;
+  #governed: string | null = null;
+  #late = false;
 
   private constructor(
     ledger: Ledger,
@@ -28,6 +39,8 @@ export class RunWatch {
       readonly plan: Plan;
       readonly windows: readonly WindowRecord[];
       readonly deletes: readonly DeleteRecord[];
+      readonly calendar: Calendar | null;
+      readonly audit: readonly AuditEntry[];
     },
   ) {
     this.#ledger = ledger;
@@ -36,12 +49,29 @@ export class RunWatch {
     this.#plan = of.plan;
     this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.windows, of.deletes);
     this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of);
+    this.#calendar = of.calendar;
+    this.#told = new Set(of.audit.map(entryKey));
   }
 
-  /** Watches from now on: what is done already is not told. */
-  static async open(ledger: Ledger, client: TemporalClient, id: string): Promise<RunWatch> {
-    const [run, windows, deletes] = await Promise.all([ledger.run(id), ledger.windows(id), ledger.deletes(id)]);
-    return new RunWatch(ledger, client, { run, windows, deletes, plan: await ledger.plan(run.plan) });
+  /**
+   * Watches from now on: what is done already is not told.
+   *
+   * @param calendarOf Whose deadline is warned about; null where there is none.
+   */
+  static async open(
+    ledger: Ledger,
+    client: TemporalClient,
+    id: string,
+    calendarOf: (plan: Plan) => Promise<Calendar | null>,
+  ): Promise<RunWatch> {
+    const [run, windows, deletes, audit] = await Promise.all([
+      ledger.run(id),
+      ledger.windows(id),
+      ledger.deletes(id),
+      ledger.auditEntries({ subject: id, limit: ENTRIES }),
+    ]);
+    const plan = await ledger.plan(run.plan);
+    return new RunWatch(ledger, client, { run, windows, deletes, plan, audit, calendar: await calendarOf(plan) });
   }
 
   /** @param resumed Whether the run is gone on with. */
@@ -55,14 +85,30 @@ export class RunWatch {
   async look(): Promise<readonly RunEvent[]> {
     const described = await this.#client.describe(this.#run.workflow ?? workflowId(this.#run.id)).catch(() => null);
     const events = await this.#units.look();
+    const kept = await this.#ledger.auditEntries({ subject: this.#run.id, limit: ENTRIES });
     const beats = await beatsOf(described, this.#client.settings.codecs);
-    const notices = this.#hear(beats).filter((notice) => !this.#told.has(notice));
-    for (const notice of notices) this.#told.add(notice);
+    const notices = [...this.#kept(kept), ...this.#hear(beats), ...this.#warn()];
     return [
       ...events,
       ...notices.map((message): RunEvent => ({ type: 'notice', run: this.#run.id, message })),
       this.#tracker.snapshot(),
     ];
+  }
+
+  /** Notices that the ledger has kept since the last look, the oldest first: a step may be over before its heartbeat. */
+  #kept(entries: readonly AuditEntry[]): readonly string[] {
+    return entries.toReversed().flatMap((entry) => {
+      const { message } = entry.details;
+      if (entry.action !== 'run.notice' || typeof message !== 'string' || this.#told.has(entryKey(entry))) return [];
+      this.#told.add(entryKey(entry));
+      return this.#once(message);
+    });
+  }
+
+  #once(message: string): readonly string[] {
+    if (this.#told.has(message)) return [];
+    this.#told.add(message);
+    return [message];
   }
 
   /** Puts what activities tell into the progress, and returns what a person should know. */
@@ -71,7 +117,27 @@ export class RunWatch {
       new Map(beats.flatMap(({ unit, waits }) => (waits === null ? [] : [[unit, waits] as const]))),
     );
     for (const { cursor, rows } of beats) if (cursor && rows !== null) this.#tracker.rows(cursor.window, 'all', rows);
-    return beats.flatMap(({ notice }) => (notice === null ? [] : [notice]));
+    return [...this.#governedBy(beats), ...beats.flatMap(({ notice }) => (notice === null ? [] : this.#once(notice)))];
+  }
+
+  /** What slows or holds the run, told when it changes; it stays what it was while nothing waits or is written. */
+  #governedBy(beats: readonly Beat[]): readonly string[] {
+    const said = beats.flatMap(({ governed }) => (governed === undefined ? [] : [governed]));
+    if (said.length === 0) return [];
+    const reason = said.find((one) => one !== null) ?? null;
+    if (reason === this.#governed) return [];
+    this.#governed = reason;
+    this.#tracker.governed(reason);
+    return reason === null ? [] : [reason];
+  }
+
+  /** Once: a deadline warns, and stops nothing. */
+  #warn(): readonly string[] {
+    if (!this.#calendar || this.#late) return [];
+    const warning = deadlineWarning(this.#calendar, new Date().toISOString(), this.#tracker.snapshot().secondsLeft);
+    if (warning === null) return [];
+    this.#late = true;
+    return [warning];
   }
 
   /** How it ended, by the ledger. */

@@ -57,11 +57,16 @@ export async function hasEnded(client: TemporalClient, subject: Subject): Promis
   }
 }
 
+/** What workers write while they are at it: one that is not told yet that its workflow was ended may write it later. */
+const OF_WORKERS: readonly string[] = ['run.notice', 'run.sweep', 'run-error'];
+const ENTRIES = 100;
+
 /**
- * Whether a workflow has ended after the last thing that was done to its run or fleet. One that is not there yet, or
+ * Whether a workflow has ended after the last thing that was asked of its run or fleet. One that is not there yet, or
  * whose end is that of an earlier try, is just being started; where that was broken off, `resume` starts it.
  */
 async function wasEnded({ ledger, id }: Subject, closed: Date | undefined): Promise<boolean> {
-  const [last] = await ledger.auditEntries({ subject: id, limit: 1 });
+  const entries = await ledger.auditEntries({ subject: id, limit: ENTRIES });
+  const last = entries.find(({ action }) => !OF_WORKERS.includes(action));
   return closed !== undefined && (last === undefined || Date.parse(last.at) <= closed.getTime());
 }

@@ -38,6 +38,8 @@ export class UnitWatch {
   #window(now: WindowRecord): readonly RunEvent[] {
     const before = this.#windows.get(now.id);
     this.#windows.set(now.id, now);
+    // A part of one that was cut.
+    if (!before) this.#tracker.windowCut(now.id, [now]);
     if (before && before.state === now.state && before.attempts === now.attempts) return [];
     if (now.state === 'writing') {
       this.#tracker.windowBegins(now.id);

@@ -21,6 +21,8 @@ export interface StepEnd {
   readonly wanted: Wanted;
   /** Of a window: what it was cut into, where it was. */
   readonly windows?: readonly FlowWindow[];
+  /** True where nothing was begun, as the run was paused or cancelled while the step waited for its turn. */
+  readonly left?: boolean;
 }
 
 export interface UnitPayload {

@@ -68,6 +68,8 @@ class TenantRun {
   #most: number | null;
   /** Whether this execution left work because its history is long enough. */
   #full = false;
+  /** Whether a unit was not begun as the run was paused: where it was resumed since, there is something to do. */
+  #left = false;
   #resumed = false;
 
   constructor(payload: TenantPayload) {
@@ -149,8 +151,11 @@ class TenantRun {
     const step =
       (activity: (payload: UnitPayload) => Promise<StepEnd>, counted?: 'windows' | 'deletes') =>
       async (unit: number): Promise<readonly FlowWindow[]> => {
-        const { wanted, windows = [] } = await activity({ v: 1, run, unit });
+        const { wanted, windows = [], left = false } = await activity({ v: 1, run, unit });
         this.#wanted.read(wanted);
+        this.#left ||= left;
+        // Stopped is not failed.
+        if (left) throw new CancelledFailure('the run was paused before it began');
         if (counted) this.#done[counted] += 1;
         return windows;
       };
@@ -181,7 +186,7 @@ class TenantRun {
 
   /** Whether this execution got anything done: one that did not would not the next time either. */
   get #progressed(): boolean {
-    return this.#done.windows + this.#done.deletes > 0;
+    return this.#done.windows + this.#done.deletes > 0 || this.#left;
   }
 
   get #seconds(): number {
