@@ -27,7 +27,7 @@ export interface GovernorOptions {
   readonly secondsLeft: () => number | null;
   /** Called when a deadline will not be kept, as far as is known. */
   readonly onLate: (warning: string) => void;
-  /** Called when what it allows changes, and why; null: everything. */
+  /** Called when the reason for what it allows changes, be it by a number; null: everything. */
   readonly onChange: (reason: string | null) => void;
 }
 

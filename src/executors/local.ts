@@ -104,8 +104,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     secondsLeft: () => tracker.snapshot().secondsLeft,
     onLate: (message) => events.push({ type: 'notice', run: run.id, message }),
     onChange: (reason) => {
-      tracker.governed(reason);
-      if (reason !== null) events.push({ type: 'notice', run: run.id, message: reason });
+      if (tracker.governed(reason) && reason !== null) events.push({ type: 'notice', run: run.id, message: reason });
     },
   });
   const leave = () => governor.leave();

@@ -6,6 +6,8 @@ const RATE_WINDOW_MS = 30_000;
 /** No time left is told before this share is done: it would be a guess. */
 const ETA_FROM_SHARE = 0.01;
 
+const withoutNumbers = (reason: string | null) => reason?.replaceAll(/\d[\d.,]*/gu, '') ?? null;
+
 /** Keeps count of a run in this process, and makes the one snapshot that everything shows. */
 export class ProgressTracker {
   readonly #run: string;
@@ -58,9 +60,14 @@ export class ProgressTracker {
     for (const window of this.#windows.values()) if (window.delete === del) window.state = 'done';
   }
 
-  /** What slows or holds the whole run; null when nothing does. */
-  governed(reason: string | null): void {
+  /**
+   * What slows or holds the whole run; null when nothing does. Returns whether that is news: another reason, not the same
+   * with other numbers, which would be told at every look for as long as it holds.
+   */
+  governed(reason: string | null): boolean {
+    const news = withoutNumbers(reason) !== withoutNumbers(this.#governed);
     this.#governed = reason;
+    return news;
   }
 
   /** What a unit waits for; null when it goes on. */

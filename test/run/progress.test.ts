@@ -34,3 +34,17 @@ test('no time left is told before 1 % is done', () => {
   tracker.rows(1, 'score', 1000);
   expect(tracker.snapshot().secondsLeft).toBeGreaterThanOrEqual(0);
 });
+
+test('what holds a run is news once, and again when it is something else: not with every number of it', () => {
+  const tracker = new ProgressTracker('r-1', 1000, [], []);
+  const said = [
+    'held: 5 sessions on a',
+    'held: 1,200 sessions on a',
+    null,
+    null,
+    'held: 5 sessions on a',
+    'slowed: 5 sessions on a',
+  ];
+  expect(said.map((reason) => tracker.governed(reason))).toEqual([true, false, true, false, true, true]);
+  expect(tracker.snapshot().doing).toBe('slowed: 5 sessions on a');
+});

@@ -127,8 +127,7 @@ export class RunWatch {
     const reason = said.find((one) => one !== null) ?? null;
     if (reason === this.#governed) return [];
     this.#governed = reason;
-    this.#tracker.governed(reason);
-    return reason === null ? [] : [reason];
+    return this.#tracker.governed(reason) && reason !== null ? [reason] : [];
   }
 
   /** Once: a deadline warns, and stops nothing. */
