@@ -62,10 +62,11 @@ export class Runs {
     return this.plan(bench, { ...request, range, only }, warnings);
   }
 
-  /** Executes a saved plan, refused where it deletes more than may be deleted unasked. */
+  /** Executes a saved plan, refused where it was, or where it deletes more than may be deleted unasked. */
   async *run(id: string, options: Options = {}): AsyncGenerator<RunEvent> {
     const [ledger, { limits }] = await Promise.all([this.#environment.ledger(), this.#environment.config()]);
     const plan = await ledger.plan(id);
+    await refuseExecuted(ledger, plan.id);
     refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, options.confirmRows);
     yield* this.#begin(plan, options);
   }
@@ -227,4 +228,14 @@ export class Runs {
     ]);
     return { run, plan, windows, deletes, proofs, drift, audit };
   }
+}
+
+/** A command that is repeated by mistake would delete and derive again what is proven. */
+async function refuseExecuted(ledger: Ledger, plan: string): Promise<void> {
+  const [run] = await ledger.runs({ plan, states: ['succeeded'], limit: 1 });
+  if (!run) return;
+  throw new RefillError('PLAN_EXECUTED', `plan ${plan} was executed by run ${run.id}, which succeeded`, {
+    hint: `Look at it: \`refill report ${run.id}\`. To derive the range once more, make a new plan.`,
+    details: { run: run.id },
+  });
 }

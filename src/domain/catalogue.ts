@@ -115,6 +115,11 @@ export const CATALOGUE = {
     'The counts have drifted since the plan was made, past the limit.',
     'Look at what changed, then make a new plan.',
   ),
+  PLAN_EXECUTED: refused(
+    'plan',
+    'The plan was executed already, and its run succeeded.',
+    'Look at its run: `refill report r-…`. To derive the range once more, make a new plan.',
+  ),
   RUN_OVERLAPS: refused(
     'run',
     'An unfinished run covers a part of this tenant and range.',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
+import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
 
 test('an empty tenant is surveyed, run and verified', async () => {
@@ -9,6 +9,21 @@ test('an empty tenant is surveyed, run and verified', async () => {
   const events = [];
   for await (const event of t.refill.run(plan.id)) events.push(event);
   expect(events.at(-1)).toMatchObject({ type: 'result', state: 'succeeded', differences: 0 });
+});
+
+test('a plan whose run has succeeded is not executed a second time', async () => {
+  const t = await createTenant();
+  await fillCards(t);
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  const { result } = await ended(t.refill.run(plan.id));
+  expect(result.state).toBe('succeeded');
+  expect(await thrown(() => ended(t.refill.run(plan.id)))).toMatchObject({
+    code: 'PLAN_EXECUTED',
+    exit: 3,
+    hint: expect.stringContaining(`refill report ${result.run}`),
+  });
+  expect(await t.refill.runs()).toHaveLength(1);
+  await expectClean(t);
 });
 
 test.each(['purge', 'replace'] as const)(
