@@ -142,9 +142,11 @@ async function endRun(ledger: Ledger, { actor }: WorkerEnvironment, payload: End
   if (run.state !== 'running') return summaryOf(run);
   if (cancelled && run.wanted !== 'cancel') await ledger.request(id, 'cancel', actor);
   const [windows, deletes, wanted] = await Promise.all([ledger.windows(id), ledger.deletes(id), ledger.wanted(id)]);
-  const outcome = outcomeInLedger(windows, deletes);
-  if (error === null && outcome.left > 0 && wanted === 'run' && payload.goesOn) return summaryOf(run);
+  const units = outcomeInLedger(windows, deletes);
+  if (error === null && units.left > 0 && wanted === 'run' && payload.goesOn) return summaryOf(run);
   const failure = error === null ? undefined : errorOf(error);
+  // Where the flow threw, as its last look does, units that are all proven are not the whole of it.
+  const outcome = failure === undefined ? units : undefined;
   if (failure) await ledger.audit({ actor, action: 'run-error', subject: id, details: { ...failure.toJSON() } });
   await debugPoint('run-ending');
   const plan = await ledger.plan(run.plan);
