@@ -21,6 +21,13 @@ import { type Cluster, openCluster } from './steps/connect.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
 
+/** A Temporal server, by what tells it from others. */
+export interface ServedTemporal extends Pick<TemporalSettings, 'address' | 'namespace' | 'taskQueue'> {
+  /** Whose runs it has. */
+  readonly clusters: readonly string[];
+  readonly open: () => Promise<TemporalClient>;
+}
+
 /** What a configuration names, each opened when it is first needed: the ledger, the clusters, a tenant's workbench. */
 export class Environment {
   readonly actor: Actor = { user: userInfo().username, host: hostname(), pid: process.pid };
@@ -158,22 +165,17 @@ export class Environment {
   }
 
   /** The Temporal servers of the configuration, each with the clusters whose runs it has; none where none is named. */
-  async temporals(): Promise<
-    readonly {
-      readonly address: string;
-      readonly clusters: readonly string[];
-      readonly open: () => Promise<TemporalClient>;
-    }[]
-  > {
+  async temporals(): Promise<readonly ServedTemporal[]> {
     const { temporal, clusters } = await this.config();
-    const served = new Map<string, { address: string; clusters: string[]; open: () => Promise<TemporalClient> }>();
+    const served = new Map<string, ServedTemporal & { readonly clusters: string[] }>();
     for (const [name, cluster] of Object.entries(clusters)) {
       const found = cluster.temporal ?? temporal;
       if (!found) continue;
-      const key = JSON.stringify([found.address, found.namespace, found.taskQueue]);
+      const { address, namespace, taskQueue } = found;
+      const key = JSON.stringify([address, namespace, taskQueue]);
       const known = served.get(key);
       if (known) known.clusters.push(name);
-      else served.set(key, { address: found.address, clusters: [name], open: () => this.temporal(name) });
+      else served.set(key, { address, namespace, taskQueue, clusters: [name], open: () => this.temporal(name) });
     }
     return [...served.values()];
   }

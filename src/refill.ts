@@ -46,7 +46,10 @@ export interface RunOptions {
 export interface WorkOptions {
   /** Clusters whose runs it works on. Default: all of the configuration. */
   readonly clusters?: readonly string[];
-  /** Whether it also listens on the task queues of the workflows that users had before Refill. Default false. */
+  /**
+   * Whether it also listens on the task queues of the workflows that users had before Refill, and hands their work to
+   * workers of the cluster that has the tenant. Default false.
+   */
   readonly takeover?: boolean;
   /** Aborting shuts down: what is at work ends within 10 s, or is handed back for another worker. */
   readonly stop: AbortSignal;

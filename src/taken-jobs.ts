@@ -7,6 +7,7 @@ import { type TakenBeat, type TakenJob, type TakenPlan, unknownTenant } from './
 import type { TakenEnd, TakenJobs } from './executors/temporal/taken-activities.ts';
 import type { BackfillRecord, RunRecord } from './ledger/ledger.ts';
 import type { Runs } from './runs.ts';
+import { findTenant } from './steps/tenants.ts';
 
 type Executing = Parameters<TakenJobs['execute']>[1];
 
@@ -18,12 +19,18 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
   const subjectOf = (plan: TakenPlan): Subject =>
     plan.kind === 'plan' ? runOf(environment, runs, plan) : backfillOf(environment, backfills, plan);
   return {
-    plan: (type, job) =>
-      planOf(environment, runs, backfills, job).catch((error: unknown) => {
-        if (error instanceof RefillError && error.code === 'TENANT_UNKNOWN')
-          throw unknownTenant(type, job.request.tenant);
-        throw error;
-      }),
+    async has(name, tenant) {
+      const [cluster, dataset] = await Promise.all([environment.cluster(name), environment.dataset(undefined)]);
+      const found = await unlessUnknown(findTenant([cluster], dataset, tenant));
+      // Rows that only a target has cannot be derived there.
+      return found !== null && found.finding.sourceDatabase !== null;
+    },
+    async plan(type, job) {
+      const planned = await unlessUnknown(planOf(environment, runs, backfills, job));
+      if (planned !== null) return planned;
+      const { tenant, cluster } = job.request;
+      throw unknownTenant(type, tenant, cluster === undefined ? await clusterNames(environment) : [cluster]);
+    },
     async execute(plan, { signal, onBeat }) {
       const subject = subjectOf(plan);
       let last = beatOf({ done: 0, failed: 0, total: plan.total }, { [plan.kind]: plan.id });
@@ -57,6 +64,16 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
     },
   };
 }
+
+/** Null where there is no such tenant. */
+async function unlessUnknown<T>(answer: Promise<T>): Promise<T | null> {
+  return await answer.catch((error: unknown) => {
+    if (error instanceof RefillError && error.code === 'TENANT_UNKNOWN') return null;
+    throw error;
+  });
+}
+
+const clusterNames = async (environment: Environment) => Object.keys((await environment.config()).clusters);
 
 async function planOf(environment: Environment, runs: Runs, backfills: Backfills, job: TakenJob): Promise<TakenPlan> {
   if (job.of === 'backfill') {

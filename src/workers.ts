@@ -3,6 +3,7 @@ import { RefillError } from './domain/errors.ts';
 import type { Environment } from './environment.ts';
 import { Gates } from './executors/temporal/gate.ts';
 import type { WorkerEnvironment } from './executors/temporal/opened.ts';
+import { clusterQueue } from './executors/temporal/shared/names.ts';
 import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
 import { Runs } from './runs.ts';
@@ -39,9 +40,9 @@ export async function work(environment: Environment, options: WorkOptions): Prom
   };
   const { runWorker } = await import('./executors/temporal/worker.ts');
   const runs = new Runs(environment);
-  const taken = options.takeover === true ? createTakenJobs(environment, runs, new Backfills(environment, runs)) : null;
   await runWorker({
-    taken,
+    taken: createTakenJobs(environment, runs, new Backfills(environment, runs)),
+    takeover: options.takeover === true,
     environment: own,
     version: packageVersion(),
     gates: new Gates(own),
@@ -63,9 +64,19 @@ function namesOf(all: readonly string[], wanted: readonly string[] | undefined):
 async function servedBy(environment: Environment, wanted: readonly string[]): Promise<readonly Served[]> {
   const served: Served[] = [];
   for (const name of wanted) await environment.temporalSettings(name);
-  for (const { clusters } of await environment.temporals()) {
+  const all = await environment.temporals();
+  for (const { clusters, address, namespace } of all) {
     const own = clusters.filter((name) => wanted.includes(name));
-    if (own.length > 0) served.push({ settings: await environment.temporalSettings(own[0]), clusters: own });
+    if (own.length === 0) continue;
+    const same = all.filter((one) => one.address === address && one.namespace === namespace);
+    served.push({
+      settings: await environment.temporalSettings(own[0]),
+      clusters: own,
+      // A task queue of the users' is found by the server and the namespace alone.
+      places: same.flatMap(({ taskQueue, clusters: names }) =>
+        names.map((cluster) => ({ cluster, taskQueue: clusterQueue(taskQueue, cluster) })),
+      ),
+    });
   }
   return served;
 }

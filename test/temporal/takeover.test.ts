@@ -6,12 +6,13 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import { TAKEN_QUEUES, takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
+import type { TenantName } from '../../src/domain/words.ts';
 import { Proxy } from '../ledger/proxy.ts';
 import { answerFor, addTemplate, conversations, RANGE as DAYS, TEMPLATE } from '../backfill/support.ts';
 import { startScorer } from '../scorers/server.ts';
 import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
-import { createTenant } from '../support/tenant.ts';
-import { noTemporal, startWorker } from './given.ts';
+import { createTenant, type TestTenant } from '../support/tenant.ts';
+import { noTemporal, startWorker, temporalFleet } from './given.ts';
 
 /** A tenant with a worker that listens in place of the users' own, and the `temporal` command line as they use it. */
 async function takenTenant() {
@@ -52,6 +53,66 @@ async function takenTenant() {
       ['--input', JSON.stringify(payload)],
     );
   return { t, refill, postgres, worker, operator, execute, begin, idOf, owner, times };
+}
+
+/** Two clusters with a tenant each, whose workers reach the databases of their own cluster and no others. */
+async function takenFleet() {
+  const fleet = await temporalFleet({ cards: [60, 60], west: 1, limits: { outageMinutes: 0 } });
+  const { clusters } = fleet.config;
+  const away = (name: string) => {
+    const cluster = clusters[name];
+    if (!cluster) throw new Error(`no cluster ${name}`);
+    const clickhouse = { ...cluster.clickhouse, urls: ['http://127.0.0.1:1'] };
+    return { ...cluster, postgres: { ...cluster.postgres, host: '127.0.0.1', port: 1 }, clickhouse };
+  };
+  const worker = (cluster: 'east' | 'west', ...more: readonly string[]) => {
+    const other = cluster === 'east' ? 'west' : 'east';
+    const config = { ...fleet.config, clusters: { ...clusters, [other]: away(other) } };
+    return startWorker(config, {}, ['--cluster', cluster, ...more]);
+  };
+  const begin = async ({ customer, profile }: TenantName): Promise<string> => {
+    const id = `reindexconversations-${customer}-${profile}-${randomUUID()}`;
+    const times = { start_time: '2026-01-01T00:00:00Z', end_time: '2026-03-01T00:00:00Z' };
+    const input = JSON.stringify({ customer_id: customer, profile_id: profile, ...times });
+    const type = ['--type', 'ReindexConversations', '--task-queue', 'reindex_conversations'];
+    await fleet.operator('workflow', 'start', ...type, '--workflow-id', id, '--input', input);
+    return id;
+  };
+  /** The workflow's activities, each with the cluster whose workers do it. */
+  const activities = async (id: string): Promise<readonly string[]> => {
+    const shown = await fleet.operator('workflow', 'show', '--workflow-id', id, '--output', 'json');
+    const { events }: History = JSON.parse(shown);
+    const done = new Set(events.map((e) => e.activityTaskCompletedEventAttributes?.scheduledEventId));
+    return events.flatMap(({ eventId, activityTaskScheduledEventAttributes: scheduled }) => {
+      if (!scheduled) return [];
+      const cluster = scheduled.taskQueue.name.replace(`${fleet.taskQueue}-`, '');
+      return [`${scheduled.activityType.name} on ${cluster}: ${done.has(eventId) ? 'done' : 'waiting'}`];
+    });
+  };
+  // `result` ends with 1 where the workflow failed.
+  const operator = (...args: readonly string[]) =>
+    fleet.operator(...args).catch((error: { stdout: string; stderr: string }) => `${error.stdout}${error.stderr}`);
+  return { fleet, worker, begin, operator, activities };
+}
+
+/** The conversation scorecards of both sides are the same rows. */
+async function expectConversations(t: TestTenant): Promise<void> {
+  const ofConversation = (row: Record<string, unknown>) => row['conversation_id'] !== '';
+  const wanted = (await sourceRows(t, 'scorecard')).filter(ofConversation);
+  expect((await targetRows(t, 'scorecard')).filter(ofConversation)).toEqual(wanted);
+  expect(wanted.length).toBeGreaterThan(0);
+}
+
+/** What is read here of a workflow's history. */
+interface History {
+  readonly events: readonly {
+    readonly eventId: string;
+    readonly activityTaskScheduledEventAttributes?: {
+      readonly activityType: { readonly name: string };
+      readonly taskQueue: { readonly name: string };
+    };
+    readonly activityTaskCompletedEventAttributes?: { readonly scheduledEventId: string };
+  }[];
 }
 
 const QUEUES = Object.entries(TAKEN_QUEUES);
@@ -149,6 +210,53 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
         expect(answer).toContain(`expected a JSON object, got ${said}`);
       }
     }
+  });
+
+  test('a job is done by a worker of the cluster that has its tenant, whoever takes it from the users’ task queue', async () => {
+    const { fleet, worker, begin, operator, activities } = await takenFleet();
+    const [inEast, inWest] = fleet.tenants;
+    if (!inEast || !inWest) throw new Error('two tenants');
+    await worker('east', '--takeover');
+    const west = await begin(inWest.name);
+    // Nobody who could know is there yet: it is neither refused nor done elsewhere.
+    await expect
+      .poll(() => activities(west), { timeout: 60_000 })
+      .toEqual(expect.arrayContaining(['refillTakenFind on east: done', 'refillTakenFind on west: waiting']));
+    await worker('west');
+    expect(await operator('workflow', 'result', '--workflow-id', west)).toContain('succeeded');
+    expect(await activities(west)).toEqual(
+      expect.arrayContaining(['refillTakenPlan on west: done', 'refillTakenRun on west: done']),
+    );
+    await expectConversations(inWest);
+
+    const east = await begin(inEast.name);
+    expect(await operator('workflow', 'result', '--workflow-id', east)).toContain('succeeded');
+    expect(await activities(east)).toContain('refillTakenRun on east: done');
+    await expectConversations(inEast);
+
+    const nobody = await begin({ customer: 'nobody', profile: 'none' });
+    const answer = await operator('workflow', 'result', '--workflow-id', nobody, '--output', 'json');
+    expect(answer).toContain('PAYLOAD_INVALID');
+    expect(answer).toContain('no tenant nobody/none was found on east, west');
+  });
+
+  test('with a cluster that nobody serves, the others’ jobs are done all the same', async () => {
+    const { fleet, worker, begin, operator } = await takenFleet();
+    await worker('east', '--takeover');
+    const id = await begin(fleet.tenants[0]?.name ?? { customer: '', profile: '' });
+    expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
+  });
+
+  test('a tenant that two clusters have is refused, and both are named', async () => {
+    const { fleet, begin, operator } = await takenFleet();
+    const { east, west } = fleet.config.clusters;
+    if (!east || !west) throw new Error('two clusters');
+    const clusters = { east, west: { ...west, tenants: east.tenants } };
+    await startWorker({ ...fleet.config, clusters }, {}, ['--takeover']);
+    const id = await begin(fleet.tenants[0]?.name ?? { customer: '', profile: '' });
+    const answer = await operator('workflow', 'result', '--workflow-id', id, '--output', 'json');
+    expect(answer).toContain('TENANT_AMBIGUOUS');
+    expect(answer).toMatch(/is in several places: (?:east, west|west, east)/u);
   });
 
   test('a server that is away while it plans is waited for', async () => {

@@ -26,6 +26,7 @@ export function workerCommand(cli: Cli) {
         ['refill worker', 'every cluster of the configuration'],
         ['refill worker --cluster eu-1', 'beside the databases of one cluster'],
         ['refill worker --takeover', 'and in place of the workers that your workflows had'],
+        ['refill worker --cluster eu-1 --takeover', 'the same; jobs of other clusters are handed to their workers'],
       ]),
     )
     .action((options) =>

@@ -1,10 +1,18 @@
 import type { ErrorRecord } from '../../domain/errors.ts';
 import { errorOf } from '../../domain/errors.ts';
 import type { Limits } from '../../domain/limits.ts';
+import type { TenantName } from '../../domain/words.ts';
 import { keptAlive } from './attend.ts';
 import type { TakenActivities } from './shared/activity-types.ts';
 import { toFailure } from './shared/failure.ts';
-import { type TakenBeat, takenJob, type TakenJob, type TakenPlan, type TakenType } from './shared/taken.ts';
+import {
+  type TakenBeat,
+  takenJob,
+  type TakenJob,
+  type TakenPlace,
+  type TakenPlan,
+  type TakenType,
+} from './shared/taken.ts';
 
 /** How the run or the backfill of a plan ended. */
 export type TakenEnd =
@@ -14,6 +22,8 @@ export type TakenEnd =
 
 /** What taken workflows do, over whatever opens the configuration. */
 export interface TakenJobs {
+  has(cluster: string, tenant: TenantName): Promise<boolean>;
+  /** Throws `PAYLOAD_INVALID` where the cluster, or where none is named all of them, do not have the tenant. */
   plan(type: TakenType, job: TakenJob): Promise<TakenPlan>;
   /**
    * Executes a plan, or goes on with it, or watches whoever is at work on it, until it has ended. Throws where that
@@ -27,15 +37,24 @@ export interface TakenJobs {
   cancel(plan: TakenPlan): Promise<void>;
 }
 
-/** @param limits How often, and how long, what another try can mend is tried again. */
+/**
+ * @param limits How often, and how long, what another try can mend is tried again.
+ * @param places The clusters of the Temporal server.
+ */
 export function createTakenActivities(
   jobs: TakenJobs,
   limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
+  places: readonly TakenPlace[],
 ): TakenActivities {
   return {
-    refillTakenPlan: ({ type, payload }) =>
+    refillTakenPlaces: () => Promise.resolve(places),
+    refillTakenFind: ({ cluster, tenant }) =>
+      attended(limits, { State: zero(0), Refill: { doing: `looking for the tenant on ${cluster}` } }, () =>
+        jobs.has(cluster, tenant),
+      ),
+    refillTakenPlan: ({ type, payload, cluster }) =>
       attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, () =>
-        jobs.plan(type, takenJob(type, payload)),
+        jobs.plan(type, on(cluster, takenJob(type, payload))),
       ),
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
@@ -46,6 +65,14 @@ export function createTakenActivities(
     refillTakenCancel: (plan) =>
       attended(limits, { State: zero(plan.total), Refill: { doing: 'cancelling' } }, () => jobs.cancel(plan)),
   };
+}
+
+/** A job on the cluster that was found to have its tenant. */
+function on(cluster: string | undefined, job: TakenJob): TakenJob {
+  if (cluster === undefined) return job;
+  if (job.of === 'range') return { ...job, request: { ...job.request, cluster } };
+  if (job.of === 'ids') return { ...job, request: { ...job.request, cluster } };
+  return { ...job, request: { ...job.request, cluster } };
 }
 
 const zero = (total: number) => ({ ReindexedConversations: 0, FailedConversations: 0, TotalConversationCount: total });

@@ -7,13 +7,15 @@ import type { WorkerEnvironment } from './opened.ts';
 import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
 import type { RefillActivities, TakenActivities } from './shared/activity-types.ts';
 import { clusterQueue, fleetQueue, workerIdentity } from './shared/names.ts';
-import { TAKEN_QUEUES } from './shared/taken.ts';
+import { TAKEN_QUEUES, type TakenPlace } from './shared/taken.ts';
 import { createTakenActivities, type TakenJobs } from './taken-activities.ts';
 
 /** The clusters that one Temporal server is responsible for. */
 export interface Served {
   readonly settings: TemporalSettings;
   readonly clusters: readonly string[];
+  /** All clusters whose runs it has, whether this worker serves them or not. */
+  readonly places: readonly TakenPlace[];
 }
 
 export interface WorkerRun {
@@ -27,8 +29,10 @@ export interface WorkerRun {
   /** Called when it takes work, with the task queues. */
   readonly onReady: (queues: readonly string[]) => void;
   readonly onLog: (level: string, message: string) => void;
-  /** What the workflows of users that were taken over do; null where the worker does not listen on their task queues. */
-  readonly taken: TakenJobs | null;
+  /** What the workflows of users that were taken over do: on the clusters' task queues. */
+  readonly taken: TakenJobs;
+  /** Whether it listens on the users' task queues. */
+  readonly takeover: boolean;
 }
 
 /** How long work may go on after the shutdown has begun: under the 30 s after which Kubernetes kills. */
@@ -44,14 +48,13 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   installRuntime(sdk);
   const bundled = await workflowBundle();
   const own = createActivities(options.environment, options.gates);
-  const activities =
-    options.taken === null ? own : { ...own, ...createTakenActivities(options.taken, options.environment.limits) };
-  const theirs = options.taken === null ? [] : Object.values(TAKEN_QUEUES);
+  const theirs = options.takeover ? Object.values(TAKEN_QUEUES) : [];
   const connections: NativeConnection[] = [];
   const workers: Serving[] = [];
   listeners.add(options);
   try {
-    for (const { settings, clusters } of options.served) {
+    for (const { settings, clusters, places } of options.served) {
+      const activities = { ...own, ...createTakenActivities(options.taken, options.environment.limits, places) };
       const connection = await asked(settings, sdk.NativeConnection.connect(connectionOptions(settings)));
       connections.push(connection);
       for (const taskQueue of [...queuesOf(settings, clusters), ...theirs]) {
@@ -121,7 +124,7 @@ function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]):
 
 function workerOptions(
   { namespace, codecs }: TemporalSettings,
-  activities: RefillActivities & Partial<TakenActivities>,
+  activities: RefillActivities & TakenActivities,
 ): Omit<WorkerOptions, 'taskQueue'> {
   return {
     namespace,

@@ -1,7 +1,8 @@
-import type { TakenPlan, TakenType } from './taken.ts';
+import type { TakenPlace, TakenPlan, TakenType } from './taken.ts';
 import type { Verified, VerifyRequest } from './verify.ts';
 import type { ErrorRecord } from '../../../domain/errors.ts';
 import type { RunState, Wanted } from '../../../domain/states.ts';
+import type { TenantName } from '../../../domain/words.ts';
 import type { FlowTenant } from '../../../flow/fleet.ts';
 import type { FlowWindow, Work } from '../../../flow/steps.ts';
 import type { MemberPayload, SliceSize } from './payloads.ts';
@@ -114,7 +115,16 @@ export interface RefillActivities {
 
 /** The activities of workflows that were taken over. */
 export interface TakenActivities {
-  refillTakenPlan(payload: { readonly type: TakenType; readonly payload: unknown }): Promise<TakenPlan>;
+  /** The clusters whose runs are on this Temporal server. Done by whoever listens on the users' task queue. */
+  refillTakenPlaces(): Promise<readonly TakenPlace[]>;
+  /** Whether a cluster has a tenant: this and all that follow are done by workers of the cluster. */
+  refillTakenFind(payload: { readonly cluster: string; readonly tenant: TenantName }): Promise<boolean>;
+  refillTakenPlan(payload: {
+    readonly type: TakenType;
+    readonly payload: unknown;
+    /** Absent in workflows that began before clusters were asked. */
+    readonly cluster?: string;
+  }): Promise<TakenPlan>;
   refillTakenRun(plan: TakenPlan): Promise<Readonly<Record<string, unknown>>>;
   /** Ends the run or the backfill of a plan whose workflow was cancelled. */
   refillTakenCancel(plan: TakenPlan): Promise<void>;

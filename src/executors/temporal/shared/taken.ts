@@ -22,6 +22,12 @@ export type TakenJob =
   /** Without a scorer: the only one of the configuration. */
   | { readonly of: 'backfill'; readonly request: Omit<BackfillRequest, 'scorer'> & { readonly scorer?: string } };
 
+/** A cluster, and the task queue of its workers. */
+export interface TakenPlace {
+  readonly cluster: string;
+  readonly taskQueue: string;
+}
+
 /** What was planned, and will be executed by its id. */
 export interface TakenPlan {
   readonly kind: 'plan' | 'backfill';
@@ -128,11 +134,11 @@ function backfill(fields: TakenFields, tenant: TenantName): Omit<BackfillRequest
   };
 }
 
-/** A field for a tenant that nobody has. */
-export function unknownTenant(type: TakenType, tenant: TenantName): RefillError {
+/** A field for a tenant that none of these clusters has. */
+export function unknownTenant(type: TakenType, tenant: TenantName, clusters: readonly string[]): RefillError {
   return new RefillError(
     'PAYLOAD_INVALID',
-    `the payload of ${type}: \`customer_id\`, \`profile_id\`: no tenant ${formatTenant(tenant)} was found`,
+    `the payload of ${type}: \`customer_id\`, \`profile_id\`: no tenant ${formatTenant(tenant)} was found on ${clusters.join(', ')}`,
     { details: { field: 'customer_id' } },
   );
 }

@@ -1,26 +1,24 @@
-import { ActivityCancellationType, CancellationScope, CancelledFailure, proxyActivities } from '@temporalio/workflow';
-import type { TakenActivities } from '../shared/activity-types.ts';
+import { CancellationScope, CancelledFailure, patched } from '@temporalio/workflow';
 import { toFailure } from '../shared/failure.ts';
-import { takenJob, type TakenType } from '../shared/taken.ts';
-
-const { refillTakenPlan, refillTakenRun, refillTakenCancel } = proxyActivities<TakenActivities>({
-  startToCloseTimeout: '30 days',
-  heartbeatTimeout: '30 seconds',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
-});
+import { takenJob, type TakenJob, type TakenType } from '../shared/taken.ts';
+import { takenActivities } from './taken-activities.ts';
+import { placeOf } from './taken-place.ts';
 
 /**
- * Plans, then executes that plan: a worker that dies in between finds it in the history, and goes on with its run. A
- * cancel ends that too, whichever worker is left to do it.
+ * Finds the cluster, plans there, then executes that plan there: a worker that dies in between finds it in the history,
+ * and goes on with its run. A cancel ends that too, whichever worker is left to do it.
  */
 async function taken(type: TakenType, payload: unknown): Promise<unknown> {
+  let job: TakenJob;
   try {
-    takenJob(type, payload);
+    job = takenJob(type, payload);
   } catch (error) {
     throw toFailure(error);
   }
-  const plan = await refillTakenPlan({ type, payload });
+  // Workflows that began before clusters were asked stay where they were planned.
+  const place = patched('taken-place') ? await placeOf(type, job.request.tenant) : null;
+  const { refillTakenPlan, refillTakenRun, refillTakenCancel } = takenActivities(place?.taskQueue);
+  const plan = await refillTakenPlan({ type, payload, ...(place === null ? {} : { cluster: place.cluster }) });
   try {
     return await refillTakenRun(plan);
   } catch (error) {
