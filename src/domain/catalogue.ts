@@ -360,6 +360,11 @@ export const CATALOGUE = {
     'Re-indexed rows are not all in the target, so nothing was deleted.',
     '`refill report` names the keys; `refill retry` writes the window again.',
   ),
+  TOO_MANY_DIFFER: failed(
+    'run',
+    'Millions of rows differ, more than can be named one by one.',
+    'Is it the right source, and was the range derived at all? `refill survey` counts both sides; verify a day of it, or plan it anew.',
+  ),
   VERIFY_DIFFERS: entry(
     'run',
     'page',

@@ -8,7 +8,7 @@
 export const DELETE_KINDS = ['rewrite', 'lightweight'] as const;
 export type DeleteKind = (typeof DELETE_KINDS)[number];
 
-/** `auto`: each delete's kind follows from the share of its partition. */
+/** `auto`: the kind follows from the share that a plan takes out of a partition, by however many deletes. */
 export const DELETE_CHOICES = ['auto', ...DELETE_KINDS] as const;
 export type DeleteChoice = (typeof DELETE_CHOICES)[number];
 
@@ -23,7 +23,7 @@ export const LIGHTWEIGHT_SHARE = 0.5;
 /**
  * The kind that is chosen.
  *
- * @param share Rows to delete in the rows of the partition that holds them; null where that is unknown.
+ * @param share Rows that the plan deletes in the rows of the partition that holds them; null where that is unknown.
  */
 export function chooseKind(choice: DeleteChoice, share: number | null): DeleteKind {
   if (choice !== 'auto') return choice;

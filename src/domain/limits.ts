@@ -21,9 +21,9 @@ export interface Limits {
    */
   readonly deleteRows: number;
   /**
-   * Bytes that the deletes of a partition may write again on a server, all together, where they cannot be lightweight. Each
-   * of them rewrites the whole partition, so there are only so many as this allows, and at least one, whatever their rows.
-   * Default 100 GiB: some minutes of a disk's time.
+   * Bytes that the deletes of a partition may write again on a server, all together, where they are not lightweight. Each of
+   * them rewrites the whole partition, so there are only so many as this allows, and at least one, whatever their rows; one
+   * a day where another table is partitioned by days. Default 100 GiB: some minutes of a disk's time.
    */
   readonly deleteBytes: number;
   /**

@@ -26,9 +26,14 @@ export function whatKeeps(
 ): string {
   if (one.failReason !== '')
     return `It fails, is tried again for ever, and holds up every later one of its table: ${one.failReason}`;
-  const first = others.filter((other) => other.id < one.id).sort((a, b) => (a.id < b.id ? -1 : 1))[0];
+  const [first] = others.filter((other) => numberOf(other) < numberOf(one)).sort((a, b) => numberOf(a) - numberOf(b));
   if (first)
     return `It waits for mutation ${first.id} in front of it, which is ${first.run === null ? 'not ours' : `of run ${first.run}`}.`;
   if (one.partsLeft === 0) return 'Its parts are done; it waits for inserts that began before it.';
   return 'It is at work, or waits for a free thread, for merges that somebody has stopped, or for disk.';
+}
+
+/** Where a mutation stands in its table's queue, by its name: `mutation_10.txt`, or `0000000010` where it is replicated. */
+function numberOf({ id }: Pick<MutationFinding, 'id'>): number {
+  return Number(/\d+/u.exec(id)?.[0] ?? 0);
 }

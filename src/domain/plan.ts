@@ -41,7 +41,7 @@ export interface PlannedTableDelete {
   readonly rows: number;
   /** How its mutation removes them. Plans from before there was a choice do not say it: they rewrite. */
   readonly kind?: DeleteKind;
-  /** Its rows in those of the partition that holds them, from 0 to 1, of which the kind follows; null where it is unknown. */
+  /** The plan's rows in those of the partition that holds them, from 0 to 1, of which the kind follows; null where it is unknown. */
   readonly share?: number | null;
   /** The statement, with `:epoch` and `:nonce` where the run's are put in. */
   readonly sql: string;

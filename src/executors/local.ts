@@ -261,11 +261,11 @@ function retriedSteps(
     );
   return {
     begin: () => retried('begin', () => steps.begin()),
-    async writeWindow(window) {
+    async writeWindow(window, to) {
       const parts = await retried(`window ${window}`, async () => {
         begun.set(window, Date.now());
         tracker.windowBegins(window);
-        return steps.writeWindow(window).catch((error: unknown) => {
+        return steps.writeWindow(window, to).catch((error: unknown) => {
           tracker.windowEnds(window, 'failed', 0);
           throw error;
         });

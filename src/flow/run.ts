@@ -7,7 +7,7 @@ export interface FlowOutcome {
   readonly proven: number;
   /** Deletes that failed, themselves or one of their windows. */
   readonly failed: number;
-  /** Deletes that were not begun or not ended, as the run may not go on. */
+  /** Deletes that were not begun or not ended, as the run may not go on; 1 where it is the last look that is left. */
   readonly left: number;
 }
 
@@ -26,7 +26,9 @@ export async function runFlow(steps: Steps, context: FlowContext): Promise<FlowO
   );
   const count = (outcome: DeleteOutcome) => outcomes.filter((o) => o === outcome).length;
   const outcome = { proven: count('proven'), failed: count('failed'), left: count('left') };
-  if (outcome.failed === 0 && outcome.left === 0 && work.more !== true) await steps.sweep();
+  if (outcome.failed > 0 || outcome.left > 0 || work.more === true) return outcome;
+  if (!(await context.mayBegin())) return { ...outcome, left: 1 };
+  await steps.sweep();
   return outcome;
 }
 
@@ -110,7 +112,7 @@ async function writeWindow(
   if (window.state === 'failed') return 'failed';
   if (!(await context.mayBegin())) return 'left';
   try {
-    const parts = await steps.writeWindow(window.id);
+    const parts = await steps.writeWindow(window.id, window.to);
     return parts.length === 0 ? 'proven' : parts;
   } catch (error) {
     await context.onFailure({ window: window.id }, error);

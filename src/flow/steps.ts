@@ -1,6 +1,6 @@
 import type { Pool } from '../domain/pool.ts';
 import type { DeleteState, WindowState } from '../domain/states.ts';
-import type { Range, Strategy } from '../domain/words.ts';
+import type { Instant, Range, Strategy } from '../domain/words.ts';
 
 /** A window as the flow needs it. */
 export interface FlowWindow extends Range {
@@ -36,8 +36,10 @@ export interface Steps {
   /**
    * Writes a window and keeps the source's sums: the window is `written`. One that turns out too large is cut instead:
    * then the windows that it was cut into are returned, and nothing of them is written yet.
+   *
+   * @param to Where the window ends, as far as the flow knows: one that ends before was cut, and the answer was lost.
    */
-  writeWindow(window: number): Promise<readonly FlowWindow[]>;
+  writeWindow(window: number, to?: Instant): Promise<readonly FlowWindow[]>;
   /** Sends a delete and returns when every mutation is `assigned`: rows written from now on are safe from it. */
   submitDelete(del: number): Promise<void>;
   /** Waits until a delete is `finished` on every replica. */

@@ -36,7 +36,7 @@ export interface RunRecord {
   readonly rowsSent: number;
   /** Sum over its windows of the last attempt that is done. */
   readonly rowsWritten: number;
-  /** Missing, extra, stale and duplicated rows of the proofs that `proofs(run)` returns. */
+  /** Rows of the proofs that `proofs(run)` returns which are not proven: those that differ, and those that changed at every look. */
   readonly differences: number;
   readonly error: ErrorRecord | null;
   /** Who is at work on it now, by the ledger's lock; null when nobody is, and mostly so with `temporal`. */

@@ -13,9 +13,9 @@ interface Owner {
   readonly round: number | null;
 }
 
-/** Rows of a proof that differ. `unsettled` ones are neither equal nor different. */
+/** Rows of a proof that are not proven, as `differences` of a verification has them. */
 function differencesOf(proof: TableProof): number {
-  return proof.missing + proof.extra + proof.stale + proof.duplicated;
+  return proof.missing + proof.extra + proof.stale + proof.duplicated + proof.unsettled;
 }
 
 export async function insertProofs(

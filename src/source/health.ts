@@ -6,8 +6,8 @@ export interface SourceHealth {
   readonly activeSessions: number | null;
   readonly lockWaits: number | null;
   readonly freeConnections: number;
-  /** Seconds that a standby is behind; 0 where there is none. */
-  readonly replicationLag: number;
+  /** Seconds that a standby is behind; 0 where there is none, null likewise. */
+  readonly replicationLag: number | null;
 }
 
 const HEALTH = `
@@ -35,6 +35,7 @@ export async function sourceHealth(source: Source): Promise<SourceHealth> {
     activeSessions: visible ? Number(row?.active) : null,
     lockWaits: visible ? Number(row?.waits) : null,
     freeConnections: Number(row?.free ?? 0),
-    replicationLag: Number(row?.lag ?? 0),
+    // What may not be seen of a standby looks as if there were none.
+    replicationLag: visible || typeof row?.lag === 'string' ? Number(row?.lag ?? 0) : null,
   };
 }

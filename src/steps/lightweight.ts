@@ -9,28 +9,26 @@ export async function againstLightweight(
   tables: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   if (tables.length === 0) return new Map();
-  const [server] = await bench.target.rows<{ allowed: number; masks: number; projected: readonly string[] }>(
-    `SELECT toUInt8(getSetting('enable_lightweight_delete')) AS allowed, toUInt8(getSetting('apply_deleted_mask')) AS masks,
+  const [server] = await bench.target.rows<{ allowed: number; projected: readonly string[] }>(
+    `SELECT toUInt8(getSetting('enable_lightweight_delete')) AS allowed,
        (SELECT groupUniqArray(table) FROM system.projections WHERE database = {database:String}) AS projected`,
     { database: bench.tenant.targetDatabase },
   );
-  const profile = profileAgainst(server ?? { allowed: 0, masks: 0 });
-  if (profile !== null) return new Map(tables.map((table) => [table, profile]));
   const reasons = new Map<string, string>();
   for (const table of tables) {
-    const reason = await reasonAgainst(bench, table, server?.projected ?? []);
+    const reason = await reasonAgainst(bench, table, server?.allowed === 1, server?.projected ?? []);
     if (reason !== null) reasons.set(table, reason);
   }
   return reasons;
 }
 
-function profileAgainst({ allowed, masks }: { readonly allowed: number; readonly masks: number }): string | null {
-  if (allowed === 0) return 'the user’s profile has enable_lightweight_delete = 0';
-  // Our counts and proofs would see the rows that a mask hides from everybody else.
-  return masks === 0 ? 'the user’s profile has apply_deleted_mask = 0' : null;
-}
-
-async function reasonAgainst(bench: Workbench, table: string, projected: readonly string[]): Promise<string | null> {
+async function reasonAgainst(
+  bench: Workbench,
+  table: string,
+  allowed: boolean,
+  projected: readonly string[],
+): Promise<string | null> {
+  if (!allowed) return 'the user’s profile has enable_lightweight_delete = 0';
   // Where it does not refuse, the server drops the parts' projections, or writes them again.
   if (projected.includes(table)) return 'it has projections';
   // Newer servers ask for ALTER DELETE alone; what they do not ask for does no harm.

@@ -3,7 +3,7 @@ import type { HealthLimits, IndicatorKey } from '../domain/indicators.ts';
 import { within } from '../domain/within.ts';
 import { sourceHealth } from '../source/health.ts';
 import { withSource } from '../source/postgres.ts';
-import { targetHealth } from '../target/health.ts';
+import { type Found, largest, targetHealth } from '../target/health.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Looks at both sides of a tenant's cluster. What a look cannot tell is unknown; it never throws. */
@@ -22,9 +22,19 @@ const TARGET: readonly IndicatorKey[] = [
   'diskFreeBytes',
 ];
 
-/** A look that knows the parts there were at its first time: what a partition always has does not make it sick. */
-export function createHealthLook(bench: Workbench, limits: HealthLimits): HealthLook {
-  let baseline: number | undefined;
+/** Parts of each partition at the first look of a run, by what it is called; empty before that. */
+export type PartsBaseline = Map<string, number>;
+
+/**
+ * A look that knows the parts there were at its first time: what a partition always has does not make it sick.
+ *
+ * @param baseline What a look at the same run has found before.
+ */
+export function createHealthLook(
+  bench: Workbench,
+  limits: HealthLimits,
+  baseline: PartsBaseline = new Map(),
+): HealthLook {
   const place = `Postgres ${bench.tenant.sourceDatabase}`;
 
   /** The worst server of a cluster is now this one and now that: the indicator is the cluster's. */
@@ -39,14 +49,17 @@ export function createHealthLook(bench: Workbench, limits: HealthLimits): Health
       null,
     );
     if (!found) return TARGET.map((key) => ofCluster(reading(key, bench.tenant.cluster, null, limits)));
-    baseline ??= found.parts.value;
+    if (baseline.size === 0) for (const { subject, value } of found.parts) baseline.set(subject, value);
+    const above = found.parts.map(({ subject, value }) => ({ subject, value: value - (baseline.get(subject) ?? 0) }));
+    const told = (key: IndicatorKey, one: Found | null) =>
+      one === null ? [] : [ofCluster(reading(key, one.subject, Math.max(0, one.value), limits))];
     return [
-      reading('unfinishedMutations', found.unfinishedMutations.subject, found.unfinishedMutations.value, limits),
-      reading('partsAboveBaseline', found.parts.subject, Math.max(0, found.parts.value - baseline), limits),
-      reading('replicaLag', found.replicaLag.subject, found.replicaLag.value, limits),
-      reading('diskFreeShare', found.diskFreeShare.subject, found.diskFreeShare.value, limits),
-      reading('diskFreeBytes', found.diskFreeBytes.subject, found.diskFreeBytes.value, limits),
-    ].map(ofCluster);
+      ...told('unfinishedMutations', found.unfinishedMutations),
+      ...told('partsAboveBaseline', largest(above) ?? { subject: bench.tenant.targetDatabase, value: 0 }),
+      ...told('replicaLag', found.replicaLag),
+      ...told('diskFreeShare', found.diskFreeShare),
+      ...told('diskFreeBytes', found.diskFreeBytes),
+    ];
   };
 
   const ofSource = async (): Promise<readonly Reading[]> => {
@@ -57,7 +70,7 @@ export function createHealthLook(bench: Workbench, limits: HealthLimits): Health
     );
     if (!found) return seen.map((key) => reading(key, place, null, limits));
     // What the user has no right to see is left out, not unknown: it would slow every run for ever.
-    const visible = (key: 'activeSessions' | 'lockWaits') =>
+    const visible = (key: 'activeSessions' | 'lockWaits' | 'replicationLag') =>
       found[key] === null ? [] : [reading(key, place, found[key], limits)];
     seen = (['activeSessions', 'lockWaits', 'freeConnections', 'replicationLag'] as const).filter(
       (key) => found[key] !== null,
@@ -66,7 +79,7 @@ export function createHealthLook(bench: Workbench, limits: HealthLimits): Health
       ...visible('activeSessions'),
       ...visible('lockWaits'),
       reading('freeConnections', place, found.freeConnections, limits),
-      reading('replicationLag', place, found.replicationLag, limits),
+      ...visible('replicationLag'),
     ];
   };
 

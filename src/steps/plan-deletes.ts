@@ -8,7 +8,7 @@ import { partitionOf } from '../target/partition.ts';
 import { partitionSizes } from '../target/parts.ts';
 import { deleteCondition } from './delete.ts';
 import { againstLightweight } from './lightweight.ts';
-import { certainSize, type RewriteCost, rewriteCost, type SizedTable } from './rewrite-cost.ts';
+import { certainPartition, type RewriteCost, rewriteCost, type SizedTable } from './rewrite-cost.ts';
 import { rowsIn, type SurveyCounts } from './survey.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -29,75 +29,94 @@ export interface PlanDeletesOptions {
   readonly span: PartitionSpan;
 }
 
-/** Puts windows together into deletes, and chooses for each table of each delete how its rows are removed. */
+/** Chooses for each table how its rows are removed, and puts windows together into deletes. */
 export async function planDeletes(bench: Workbench, options: PlanDeletesOptions): Promise<PlannedDeletes> {
   const { counts, windows, limits, span } = options;
   const rowsOf = (table: string, range: Range) =>
     rowsIn(counts.targetHours.get(table) ?? new Map(), ms(range.from), ms(range.to));
-  const against =
-    bench.deletes === 'rewrite'
-      ? new Map<string, string>()
-      : await againstLightweight(
-          bench,
-          bench.tables.map((t) => t.definition.name),
-        );
-  const sized = await Promise.all(
-    bench.tables.map(async (table): Promise<SizedTable> => ({
-      table,
-      sizes: await partitionSizes(bench.target, table.target),
-    })),
+  const names = bench.tables.map((table) => table.definition.name);
+  const against = bench.deletes === 'rewrite' ? new Map<string, string>() : await againstLightweight(bench, names);
+  const tables = await Promise.all(
+    bench.tables.map(async (table): Promise<ChosenTable> => {
+      const sized = { table, sizes: await partitionSizes(bench.target, table.target) };
+      const taken = takenOf(table, windows, (range) => rowsOf(table.definition.name, range));
+      return { ...sized, taken, against: against.get(table.definition.name) ?? null };
+    }),
   );
-  const rewritten = sized.filter(({ table }) => bench.deletes === 'rewrite' || against.has(table.definition.name));
   // The largest table decides: its mutation is the one that others wait for.
-  const largest = windows.map((w) => Math.max(0, ...bench.tables.map((t) => rowsOf(t.definition.name, w))));
+  const largest = windows.map((w) => Math.max(0, ...names.map((name) => rowsOf(name, w))));
   const cut = cutDeletes(windows, largest, limits.deleteRows, span, (at) =>
-    Math.floor(limits.deleteBytes / bytesAt(rewritten, at)),
+    Math.floor(limits.deleteBytes / bytesAt(bench, tables, at)),
   );
   const ofWindow: number[] = [];
   for (const [index, del] of cut.entries()) for (const window of del.windows) ofWindow[window] = index + 1;
 
-  const masksRefused = new Set<string>();
   const planned = cut.map((del, index): PlannedDelete => {
-    const tables = sized.map((one): PlannedTableDelete => {
+    const chosen = tables.map((one): PlannedTableDelete => {
       const { name } = one.table.definition;
-      const rows = rowsOf(name, del);
-      const share = shareOf(one, del, rows);
-      const wanted = chooseKind(bench.deletes, share);
-      if (wanted === 'lightweight' && against.has(name)) masksRefused.add(name);
-      const kind = against.has(name) ? 'rewrite' : wanted;
-      return { table: name, rows, kind, share, sql: statementOf(bench, one.table, del, options.strategy, kind) };
+      const { share, kind } = choose(bench, one, del);
+      const sql = statementOf(bench, one.table, del, options.strategy, kind);
+      return { table: name, rows: rowsOf(name, del), kind, share, sql };
     });
-    return { id: index + 1, from: del.from, to: del.to, tables };
+    return { id: index + 1, from: del.from, to: del.to, tables: chosen };
   });
-  const { warnings, ...cost } = await rewriteCost(bench, sized, planned);
-  return {
-    planned,
-    ofWindow,
-    rewritten: cost,
-    warnings: [
-      ...[...masksRefused].map((table): Warning => {
-        const reason = against.get(table) ?? '';
-        return {
-          code: 'DELETE_REWRITES',
-          table,
-          message: `deletes of ${table} rewrite its parts where a lightweight delete would do: ${reason}`,
-        };
-      }),
-      ...warnings,
-    ],
-  };
+  const { warnings, ...rewritten } = await rewriteCost(bench, tables, planned);
+  const refused = tables.filter((one) => cut.some((del) => choose(bench, one, del).refused));
+  return { planned, ofWindow, rewritten, warnings: [...refused.map(rewriteWarning), ...warnings] };
 }
 
-/** Bytes of the partitions of an instant (in ms) on the server that has most of them; 0 where these are not certain. */
-function bytesAt(tables: readonly SizedTable[], at: number): number {
+/** A table with what decides how its rows are removed. */
+interface ChosenTable extends SizedTable {
+  /** Rows that all deletes together take out of each partition, by its id. */
+  readonly taken: ReadonlyMap<string, number>;
+  /** Why it cannot be deleted from by a mask; null where it can. */
+  readonly against: string | null;
+}
+
+function takenOf(
+  table: BenchTable,
+  windows: readonly Range[],
+  rowsOf: (range: Range) => number,
+): ReadonlyMap<string, number> {
+  const taken = new Map<string, number>();
+  for (const window of windows) {
+    const partition = certainPartition(table, window);
+    if (partition !== undefined) taken.set(partition, (taken.get(partition) ?? 0) + rowsOf(window));
+  }
+  return taken;
+}
+
+/** How a table's rows of a range are removed; `refused` where a mask would do and cannot be. */
+function choose({ deletes }: Workbench, { table, sizes, taken, against }: ChosenTable, range: Range) {
+  const partition = certainPartition(table, range) ?? '';
+  const all = sizes.get(partition)?.rows ?? 0;
+  const share = all === 0 ? null : Math.min(1, (taken.get(partition) ?? 0) / all);
+  const wanted = chooseKind(deletes, share);
+  const refused = wanted === 'lightweight' && against !== null;
+  const kind: DeleteKind = refused ? 'rewrite' : wanted;
+  return { share, kind, refused };
+}
+
+/** Bytes that a delete at an instant (in ms) writes again, on the server that has most of them. */
+function bytesAt(bench: Workbench, tables: readonly ChosenTable[], at: number): number {
   const range = { from: instant(at), to: instant(at + 1) };
-  return tables.reduce((n, table) => n + (certainSize(table, range)?.largest ?? 0), 0);
+  return tables
+    .filter((one) => choose(bench, one, range).kind === 'rewrite')
+    .reduce((n, { table, sizes }) => {
+      const partition = certainPartition(table, range);
+      // Where it is not certain which partitions a delete touches, it may be all of them.
+      if (partition === undefined) return n + [...sizes.values()].reduce((sum, size) => sum + size.largest, 0);
+      return n + (sizes.get(partition)?.largest ?? 0);
+    }, 0);
 }
 
-/** Rows to delete in the rows of their partition; null where that partition is not certain, or empty. */
-function shareOf(table: SizedTable, range: Range, rows: number): number | null {
-  const all = certainSize(table, range)?.rows ?? 0;
-  return all === 0 ? null : Math.min(1, rows / all);
+function rewriteWarning({ table, against }: ChosenTable): Warning {
+  const { name } = table.definition;
+  return {
+    code: 'DELETE_REWRITES',
+    table: name,
+    message: `deletes of ${name} rewrite its parts where a lightweight delete would do: ${against ?? ''}`,
+  };
 }
 
 /** The statement as a person approves it, with `:epoch` and `:nonce` where the run's are put in. */

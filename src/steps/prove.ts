@@ -8,7 +8,7 @@ import { type Buckets, type RunVersions, targetSums } from '../target/count.ts';
 import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
 import { type KeyFacts, lookup, LOOKUP_BATCH } from './lookup.ts';
-import { findSuspects, type Suspects, unequalBuckets } from './suspects.ts';
+import { findSuspects, refuseTooMany, type Suspects, unequalBuckets } from './suspects.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** A window with the source's side of its proof. */
@@ -33,11 +33,44 @@ export interface ProveOptions {
 }
 
 /** Which row a difference is about. */
-export const driftId = ({ table, key }: Pick<Drift, 'table' | 'key'>): string => JSON.stringify([table, key]);
+const driftId = ({ table, key }: Pick<Drift, 'table' | 'key'>): string => JSON.stringify([table, key]);
 
 export interface Proven {
   readonly proofs: readonly TableProof[];
   readonly drift: readonly Drift[];
+}
+
+/**
+ * Windows whose sums are compared in one pass over the target, and held at once: a thousand buckets for each table of
+ * each, of both sides.
+ */
+const WINDOWS_A_PASS = 64;
+
+/**
+ * `prove` for any number of windows, some at a time.
+ *
+ * @param sumsOf Finds or makes the source's side of some of them, in their order.
+ * @param onPass Called with what each pass has found.
+ */
+export async function proveInPasses<W extends Range>(
+  bench: Workbench,
+  windows: readonly W[],
+  sumsOf: (some: readonly W[]) => Promise<readonly ProofWindow[]>,
+  options: Omit<ProveOptions, 'known'>,
+  onPass: (found: Proven) => Promise<void> = () => Promise.resolve(),
+): Promise<Proven> {
+  const [proofs, drift]: [TableProof[], Drift[]] = [[], []];
+  const known = new Set<string>();
+  const range = options.range ?? wholeOf(windows);
+  for (const some of batches(windows, WINDOWS_A_PASS)) {
+    const found = await prove(bench, await sumsOf(some), { ...options, range, known });
+    await onPass(found);
+    for (const d of found.drift) known.add(driftId(d));
+    refuseTooMany(known.size);
+    proofs.push(...found.proofs);
+    drift.push(...found.drift);
+  }
+  return { proofs, drift };
 }
 
 /**

@@ -42,16 +42,15 @@ export async function rewriteCost(
   return { rows, bytes, warnings };
 }
 
-/** The size of the partition that all rows of a range lie in; undefined where that is not certain, or nothing is in it. */
-export function certainSize({ table, sizes }: SizedTable, range: Range): PartitionSize | undefined {
-  const { target, definition } = table;
+/** The id of the partition that all rows of a range lie in; undefined where that is not certain. */
+export function certainPartition({ target, definition }: BenchTable, range: Range): string | undefined {
   // A table without a partition key is one partition, which is called that.
   const partition = target.partitionKey === '' ? 'all' : partitionOf(target, definition.time, range);
-  return partition === undefined ? undefined : sizes.get(partitionId(partition));
+  return partition === undefined ? undefined : partitionId(partition);
 }
 
 async function sizeOf(bench: Workbench, sized: SizedTable, range: Range): Promise<PartitionSize> {
-  const certain = certainSize(sized, range);
+  const certain = sized.sizes.get(certainPartition(sized.table, range) ?? '');
   if (certain) return certain;
   const { target, definition } = sized.table;
   const touched = await partitionSizes(bench.target, target, inRange(definition, bench.tenant, range));

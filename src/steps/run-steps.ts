@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kindOf } from '../domain/delete-kind.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
-import { versionBefore } from '../domain/versions.ts';
+import { versionBefore, versionInstant } from '../domain/versions.ts';
 import { KEYS_NAMED } from '../domain/verified.ts';
-import type { Range } from '../domain/words.ts';
+import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import type { RunVersions } from '../target/count.ts';
@@ -13,7 +13,7 @@ import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
-import { type ProofWindow, prove } from './prove.ts';
+import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
@@ -85,20 +85,20 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     };
   }
 
-  async function proofWindows(del: number): Promise<ProofWindow[]> {
+  /** Proves a delete's windows by the sums that were kept when they were written. */
+  async function proveKept(del: number, options: Omit<ProveOptions, 'known'>): Promise<Proven> {
+    const withSums = async (w: WindowRecord): Promise<ProofWindow> => {
+      const { snapshot, tables } = await ledger.sums(run, w.id);
+      return {
+        id: w.id,
+        from: w.from,
+        to: w.to,
+        snapshot: versionInstant(snapshot),
+        sums: tables,
+      };
+    };
     const windows = await ledger.windows(run, { delete: del });
-    return Promise.all(
-      windows.map(async (w): Promise<ProofWindow> => {
-        const { snapshot, tables } = await ledger.sums(run, w.id);
-        return {
-          id: w.id,
-          from: w.from,
-          to: w.to,
-          snapshot: `${snapshot.replace(' ', 'T').slice(0, 23)}Z`,
-          sums: tables,
-        };
-      }),
-    );
+    return proveInPasses(bench, windows, (some) => Promise.all(some.map(withSums)), options);
   }
 
   /** Kept as well: whoever follows the run from elsewhere reads it there. */
@@ -148,6 +148,10 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     }
   }
 
+  async function partsOf({ from, delete: del }: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
+    return (await ledger.windows(run, { delete: del })).filter((w) => w.from >= from && w.to <= to);
+  }
+
   async function cutInto(window: WindowRecord, cut: Cut): Promise<readonly WindowRecord[]> {
     const parts = await cutWindow(ledger, run, window, cut);
     reports.onCut(window, parts);
@@ -165,9 +169,15 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
 
-    async writeWindow(id) {
+    async writeWindow(id, to) {
       const [window] = await ledger.windows(run, { window: id });
       if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
+      if (to !== undefined && window.to < to) {
+        // Cut before, and the answer was lost: the first of its parts has its number.
+        const parts = await partsOf(window, to);
+        reports.onCut(window, parts);
+        return parts;
+      }
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
@@ -245,11 +255,10 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     },
 
     async proveWritten(id) {
-      const windows = await proofWindows(id);
       const versions = await versionsOf(id);
       const unit = `delete ${id}`;
       reports.onWait(unit, 'the proof of what was written');
-      const { drift } = await prove(bench, windows, { ...waiting(unit), ...(versions ? { since: versions } : {}) });
+      const { drift } = await proveKept(id, { ...waiting(unit), ...(versions ? { since: versions } : {}) });
       reports.onWait(unit, null);
       await debugPoint('rows-proven');
       const missing = drift.filter((d) => d.kind === 'missing');
@@ -260,9 +269,9 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
         `${missing.length} rows that were written are not in the target, so nothing was deleted`,
         { details: { keys } },
       );
-      for (const w of windows) {
+      for (const w of await ledger.windows(run, { delete: id })) {
         const lost = missing.some((d) => d.time !== null && d.time >= w.from && d.time < w.to);
-        if (lost && w.id !== null) await ledger.failWindow(run, w.id, error.toJSON());
+        if (lost) await ledger.failWindow(run, w.id, error.toJSON());
       }
       throw error;
     },
@@ -273,7 +282,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
       const rows = await rowsOf(id);
       if (del.state !== 'proven') {
         reports.onWait(unit, 'the proof');
-        const { proofs, drift } = await prove(bench, await proofWindows(id), waiting(unit));
+        const { proofs, drift } = await proveKept(id, waiting(unit));
         await ledger.proveDelete(run, id, proofs, drift, rows);
         await debugPoint('delete-proven');
       }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { BUCKETS, HASH_TEXT, readStatement } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
+import { RefillError } from '../domain/errors.ts';
 import { hashRow, hashText } from '../domain/row-hash.ts';
 import type { Range } from '../domain/words.ts';
 import { postgresError } from '../source/errors.ts';
@@ -30,6 +31,15 @@ interface KeyRow {
   readonly hash: string;
 }
 
+/** Rows that may differ, and be named: some hundred bytes of memory each. */
+const MOST_DIFFERENT = 2_000_000;
+
+/** Where millions of rows differ, naming them says nothing that `TOO_MANY_DIFFER` does not, and memory has an end. */
+export function refuseTooMany(rows: number): void {
+  if (rows > MOST_DIFFERENT)
+    throw new RefillError('TOO_MANY_DIFFER', `more than ${MOST_DIFFERENT.toLocaleString('en')} rows differ`);
+}
+
 /**
  * Reads the keys of unequal buckets of one window from both sides, in order, and adds those that differ. Both streams are
  * merged row by row: memory holds the suspects and nothing else.
@@ -47,9 +57,10 @@ export async function findSuspects(
     const left = source.copy(readStatement(table, { tenant, range }, true));
     const right = await bench.target.stream(targetKeys(bench, table, range, buckets, since));
     try {
-      await mergeKeys(sourceKeys(left, table, new Set(buckets)), targetKeyRows(right), (key, hash) =>
-        suspects.set(Buffer.from(key, 'latin1').toString('utf8'), hash),
-      );
+      await mergeKeys(sourceKeys(left, table, new Set(buckets)), targetKeyRows(right), (key, hash) => {
+        suspects.set(Buffer.from(key, 'latin1').toString('utf8'), hash);
+        refuseTooMany(suspects.size);
+      });
     } catch (error) {
       throw postgresError(error, `comparing ${table.definition.name}`);
     } finally {

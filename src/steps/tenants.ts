@@ -154,20 +154,19 @@ function problemOf(
   return null;
 }
 
-/** Finds one tenant by name. Errors: `TENANT_UNKNOWN`, `TENANT_AMBIGUOUS`, and what the servers say. */
+/** Finds one tenant by name. Errors: `TENANT_UNKNOWN`, `TENANT_AMBIGUOUS`, `TENANTS_COLLIDE`, and what the servers say. */
 export async function findTenant(
   clusters: readonly Cluster[],
   dataset: DatasetDefinition,
   name: TenantName,
 ): Promise<{ cluster: Cluster; finding: TenantFinding }> {
-  const matches: { cluster: Cluster; finding: TenantFinding }[] = [];
+  const matches: { cluster: Cluster; finding: TenantFinding; all: readonly TenantFinding[] }[] = [];
   let unreachable: RefillError | undefined;
   for (const cluster of clusters) {
     try {
       const findings = await findTenants(cluster, dataset);
-      matches.push(
-        ...findings.filter((f) => formatTenant(f) === formatTenant(name)).map((finding) => ({ cluster, finding })),
-      );
+      const own = findings.filter((f) => formatTenant(f) === formatTenant(name));
+      matches.push(...own.map((finding) => ({ cluster, finding, all: findings })));
     } catch (error) {
       unreachable ??= asRefillError(error);
     }
@@ -184,12 +183,31 @@ export async function findTenant(
       details: { places },
     });
   }
-  if (match) return match;
+  if (match) {
+    refuseTwin(match.finding, match.all, dataset);
+    return match;
+  }
   // With a cluster out of reach, «unknown» would be a guess.
   if (unreachable) throw unreachable;
   throw new RefillError(
     'TENANT_UNKNOWN',
     `no tenant ${formatTenant(name)} on ${clusters.map((c) => c.name).join(', ')}`,
+  );
+}
+
+/** Where a table does not say whose its rows are, a delete is confined by its database alone: that has to be the tenant's own. */
+function refuseTwin(finding: TenantFinding, all: readonly TenantFinding[], dataset: DatasetDefinition): void {
+  const unowned = dataset.tables.find((table) => table.owner === undefined);
+  const twin = all.find(
+    (f) =>
+      f.sourceDatabase !== null &&
+      f.targetDatabase === finding.targetDatabase &&
+      formatTenant(f) !== formatTenant(finding),
+  );
+  if (!unowned || !twin || finding.targetDatabase === null) return;
+  throw new RefillError(
+    'TENANTS_COLLIDE',
+    `${formatTenant(finding)} and ${formatTenant(twin)} have the same database ${finding.targetDatabase}, and ${unowned.name} does not say whose its rows are`,
   );
 }
 

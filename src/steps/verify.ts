@@ -1,17 +1,17 @@
 import { RefillError } from '../domain/errors.ts';
 import type { VerifyResult } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
+import { versionInstant } from '../domain/versions.ts';
 import type { Range } from '../domain/words.ts';
 import { differences, reasonsOf, verifiedTables } from '../domain/verified.ts';
-import type { Drift, TableProof } from '../domain/drift.ts';
 import { cutWindows } from '../domain/windows.ts';
 import type { Actor, Ledger, SourceSums } from '../ledger/ledger.ts';
 import { withSnapshot } from '../source/postgres.ts';
-import { createPool } from '../domain/pool.ts';
+import { createPool, type Pool } from '../domain/pool.ts';
 import { namingColumn } from './misfit.ts';
 import { countByHour } from '../target/count.ts';
 import { checkRange } from './preflight.ts';
-import { driftId, type ProofWindow, prove } from './prove.ts';
+import { proveInPasses, type ProofWindow } from './prove.ts';
 import { sourceSums } from './reindex.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -24,9 +24,6 @@ export interface VerifyOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Windows whose target rows are summed in one pass: what the pass returns is a thousand rows for each. */
-const WINDOWS_A_PASS = 64;
-
 /** Verifies a range, keeps the proofs and every differing key in the ledger, and says what was found. */
 export async function verify(bench: Workbench, options: VerifyOptions): Promise<VerifyResult> {
   const { range, limits, ledger, actor, signal } = options;
@@ -34,29 +31,13 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
   checkRange(bench, range);
   const id = await ledger.startVerification(subject, actor);
   const windows = await verifyWindows(bench, range, limits);
-  const proofs: TableProof[] = [];
-  const drift: Drift[] = [];
-  const known = new Set<string>();
   let done = 0;
-  const pool = createPool(limits.windows);
-  for (let at = 0; at < windows.length; at += WINDOWS_A_PASS) {
-    const some = windows.slice(at, at + WINDOWS_A_PASS);
-    const summed = await Promise.all(
-      some.map((window) =>
-        pool.run(async () => {
-          signal.throwIfAborted();
-          const proof = await sumWindow(bench, window);
-          options.onProgress?.((done += 1), windows.length);
-          return proof;
-        }),
-      ),
-    );
-    const found = await prove(bench, summed, { limits, signal, range, known });
-    for (const d of found.drift) known.add(driftId(d));
-    await ledger.addProofs(id, found.proofs, found.drift);
-    proofs.push(...found.proofs);
-    drift.push(...found.drift);
-  }
+  const sumsOf = sumTogether(bench, createPool(limits.windows), signal, () => {
+    options.onProgress?.((done += 1), windows.length);
+  });
+  const { proofs, drift } = await proveInPasses(bench, windows, sumsOf, { limits, signal, range }, (found) =>
+    ledger.addProofs(id, found.proofs, found.drift),
+  );
   const tables = verifiedTables(proofs, drift);
   const ok = differences(tables) === 0;
   await ledger.finishVerification(id, ok);
@@ -75,7 +56,7 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
 
 /**
  * Windows are cut by the target's rows, which are cheap to count. Where the target lacks what the source has they come out
- * larger than aimed at, which costs time and no memory; a month is the largest.
+ * larger than aimed at, which costs time; a month is the largest.
  */
 async function verifyWindows(bench: Workbench, range: Range, limits: Limits): Promise<readonly Range[]> {
   const hours = new Map<number, number>();
@@ -85,6 +66,33 @@ async function verifyWindows(bench: Workbench, range: Range, limits: Limits): Pr
     }
   }
   return cutWindows(range, hours, limits.windowRows, 'month');
+}
+
+/** The source's sums of windows, some at once. When one fails no other is begun, and those at work are waited for. */
+function sumTogether(bench: Workbench, pool: Pool, signal: AbortSignal, onSummed: () => void) {
+  return async (windows: readonly Range[]): Promise<readonly ProofWindow[]> => {
+    const failed = new AbortController();
+    const going = AbortSignal.any([signal, failed.signal]);
+    const settled = await Promise.allSettled(
+      windows.map((window) =>
+        pool
+          .run(async () => {
+            going.throwIfAborted();
+            const summed = await sumWindow(bench, window);
+            onSummed();
+            return summed;
+          })
+          .catch((error: unknown) => {
+            failed.abort(error);
+            throw error;
+          }),
+      ),
+    );
+    return settled.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    });
+  };
 }
 
 async function sumWindow(bench: Workbench, window: Range): Promise<ProofWindow> {
@@ -97,7 +105,7 @@ async function sumWindow(bench: Workbench, window: Range): Promise<ProofWindow> 
       id: null,
       from: window.from,
       to: window.to,
-      snapshot: `${snapshot.time.replace(' ', 'T').slice(0, 23)}Z`,
+      snapshot: versionInstant(snapshot.time),
       sums,
     };
   });

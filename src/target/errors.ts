@@ -7,6 +7,7 @@ import { RefillError } from '../domain/errors.ts';
  */
 const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> = {
   6: ['CH_VALUE', 'CANNOT_PARSE_TEXT'],
+  25: ['CH_VALUE', 'CANNOT_PARSE_ESCAPE_SEQUENCE'],
   26: ['CH_VALUE', 'CANNOT_PARSE_QUOTED_STRING'],
   27: ['CH_VALUE', 'CANNOT_PARSE_INPUT_ASSERTION_FAILED: the columns of a row do not fit'],
   32: ['CH_UNREACHABLE', 'ATTEMPT_TO_READ_AFTER_EOF: the body ended early'],
@@ -20,6 +21,7 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   72: ['CH_VALUE', 'CANNOT_PARSE_NUMBER'],
   81: ['CH_TABLE_MISSING', 'UNKNOWN_DATABASE'],
   117: ['CH_VALUE', 'INCORRECT_DATA'],
+  130: ['CH_VALUE', 'CANNOT_READ_ARRAY_FROM_TEXT'],
   159: ['CH_BUSY', 'TIMEOUT_EXCEEDED'],
   164: ['CH_READ_ONLY', 'READONLY: the user or the server may only read'],
   192: ['CH_AUTH', 'UNKNOWN_USER'],
@@ -39,15 +41,20 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   319: ['CH_BUSY', 'UNKNOWN_STATUS_OF_INSERT: written again with another version, and the first try is cleared'],
   321: ['CH_VALUE', 'VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE'],
   349: ['CH_VALUE', 'CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN'],
+  376: ['CH_VALUE', 'CANNOT_PARSE_UUID'],
   394: ['CH_BUSY', 'QUERY_WAS_CANCELLED'],
   395: ['CH_VALUE', 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: a check of ours'],
   407: ['CH_VALUE', 'DECIMAL_OVERFLOW'],
   425: ['CH_UNREACHABLE', 'SYSTEM_ERROR'],
   439: ['CH_BUSY', 'CANNOT_SCHEDULE_TASK'],
+  467: ['CH_VALUE', 'CANNOT_PARSE_BOOL'],
   473: ['CH_BUSY', 'DEADLOCK_AVOIDED'],
   497: ['CH_DENIED', 'ACCESS_DENIED'],
   516: ['CH_AUTH', 'AUTHENTICATION_FAILED'],
   517: ['CH_BUSY', 'CANNOT_ASSIGN_ALTER: too many ALTERs at once'],
+  632: ['CH_VALUE', 'UNEXPECTED_DATA_AFTER_PARSED_VALUE'],
+  675: ['CH_VALUE', 'CANNOT_PARSE_IPV4'],
+  676: ['CH_VALUE', 'CANNOT_PARSE_IPV6'],
   774: ['CH_READ_ONLY', 'TABLE_IS_PERMANENTLY_READ_ONLY'],
   999: ['CH_KEEPER_UNREACHABLE', 'KEEPER_EXCEPTION: it may come back'],
 };
@@ -83,10 +90,14 @@ export function clickhouseError(error: unknown, doing: string): RefillError {
     const code: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
     const type = fieldOf(error, 'type');
     const name = typeof type === 'string' ? ` ${type}` : '';
-    return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`, {
-      cause: error,
-      details: { clickhouse: number },
-    });
+    return new RefillError(
+      code,
+      `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`,
+      {
+        cause: error,
+        details: { clickhouse: number },
+      },
+    );
   }
   if (NETWORK.test(`${String(fieldOf(error, 'code'))} ${text}`)) {
     return new RefillError('CH_UNREACHABLE', `${doing}: ${text.slice(0, 200)}`, { cause: error });

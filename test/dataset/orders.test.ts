@@ -49,6 +49,18 @@ async function fill(t: TestTenant): Promise<void> {
   );
 }
 
+test('two tenants of one database name are refused where a table does not say whose its rows are', async () => {
+  const t = await createShop();
+  await fill(t);
+  const twin = { customer: t.name.customer.replace("'", '-'), profile: t.name.profile };
+  await t.pg.query('INSERT INTO shop.accounts VALUES ($1, $2)', [twin.customer, twin.profile]);
+  for (const tenant of [t.name, twin])
+    await expect(t.refill.plan({ tenant, range: DAY })).rejects.toMatchObject({
+      code: 'TENANTS_COLLIDE',
+      message: expect.stringContaining('parcel does not say whose its rows are'),
+    });
+});
+
 const PURCHASES = [
   {
     order_id: '1001',

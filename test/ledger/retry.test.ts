@@ -11,13 +11,13 @@ const states = async (ledger: Ledger, run: string) => ({
 });
 
 /** A run of two deletes with two windows each: all are proven, and the second delete's windows with drift. */
-async function runWithDrift(ledger: Ledger): Promise<string> {
+async function runWithDrift(ledger: Ledger, { unsettled = 0 } = {}): Promise<string> {
   const { id: run } = await newRun(ledger, { days: [5, 9] });
   for (let window = 1; window <= 4; window++) await writeWindow(ledger, run, window);
   await finishDelete(ledger, run, 1, 'a1');
   await finishDelete(ledger, run, 2, 'b1');
   const range = (number: number) => ({ from: day(number), to: day(number + 1) });
-  await ledger.proveDelete(run, 1, [proof(range(5), 1), proof(range(6), 2, { unsettled: 3 })], [], 10);
+  await ledger.proveDelete(run, 1, [proof(range(5), 1), proof(range(6), 2, { unsettled })], [], 10);
   await ledger.proveDelete(
     run,
     2,
@@ -62,6 +62,14 @@ test('failed windows and deletes become pending, the run running, and tries are 
     action: 'run.retry',
     details: { from: 'failed', windows: 1, deletes: 1 },
   });
+});
+
+test('rows that changed at every look are not proven either: retry does them again', async () => {
+  const ledger = await server.ledger();
+  const run = await runWithDrift(ledger, { unsettled: 3 });
+  expect(await ledger.run(run)).toMatchObject({ differences: 5 });
+  await ledger.retry(run, ACTOR);
+  expect((await states(ledger, run)).deletes).toEqual(['pending', 'pending']);
 });
 
 test('deletes with drift and their windows become pending; what is proven stays', async () => {

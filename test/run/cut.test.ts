@@ -74,6 +74,24 @@ describe('a window that fails three times of too much work', () => {
     await expectClean(t, january);
   });
 
+  test.each(STRATEGIES)('%s: a cut whose answer was lost is told when it is asked once more', async (strategy) => {
+    const t = await filled({ windowRows: 10_000 });
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+    let failed = 0;
+    let lost = 0;
+    onDebugPoint((point) => {
+      if (point === 'table-inserted' && failed < 3) failed += 1;
+      else if (point === 'window-cut' && lost === 0) lost += 1;
+      else return;
+      throw new RefillError('CH_BUSY', 'a test says so');
+    });
+    const { result } = await ended(t.refill.run(plan.id));
+    expect([failed, lost]).toEqual([3, 1]);
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    await expectCut(t, result.run);
+    await expectClean(t);
+  });
+
   test('is not cut where less work does not help, nor for less than three', async () => {
     const t = await filled({ windowRows: 10_000 });
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE });

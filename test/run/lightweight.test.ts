@@ -79,6 +79,12 @@ describe('a plan', () => {
     }
     expect(planned(month).map(({ share }) => share)).toEqual([1, 1]);
     expect(planned(day)[0]?.sql).toMatch(/^ALTER TABLE \S+ UPDATE _row_exists = 0 IN PARTITION 202601 WHERE /u);
+    const cut = openRefill({ ...t.config, limits: { ...t.config.limits, windowRows: 30, deleteRows: 1 } });
+    const inParts = await cut.plan({ tenant: t.name, range: MONTH });
+    await cut.close();
+    expect(inParts.deletes.length).toBeGreaterThan(2);
+    // As many deletes as it takes: what goes is the whole of the partition.
+    expect([kinds(inParts), inParts.deletes[1]?.tables[0]?.share]).toEqual([['rewrite'], 1]);
     expect(planned(month)[0]?.sql).toMatch(/^ALTER TABLE \S+ DELETE IN PARTITION 202601 WHERE /u);
     // Nothing is rewritten by a mask.
     expect(day.cost.rowsToRewrite).toBe(0);
@@ -107,7 +113,7 @@ describe('a plan', () => {
     expect(often.rowsToRewrite - once.rowsToRewrite).toBeGreaterThanOrEqual((many.january - 1) * many.rows);
     expect(often.bytesToRewrite).toBeGreaterThanOrEqual(many.january * many.bytes);
     // Masks write nothing again, so they may be as small as rows ask for.
-    const masks = await plans({ limits: { ...small, deleteBytes: 1 } });
+    const masks = await plans({ deletes: 'lightweight', limits: { ...small, deleteBytes: 1 } });
     expect([masks.january, kinds(masks.plan), masks.plan.cost.bytesToRewrite]).toEqual([
       many.january,
       ['lightweight'],
@@ -266,16 +272,16 @@ describe('what the server does not allow', () => {
     await expectClean(t, DAY);
   });
 
-  test.each(['enable_lightweight_delete', 'apply_deleted_mask'])('a profile with %s = 0 is heeded', async (setting) => {
+  test('a profile that forbids lightweight deletes is heeded', async () => {
     const bench = await workbenchOf(await filled({ stack }));
     const { target } = bench;
     expect(await againstLightweight(bench, TABLES)).toEqual(new Map());
     const forbidding = {
       ...target,
       rows: <Row>(...[sql, bindings, settings]: Parameters<typeof target.rows>) =>
-        target.rows<Row>(sql, bindings, { ...settings, [setting]: 0 }),
+        target.rows<Row>(sql, bindings, { ...settings, enable_lightweight_delete: 0 }),
     };
     const against = await againstLightweight({ ...bench, target: forbidding }, TABLES);
-    expect([...against.values()]).toEqual(TABLES.map(() => expect.stringContaining(`${setting} = 0`)));
+    expect([...against.values()]).toEqual(TABLES.map(() => expect.stringContaining('enable_lightweight_delete = 0')));
   });
 });

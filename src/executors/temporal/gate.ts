@@ -2,7 +2,7 @@ import type { WindowsAtOnce } from '../../domain/at-once.ts';
 import type { ShareRequest } from '../../domain/share.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
-import { createHealthLook } from '../../steps/look-at-health.ts';
+import { createHealthLook, type PartsBaseline } from '../../steps/look-at-health.ts';
 import type { Workbench } from '../../steps/workbench.ts';
 import { Governor } from '../governor.ts';
 import { Slots } from '../slots.ts';
@@ -49,6 +49,8 @@ export class Gates {
   readonly #environment: WorkerEnvironment;
   readonly #slots: Slots;
   readonly #gates = new Map<string, Promise<Gate>>();
+  /** By run, for as long as it lasts: a gate that nobody has used for a while goes, and its parts stay what they were. */
+  readonly #baselines = new Map<string, PartsBaseline>();
 
   constructor(environment: WorkerEnvironment) {
     this.#environment = environment;
@@ -92,6 +94,7 @@ export class Gates {
 
   /** A run has ended. */
   forget(run: string): void {
+    this.#baselines.delete(run);
     const opening = this.#gates.get(run);
     void opening?.then(
       (gate) => this.#end(run, gate),
@@ -190,7 +193,9 @@ export class Gates {
     const [ledger, governed] = await Promise.all([this.#environment.ledger(), this.#environment.governed(plan)]);
     const { cluster } = bench.tenant;
     const atOnce = this.#slots.on(cluster);
-    const look = createHealthLook(bench, governed.health);
+    const baseline: PartsBaseline = this.#baselines.get(run) ?? new Map();
+    this.#baselines.set(run, baseline);
+    const look = createHealthLook(bench, governed.health, baseline);
     const end = new AbortController();
     const governor = new Governor({
       look: () => look.look(),

@@ -3,6 +3,7 @@ import type { VerifyResult } from '../../domain/events.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
+import { checkPlan } from '../../steps/plan.ts';
 import type { Workbench } from '../../steps/workbench.ts';
 import type { VerifyOptions } from '../../steps/verify.ts';
 import type { Governed } from '../local.ts';
@@ -56,7 +57,10 @@ export class OpenedRuns {
     const run = await ledger.run(id);
     refuseLocal(run);
     const plan = await ledger.plan(run.plan);
-    return { ledger, plan, bench: await this.#environment.workbenchOf(plan) };
+    const bench = await this.#environment.workbenchOf(plan);
+    // Its worker's configuration and dataset may be others than those of the program that began the run.
+    await checkPlan(bench, plan, false);
+    return { ledger, plan, bench };
   }
 
   forget(run: string): void {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
+import type { Instant } from '../../domain/words.ts';
 import type { Steps } from '../../flow/steps.ts';
 import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { isOutage } from '../retry.ts';
@@ -26,18 +27,22 @@ const LOCK_PAUSE_MS = 1000;
 /** The steps of a run as activities: the same steps that the local executor calls. */
 export function createRunActivities(environment: WorkerEnvironment, runs: OpenedRuns, gates: Gates): RunActivities {
   const step =
-    (name: keyof Steps, kind: 'window' | 'delete', work: (at: AtWork) => Promise<Omit<StepEnd, 'wanted'> | void>) =>
+    (
+      name: keyof Steps,
+      kind: 'window' | 'delete',
+      work: (at: AtWork, to: Instant | undefined) => Promise<Omit<StepEnd, 'wanted'> | void>,
+    ) =>
     async (raw: UnitPayload): Promise<StepEnd> => {
       const opening: { cluster?: string } = {};
       return await attend(
         kind,
         environment.limits,
         async (desk) => {
-          const { run, unit } = unitPayload(name, raw);
+          const { run, unit, to } = unitPayload(name, raw);
           desk.beat.unit = `${kind} ${unit}`;
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
-          const end = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) });
+          const end = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) }, to);
           return { wanted: await opened.ledger.wanted(run), ...end };
         },
         (error) => {
@@ -46,27 +51,34 @@ export function createRunActivities(environment: WorkerEnvironment, runs: Opened
       );
     };
   return {
-    refillWriteWindow: step('writeWindow', 'window', (at) => writeWindow(gates, at)),
-    refillSubmitDelete: step('submitDelete', 'delete', (at) => submitDelete(environment, gates, at)),
+    refillWriteWindow: step('writeWindow', 'window', (at, to) => writeWindow(gates, at, to)),
+    refillSubmitDelete: step('submitDelete', 'delete', (at) =>
+      deleteWhenOpen(environment, gates, at, () => at.steps.submitDelete(at.unit)),
+    ),
     refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => steps.awaitDelete(unit)),
     refillProveWritten: step('proveWritten', 'delete', ({ steps, unit }) => steps.proveWritten(unit)),
     refillProveDelete: step('proveDelete', 'delete', ({ steps, unit }) => steps.proveDelete(unit)),
     refillSweep: (payload) =>
       attend('sweep', environment.limits, async (desk) => {
         const run = new Fields('refillSweep', payload).text('run');
-        const opened = await runs.get(run);
         desk.beat.unit = 'sweep';
-        await stepsOf(environment, opened, run, desk).sweep();
-        return { wanted: await opened.ledger.wanted(run) };
+        const opened = await runs.get(run);
+        const steps = stepsOf(environment, opened, run, desk);
+        const end = await deleteWhenOpen(environment, gates, { ...opened, run, desk }, () => steps.sweep());
+        return { wanted: await opened.ledger.wanted(run), ...end };
       }),
   };
 }
 
-/** A unit of a run on somebody's desk. */
-interface AtWork extends OpenedRun {
+/** A run on somebody's desk. */
+interface OnDesk extends OpenedRun {
   readonly run: string;
-  readonly unit: number;
   readonly desk: Desk;
+}
+
+/** A unit of a run on somebody's desk. */
+interface AtWork extends OnDesk {
+  readonly unit: number;
   readonly steps: Steps;
 }
 
@@ -100,7 +112,7 @@ function reportsIn(beat: Beat): StepReports {
   };
 }
 
-function passingOf({ run, bench, plan, desk }: AtWork): Passing {
+function passingOf({ run, bench, plan, desk }: OnDesk): Passing {
   return {
     run,
     bench,
@@ -115,22 +127,23 @@ function passingOf({ run, bench, plan, desk }: AtWork): Passing {
   };
 }
 
-async function writeWindow(gates: Gates, at: AtWork): Promise<Omit<StepEnd, 'wanted'>> {
+async function writeWindow(gates: Gates, at: AtWork, to: Instant | undefined): Promise<Omit<StepEnd, 'wanted'>> {
   const { bench, desk, plan, unit } = at;
   desk.beat.rowsTotal = plan.windows.find((w) => w.id === unit)?.sourceRows ?? null;
-  const done = await gates.inSlot(passingOf(at), () => at.steps.writeWindow(unit));
+  const done = await gates.inSlot(passingOf(at), () => at.steps.writeWindow(unit, to));
   if (!done) return { left: true };
   if (done.result.length === 0) gates.wentWell(bench.tenant.cluster);
   return { windows: done.result };
 }
 
-/** Nothing is deleted either while the servers are sick or the calendar is closed. */
-async function submitDelete(
+/** Nothing is deleted either while the servers are sick or the calendar is closed; and by one program only. */
+async function deleteWhenOpen(
   environment: WorkerEnvironment,
   gates: Gates,
-  at: AtWork,
+  at: OnDesk,
+  task: () => Promise<void>,
 ): Promise<Omit<StepEnd, 'wanted'>> {
-  const done = await gates.whenOpen(passingOf(at), () => alone(environment, at, () => at.steps.submitDelete(at.unit)));
+  const done = await gates.whenOpen(passingOf(at), () => alone(environment, at, task));
   return done ? {} : { left: true };
 }
 
@@ -140,7 +153,7 @@ async function submitDelete(
  */
 async function alone(
   environment: WorkerEnvironment,
-  { ledger, run, desk }: AtWork,
+  { ledger, run, desk }: OnDesk,
   task: () => Promise<void>,
 ): Promise<void> {
   const lock = await lockWhenFree(environment, ledger, run, desk);

@@ -1,8 +1,16 @@
 import type { DeleteRecord, WindowRecord } from '../../ledger/ledger.ts';
 import type { FlowOutcome } from '../../flow/run.ts';
 
-/** How a run stands by its ledger, whichever executions of its workflow did what. */
-export function outcomeInLedger(windows: readonly WindowRecord[], deletes: readonly DeleteRecord[]): FlowOutcome {
+/**
+ * How a run stands by its ledger, whichever executions of its workflow did what.
+ *
+ * @param swept Whether the last look over the range was come to, of which the ledger does not know.
+ */
+export function outcomeInLedger(
+  windows: readonly WindowRecord[],
+  deletes: readonly DeleteRecord[],
+  swept: boolean,
+): FlowOutcome {
   const failedWindows = new Set(windows.filter((w) => w.state === 'failed').map((w) => w.delete));
   const open = new Set(windows.filter((w) => w.state === 'pending' || w.state === 'writing').map((w) => w.delete));
   const outcome = { proven: 0, failed: 0, left: 0 };
@@ -12,5 +20,6 @@ export function outcomeInLedger(windows: readonly WindowRecord[], deletes: reado
     else if (state === 'failed' || (failedWindows.has(id) && !open.has(id))) outcome.failed += 1;
     else outcome.left += 1;
   }
+  if (!swept && outcome.failed === 0 && outcome.left === 0) outcome.left = 1;
   return outcome;
 }

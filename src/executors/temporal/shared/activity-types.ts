@@ -2,7 +2,7 @@ import type { TakenPlace, TakenPlan, TakenType } from './taken.ts';
 import type { Verified, VerifyRequest } from './verify.ts';
 import type { ErrorRecord } from '../../../domain/errors.ts';
 import type { RunState, Wanted } from '../../../domain/states.ts';
-import type { TenantName } from '../../../domain/words.ts';
+import type { Instant, TenantName } from '../../../domain/words.ts';
 import type { FlowTenant } from '../../../flow/fleet.ts';
 import type { FlowWindow, Work } from '../../../flow/steps.ts';
 import type { MemberPayload, SliceSize } from './payloads.ts';
@@ -31,6 +31,8 @@ export interface UnitPayload {
   readonly run: string;
   /** Number of the window or the delete. */
   readonly unit: number;
+  /** Where a window ends, as far as the flow knows. Workflows from before it was said do not say it. */
+  readonly to?: Instant;
 }
 
 /** How a run ended; `running` where it goes on. */
@@ -54,6 +56,8 @@ export interface EndPayload {
   readonly cancelled: boolean;
   /** What the flow threw, if it did. */
   readonly error: ErrorRecord | null;
+  /** False where the last look over the range was not come to. Workflows from before it was said do not say it. */
+  readonly swept?: boolean;
 }
 
 /** A fleet's tenant as its workflow needs it. */

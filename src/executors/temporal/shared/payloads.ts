@@ -1,3 +1,4 @@
+import type { UnitPayload } from './activity-types.ts';
 import { Fields, isJsonObject, PAYLOAD_VERSION } from './fields.ts';
 import { FLEET_WORKFLOW, LIMITS_UPDATE, TENANT_WORKFLOW } from './names.ts';
 
@@ -118,7 +119,8 @@ export function sentFleet(payload: Omit<FleetPayload, 'v'>): Readonly<Record<str
 }
 
 /** What the activity of a window or a delete is given. */
-export function unitPayload(activity: string, raw: unknown): { readonly run: string; readonly unit: number } {
+export function unitPayload(activity: string, raw: unknown): Omit<UnitPayload, 'v'> {
   const fields = new Fields(activity, raw);
-  return { run: fields.text('run'), unit: fields.whole('unit', 1) };
+  const to = fields.optionalText('to');
+  return { run: fields.text('run'), unit: fields.whole('unit', 1), ...(to === null ? {} : { to }) };
 }

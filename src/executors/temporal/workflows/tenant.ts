@@ -10,6 +10,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { createPool, type ResizablePool } from '../../../domain/pool.ts';
+import type { Instant } from '../../../domain/words.ts';
 import type { FlowWindow, Steps } from '../../../flow/steps.ts';
 import { runFlow } from '../../../flow/run.ts';
 import type { Slice, StepEnd, TenantEnd, UnitPayload } from '../shared/activity-types.ts';
@@ -71,6 +72,8 @@ class TenantRun {
   /** Whether a unit was not begun as the run was paused: where it was resumed since, there is something to do. */
   #left = false;
   #resumed = false;
+  /** Whether the last look over the range was come to. */
+  #swept = false;
 
   constructor(payload: TenantPayload) {
     this.#payload = payload;
@@ -150,8 +153,8 @@ class TenantRun {
   #steps(run: string): Steps {
     const step =
       (activity: (payload: UnitPayload) => Promise<StepEnd>, counted?: 'windows' | 'deletes') =>
-      async (unit: number): Promise<readonly FlowWindow[]> => {
-        const { wanted, windows = [], left = false } = await activity({ v: 1, run, unit });
+      async (unit: number, to?: Instant): Promise<readonly FlowWindow[]> => {
+        const { wanted, windows = [], left = false } = await activity({ v: 1, run, unit, ...(to ? { to } : {}) });
         this.#wanted.read(wanted);
         this.#left ||= left;
         // Stopped is not failed.
@@ -177,9 +180,13 @@ class TenantRun {
       proveDelete: ofDelete(activities.refillProveDelete, 'deletes'),
       sweep: async () => {
         // Workflows that began before there was a sweep end without one.
-        if (!patched('sweep')) return;
-        const { wanted } = await activities.refillSweep({ v: 1, run });
-        this.#wanted.read(wanted);
+        if (patched('sweep')) {
+          const { wanted, left = false } = await activities.refillSweep({ v: 1, run });
+          this.#wanted.read(wanted);
+          this.#left ||= left;
+          if (left) throw new CancelledFailure('the run was paused before it began');
+        }
+        this.#swept = true;
       },
     };
   }
@@ -205,6 +212,7 @@ class TenantRun {
           goesOn: !this.#wanted.drained && this.#progressed,
           cancelled,
           error: failure === undefined ? null : fromFailure(failure).toJSON(),
+          swept: this.#swept,
         }),
       );
       if (end.state !== 'running' || cancelled || !this.#wanted.cancelled) return end;
