@@ -89,7 +89,7 @@ function ledgerOn(db: Database): Ledger {
     fleet: (id) => fleets.readFleet(db, id),
     fleetPlan: (id) => fleets.readFleetPlan(db, id),
     fleets: (limit) => fleets.readFleets(db, limit),
-    members: (fleet) => fleets.readMembers(db, fleet),
+    members: (fleet, order) => fleets.readMembers(db, fleet, order),
     fleetTally: (fleet) => fleets.readTally(db, fleet),
     unproven: (fleet, limit) => fleets.readUnproven(db, fleet, limit),
     lockFleet: (id, actor) => take(FLEET_LOCK, id, actor),

@@ -62,8 +62,11 @@ export interface SentMember extends FlowTenant {
   readonly how: MemberPayload['how'];
 }
 
+/** The next tenants of a fleet in which there is something to do. */
 export interface FleetSlice {
   readonly members: readonly SentMember[];
+  /** Whether there are more after them; a worker of before has sent all, and does not say. */
+  readonly more?: boolean;
   /** Tenants at work at once on a cluster, and failures after which nothing new is begun. */
   readonly tenants: number;
   readonly failures: number;
@@ -92,6 +95,9 @@ export interface RefillActivities {
     readonly v: 1;
     readonly fleet: string;
     readonly how: MemberPayload['how'];
+    /** How many tenants at most, after which ones of each cluster; a workflow of before wants all, and does not say. */
+    readonly most?: number;
+    readonly after?: Readonly<Record<string, number>>;
   }): Promise<FleetSlice>;
   /** Keeps why a tenant's run could not begin or go on. */
   refillTenantFailed(payload: {
