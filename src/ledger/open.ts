@@ -2,6 +2,7 @@ import type { LedgerConfig } from '../config/config.ts';
 import { readAudit, writeAudit } from './audit.ts';
 import * as attempts from './attempts.ts';
 import * as backfills from './backfills.ts';
+import { readChanges } from './changes.ts';
 import { Database, PATIENCE_MS } from './connection.ts';
 import * as deletes from './deletes.ts';
 import * as fleets from './fleets.ts';
@@ -120,6 +121,7 @@ function ledgerOn(db: Database): Ledger {
 
     windows: (run, of) => windows.readWindows(db, run, of),
     deletes: (run, id) => deletes.readDeletes(db, run, id),
+    changes: (run, since) => readChanges(db, run, since),
     startAttempt: (run, window, version, queries) =>
       db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
     checkAttempt: (run, window, attempt) => attempts.checkAttempt(db, run, window, attempt, 'done'),

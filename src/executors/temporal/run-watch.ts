@@ -1,7 +1,7 @@
 import { errorOf } from '../../domain/errors.ts';
 import type { RunEvent, RunResult } from '../../domain/events.ts';
 import type { Plan } from '../../domain/plan.ts';
-import type { DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
+import type { Changes, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
 import type { Beat } from './attend.ts';
@@ -23,25 +23,20 @@ export class RunWatch {
   private constructor(
     ledger: Ledger,
     client: TemporalClient,
-    of: {
-      readonly run: RunRecord;
-      readonly plan: Plan;
-      readonly windows: readonly WindowRecord[];
-      readonly deletes: readonly DeleteRecord[];
-    },
+    { run, plan, known }: { readonly run: RunRecord; readonly plan: Plan; readonly known: Changes },
   ) {
     this.#ledger = ledger;
     this.#client = client;
-    this.#run = of.run;
-    this.#plan = of.plan;
-    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.windows, of.deletes);
-    this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of);
+    this.#run = run;
+    this.#plan = plan;
+    this.#tracker = new ProgressTracker(run.id, plan.cost.rowsToWrite, known.windows, known.deletes);
+    this.#units = new UnitWatch(ledger, run.id, this.#tracker, known);
   }
 
   /** Watches from now on: what is done already is not told. */
   static async open(ledger: Ledger, client: TemporalClient, id: string): Promise<RunWatch> {
-    const [run, windows, deletes] = await Promise.all([ledger.run(id), ledger.windows(id), ledger.deletes(id)]);
-    return new RunWatch(ledger, client, { run, windows, deletes, plan: await ledger.plan(run.plan) });
+    const [run, known] = await Promise.all([ledger.run(id), ledger.changes(id, null)]);
+    return new RunWatch(ledger, client, { run, known, plan: await ledger.plan(run.plan) });
   }
 
   /** @param resumed Whether the run is gone on with. */
