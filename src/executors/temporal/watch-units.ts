@@ -36,6 +36,19 @@ export class UnitWatch {
   #window(now: WindowRecord): readonly RunEvent[] {
     const before = this.#windows.get(now.id);
     this.#windows.set(now.id, now);
+    return [...this.#cut(before, now), ...this.#moved(before, now)];
+  }
+
+  /** A window that is cut keeps its id and ends earlier; what was cut off is one that was not known. */
+  #cut(before: WindowRecord | undefined, now: WindowRecord): readonly RunEvent[] {
+    if (before?.to === now.to) return [];
+    this.#tracker.windowCut(now.id, [now]);
+    if (!before) return [];
+    const message = `the window ${before.from} to ${before.to} is cut at ${now.to}`;
+    return [{ type: 'notice', run: this.#run, message }];
+  }
+
+  #moved(before: WindowRecord | undefined, now: WindowRecord): readonly RunEvent[] {
     if (before && before.state === now.state && before.attempts === now.attempts) return [];
     if (now.state === 'writing') {
       this.#tracker.windowBegins(now.id);
