@@ -43,8 +43,8 @@ function overTemporal(config: RefillConfig): Refill {
   });
 }
 
-/** A worker that is started when the first run is begun: most tests that only look need none. */
-class InProcess {
+/** A worker in this process. Where it is started when the first run is begun, most tests that only look need none. */
+export class InProcess {
   readonly #refill: Refill;
   readonly #stop = new AbortController();
   #starting: Promise<void> | undefined;

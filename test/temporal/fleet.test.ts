@@ -1,8 +1,10 @@
 import { Client } from 'pg';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LedgerConfig } from '../../src/config/config.ts';
+import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { fleetEnded } from '../fleet/support.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
+import { InProcess } from '../support/executor.ts';
 import { startFleetByHand } from './by-hand.ts';
 import { noTemporal, type OverTemporal, startWorker, temporalFleet } from './given.ts';
 
@@ -150,6 +152,41 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await fleet.worker();
     const again = await fleetEnded(fleet.refill.resumeFleet(plan.id));
     expect(again.result).toMatchObject({ state: 'succeeded', tenants: { proven: 3 } });
+    for (const tenant of fleet.tenants) await expectClean(tenant);
+  });
+
+  test('resumed while it is still pausing, it goes on, with what was left by then', async () => {
+    const fleet = await temporalFleet({ cards: [60, 60, 60], limits: { windowRows: 60, windows: 1, tenants: 2 } });
+    const worker = new InProcess(fleet.refill);
+    const held: (() => void)[] = [];
+    onDebugPoint((point) => {
+      if (point !== 'window-written' || held.length === 2) return;
+      return new Promise<void>((resolve) => void held.push(resolve));
+    });
+    onTestFinished(async () => {
+      onDebugPoint(undefined);
+      for (const goOn of held) goOn();
+      await worker.stop();
+    });
+    await worker.start();
+    const plan = await fleet.refill.planFleet({ range: RANGE });
+    const running = fleetEnded(fleet.refill.runFleet(plan.id));
+    // Of two tenants, as each has one window at work.
+    await expect.poll(() => held.length, { timeout: 60_000 }).toBe(2);
+    await fleet.refill.pauseFleet(plan.id);
+    held[1]?.();
+    const ledger = await fleet.refill.ledger();
+    const states = async () => (await ledger.members(plan.id)).map(({ runState }) => runState);
+    // One has paused, one is at its window yet, and the third one is left.
+    await expect.poll(states, { timeout: 60_000 }).toEqual(expect.arrayContaining([null, 'paused', 'running']));
+    const again = fleetEnded(fleet.refill.resumeFleet(plan.id));
+    const progress = ['--workflow-id', `refill-${plan.id}`, '--type', 'refillProgress', '--output', 'json'];
+    await expect
+      .poll(() => fleet.operator('workflow', 'query', ...progress), { timeout: 60_000 })
+      .toMatch(/"goesOn"\s*:\s*true/u);
+    held[0]?.();
+    expect((await again).result).toMatchObject({ state: 'succeeded', tenants: { proven: 3, left: 0 } });
+    expect((await running).result).toMatchObject({ state: 'succeeded' });
     for (const tenant of fleet.tenants) await expectClean(tenant);
   });
 

@@ -20,7 +20,9 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
         const fields = new Fields('refillFleetBegin', payload);
         const fleet = fields.text('fleet');
         const ledger = await environment.ledger();
-        const [members, { dataset }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
+        const [members, { dataset, state, wanted }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
+        // Resumed just when its end was kept.
+        if (state === 'paused' && wanted === 'run') await ledger.setFleetState(fleet, 'running', actor);
         const most = fields.optionalWhole('most', 1, Infinity);
         const sent = members.map((member) => sentMember(member, dataset, payload.how));
         return {

@@ -9,6 +9,7 @@ import {
   defineQuery,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setHandler,
   sleep,
   startChild,
@@ -47,6 +48,9 @@ interface FleetProgress {
   readonly goesOn: boolean;
 }
 
+/** Workflows that began before it end `paused` where they are resumed while they are pausing. */
+const RESUMED = 'resumed-while-pausing';
+
 const START_TRIES = 30;
 const START_PAUSE = '2 seconds';
 
@@ -73,6 +77,9 @@ class FleetRun {
   /** By cluster, the last tenant that was begun. */
   readonly #after: Record<string, number>;
   #full = false;
+  /** Whether somebody wanted it to pause, and whether somebody wanted it to go on since its end was begun. */
+  #paused = false;
+  #resumed = false;
   #tenants = 0;
   #begun = 0;
   #failed: number;
@@ -83,6 +90,8 @@ class FleetRun {
     this.#failed = payload.failed;
     // Last: a signal that is there already is heard at once.
     this.#wanted = new WantedHere((wanted) => {
+      this.#resumed = wanted === 'run';
+      this.#paused ||= wanted === 'pause';
       for (const child of this.#children.values()) void child.signal(WANTED_SIGNAL, wanted).catch(() => undefined);
     });
     setHandler(progressQuery, () => ({
@@ -106,6 +115,7 @@ class FleetRun {
     }
     const next = outcome && this.#next(outcome, more);
     if (next) return await this.#again(next, this.#seconds);
+    this.#resumed = false;
     const end = await CancellationScope.nonCancellable(() =>
       activities.refillFleetEnd({
         v: 1,
@@ -115,6 +125,8 @@ class FleetRun {
         seconds: this.#seconds,
       }),
     );
+    if (end.state === 'paused' && this.#resumed && this.#wanted.goesOn && patched(RESUMED))
+      return await this.#again(after, 0);
     setAttributes(attributes, { RefillState: end.state });
     if (this.#wanted.cancelled) throw new CancelledFailure(`fleet ${fleet} is ${end.state}`);
     return end;
@@ -123,6 +135,8 @@ class FleetRun {
   /** By cluster, the tenant after which the next execution goes on; undefined where none does. */
   #next(outcome: FleetOutcome, more: boolean): FleetPayload['after'] | undefined {
     if (outcome.stopped || !this.#wanted.goesOn) return undefined;
+    // Somebody resumed it while it was pausing: tenants that were begun may be left, so they are looked at again.
+    if (outcome.left > 0 && this.#paused && patched(RESUMED)) return this.#payload.after;
     return this.#begun > 0 && (more || (outcome.left > 0 && this.#full)) ? this.#after : undefined;
   }
 
