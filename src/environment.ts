@@ -10,7 +10,7 @@ import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Plan } from './domain/plan.ts';
 import type { Only } from './domain/words.ts';
-import type { Governed } from './executors/local.ts';
+import type { Governed } from './executors/local-run.ts';
 import { TemporalClient } from './executors/temporal/client.ts';
 import type { TemporalSettings } from './executors/temporal/settings.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';

@@ -13,13 +13,13 @@ export async function keepFailure(
   error: ErrorRecord,
 ): Promise<RunEvent | null> {
   if ('window' in unit) {
-    const window = (await ledger.windows(run)).find((w) => w.id === unit.window);
+    const [window] = await ledger.windows(run, unit);
     await unlessEnded(ledger.failWindow(run, unit.window, error));
     if (!window) return null;
     const { id, from, to } = window;
     return { type: 'window', run, window: id, from, to, state: 'failed', rows: 0, seconds: 0, error };
   }
-  const del = (await ledger.deletes(run)).find((d) => d.id === unit.delete);
+  const [del] = await ledger.deletes(run, unit.delete);
   // Nothing of a delete was sent when its proof failed before it: its windows say why, and `retry` writes them again.
   if (error.code !== 'PROOF_FAILED') await unlessEnded(ledger.failDelete(run, unit.delete, error));
   if (!del) return null;

@@ -13,7 +13,7 @@ import type { Actor, FleetRecord, Ledger, MemberRecord } from '../ledger/ledger.
 import type { EventQueue } from './events.ts';
 import { FleetTracker } from './fleet-progress.ts';
 import { readFleetResult } from './fleet-result.ts';
-import type { SharedWindows } from './local.ts';
+import type { SharedWindows } from './local-run.ts';
 import { withRetries } from './retry.ts';
 import { Slots } from './slots.ts';
 import { ledgerLost, underLock } from './under-lock.ts';

@@ -1,4 +1,4 @@
-import { asRefillError } from '../domain/errors.ts';
+import { asRefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { RunResult } from '../domain/events.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
 import { differences, KEYS_NAMED, verifiedTables } from '../domain/verified.ts';
@@ -43,18 +43,11 @@ export interface ResultOptions {
 
 /** The result of a run: what its ledger holds, with how it ended. */
 export async function resultOf({ ledger, run, ended, failure, ...options }: ResultOptions): Promise<RunResult> {
-  const [record, proofs, windows, deletes] = await Promise.all([
-    ledger.run(run),
-    ledger.proofs(run),
-    ledger.windows(run),
-    ledger.deletes(run),
-  ]);
+  const [record, proofs] = await Promise.all([ledger.run(run), ledger.proofs(run)]);
   const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
   const tables = verifiedTables(proofs, drift);
   const n = differences(tables);
-  // Of a unit that failed in another program, what the ledger keeps of it.
-  const kept = [...windows, ...deletes].find((u) => u.error)?.error ?? undefined;
-  const error = ended !== 'failed' ? undefined : failure === undefined ? kept : asRefillError(failure).toJSON();
+  const error = ended === 'failed' ? await errorOf(ledger, run, failure) : undefined;
   return {
     type: 'result',
     run,
@@ -67,4 +60,11 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
     tables,
     ...(error ? { error } : {}),
   };
+}
+
+/** Why a run failed. Of a unit that failed in another program it is what the ledger keeps of it. */
+async function errorOf(ledger: Ledger, run: string, failure: unknown): Promise<ErrorRecord | undefined> {
+  if (failure !== undefined) return asRefillError(failure).toJSON();
+  const [windows, deletes] = await Promise.all([ledger.windows(run), ledger.deletes(run)]);
+  return [...windows, ...deletes].find((unit) => unit.error)?.error ?? undefined;
 }

@@ -145,10 +145,17 @@ export async function failDelete(sql: Sql, run: string, del: number, error: Erro
   await moveDelete(sql, run, del, 'failed', error);
 }
 
-export async function readDeletes(sql: Sql, run: string, id: number | undefined): Promise<readonly DeleteRecord[]> {
+/** @param since As of `readWindows`. */
+export async function readDeletes(
+  sql: Sql,
+  run: string,
+  id: number | undefined,
+  since: string | null = null,
+): Promise<readonly DeleteRecord[]> {
   return await sql.rows<DeleteRecord>(
     `SELECT id, range_from AS "from", range_to AS "to", state, error
-       FROM refill.run_delete WHERE run = $1 AND ($2::integer IS NULL OR id = $2) ORDER BY id`,
-    [run, id ?? null],
+       FROM refill.run_delete
+      WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::xid8 IS NULL OR changed >= $3) ORDER BY id`,
+    [run, id ?? null, since],
   );
 }

@@ -42,8 +42,8 @@ export interface FleetLedger {
   fleetPlan(id: string): Promise<FleetPlan>;
   /** Newest first. */
   fleets(limit: number): Promise<readonly FleetRecord[]>;
-  /** In their order. */
-  members(fleet: string): Promise<readonly MemberRecord[]>;
+  /** In their order: all, or one. */
+  members(fleet: string, order?: number): Promise<readonly MemberRecord[]>;
   /** By cluster: one aggregate, however many windows there are. */
   fleetTally(fleet: string): Promise<readonly ClusterTally[]>;
   /** Tenants that are not proven, in their order, with the reason. */

@@ -102,12 +102,12 @@ SELECT m.position, m.cluster, m.customer, m.profile, m.plan, m.rows_before, m.ro
   LEFT JOIN refill.run_tally t ON t.run = r.id
  WHERE m.fleet = $1`;
 
-export async function readMembers(sql: Sql, fleet: string): Promise<readonly MemberRecord[]> {
+export async function readMembers(sql: Sql, fleet: string, order?: number): Promise<readonly MemberRecord[]> {
   return await sql.rows<MemberRecord>(
     `SELECT position AS "order", cluster, customer, profile, plan, run, run_state AS "runState", state,
             rows_to_write AS "rowsToWrite", rows_written AS "rowsWritten"
-       FROM (${MEMBERS}) m ORDER BY position`,
-    [fleet],
+       FROM (${MEMBERS} AND ($2::integer IS NULL OR m.position = $2)) m ORDER BY position`,
+    [fleet, order ?? null],
   );
 }
 

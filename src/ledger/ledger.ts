@@ -75,6 +75,15 @@ export interface DeleteRecord extends Range {
   readonly error: ErrorRecord | null;
 }
 
+/** What has changed of a run since a look at it. */
+export interface Changes {
+  /** In time order, as the deletes. */
+  readonly windows: readonly WindowRecord[];
+  readonly deletes: readonly DeleteRecord[];
+  /** Where the next look begins. */
+  readonly mark: string;
+}
+
 /** One try at writing a window. Kept for ever: an abandoned one's rows are known by its version. */
 export interface AttemptRecord {
   readonly window: number;
@@ -229,6 +238,11 @@ export interface Ledger extends FleetLedger, BackfillLedger {
   windows(run: string, of?: UnitsOf): Promise<readonly WindowRecord[]>;
   /** In time order: all, or one. */
   deletes(run: string, id?: number): Promise<readonly DeleteRecord[]>;
+  /**
+   * Windows and deletes that have changed since a mark; all of them where it is null. One that was changed while the mark
+   * was taken may come twice, and none is missed.
+   */
+  changes(run: string, since: string | null): Promise<Changes>;
   /** The window becomes `writing`, its earlier `started` attempts `abandoned`, and the next attempt is kept. */
   startAttempt(
     run: string,

@@ -357,6 +357,25 @@ ALTER TABLE refill.backfill
     CHECK (state IN ('planned', 'running', 'paused', 'cancelled', 'failed', 'incomplete', 'succeeded'));
 `;
 
+const CHANGES = `
+-- The transaction that has changed it last: who follows a run reads what has changed, and not all of it each time. Rows of
+-- before are older than any look.
+ALTER TABLE refill.run_window ADD COLUMN changed xid8 NOT NULL DEFAULT '0';
+ALTER TABLE refill.run_delete ADD COLUMN changed xid8 NOT NULL DEFAULT '0';
+ALTER TABLE refill.run_window ALTER COLUMN changed SET DEFAULT pg_current_xact_id();
+ALTER TABLE refill.run_delete ALTER COLUMN changed SET DEFAULT pg_current_xact_id();
+CREATE INDEX run_window_changed ON refill.run_window (run, changed);
+CREATE INDEX run_delete_changed ON refill.run_delete (run, changed);
+
+CREATE FUNCTION refill.mark_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.changed := pg_current_xact_id();
+  RETURN NEW;
+END $$;
+CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run_window FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
+CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run_delete FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -368,4 +387,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 7, name: 'executors', sql: EXECUTORS },
   { number: 8, name: 'backfills', sql: BACKFILLS },
   { number: 9, name: 'steered backfills', sql: STEERED_BACKFILLS },
+  { number: 10, name: 'changes', sql: CHANGES },
 ];

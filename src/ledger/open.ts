@@ -2,6 +2,7 @@ import type { LedgerConfig } from '../config/config.ts';
 import { readAudit, writeAudit } from './audit.ts';
 import * as attempts from './attempts.ts';
 import * as backfills from './backfills.ts';
+import { readChanges } from './changes.ts';
 import { Database, PATIENCE_MS } from './connection.ts';
 import * as deletes from './deletes.ts';
 import * as fleets from './fleets.ts';
@@ -89,7 +90,7 @@ function ledgerOn(db: Database): Ledger {
     fleet: (id) => fleets.readFleet(db, id),
     fleetPlan: (id) => fleets.readFleetPlan(db, id),
     fleets: (limit) => fleets.readFleets(db, limit),
-    members: (fleet) => fleets.readMembers(db, fleet),
+    members: (fleet, order) => fleets.readMembers(db, fleet, order),
     fleetTally: (fleet) => fleets.readTally(db, fleet),
     unproven: (fleet, limit) => fleets.readUnproven(db, fleet, limit),
     lockFleet: (id, actor) => take(FLEET_LOCK, id, actor),
@@ -120,6 +121,7 @@ function ledgerOn(db: Database): Ledger {
 
     windows: (run, of) => windows.readWindows(db, run, of),
     deletes: (run, id) => deletes.readDeletes(db, run, id),
+    changes: (run, since) => readChanges(db, run, since),
     startAttempt: (run, window, version, queries) =>
       db.transaction((sql) => attempts.startAttempt(sql, run, window, version, queries)),
     checkAttempt: (run, window, attempt) => attempts.checkAttempt(db, run, window, attempt, 'done'),

@@ -75,14 +75,21 @@ export async function cutWindow(sql: Sql, run: string, window: number, at: Insta
   if (made.length !== 1) throw new RefillError('BUG', `Window ${window} of run ${run} cannot be cut at ${at}.`);
 }
 
-export async function readWindows(sql: Sql, run: string, of: UnitsOf = {}): Promise<readonly WindowRecord[]> {
+/** @param since A transaction: only what it or a later one has changed. */
+export async function readWindows(
+  sql: Sql,
+  run: string,
+  of: UnitsOf = {},
+  since: string | null = null,
+): Promise<readonly WindowRecord[]> {
   return await sql.rows<WindowRecord>(
     `SELECT id, delete_id AS "delete", range_from AS "from", range_to AS "to", source_rows AS "sourceRows", state,
             attempts, attempts - attempts_before_retry AS "attemptsSinceRetry",
             started_at AS "startedAt", finished_at AS "finishedAt", error
        FROM refill.run_window
       WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::integer IS NULL OR delete_id = $3)
+        AND ($4::xid8 IS NULL OR changed >= $4)
       ORDER BY range_from`,
-    [run, of.window ?? null, of.delete ?? null],
+    [run, of.window ?? null, of.delete ?? null, since],
   );
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RefillError } from '../../src/domain/errors.ts';
+import type { RunEvent } from '../../src/domain/events.ts';
 import type { Range, Strategy } from '../../src/domain/words.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { ended, expectClean, fillCards, RANGE, sourceRows } from '../support/cards.ts';
@@ -20,6 +21,12 @@ async function filled(limits: NonNullable<Parameters<typeof createTenant>[0]>['l
 
 const notices = (events: readonly { readonly type: string }[]) =>
   events.flatMap((e) => ('message' in e && typeof e.message === 'string' ? [e.message] : []));
+
+/** What was shown last counts the windows that there are, all of them done. */
+function expectCounted(events: readonly RunEvent[], windows: number): void {
+  const last = events.findLast((event) => event.type === 'progress');
+  expect(last?.windows).toMatchObject({ total: windows, done: windows, active: 0 });
+}
 
 /** Windows of the run, in time order without gaps over its range; more of them than the plan has. */
 async function expectCut(t: TestTenant, run: string, range: Range = RANGE): Promise<void> {
@@ -45,6 +52,7 @@ describe('a window that fails three times of too much work', () => {
     expect(notices(events)).toContainEqual(
       expect.stringMatching(/^the window .* is cut at 2026-\d\d-\d\dT\d\d:00:00.000Z: it failed 3 times \(PG_BUSY\)$/u),
     );
+    expectCounted(events, (await t.refill.status(result.run)).windows.length);
     await expectCut(t, result.run);
     await expectClean(t);
   });
@@ -121,6 +129,7 @@ test('windows that would take more than twice their aim are cut, when three have
   expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
   const cut = notices(events).filter((m) => m.includes('it would take more than twice the 0.1 s'));
   expect(cut.length).toBeGreaterThan(0);
+  expectCounted(events, (await t.refill.status(result.run)).windows.length);
   await expectCut(t, result.run);
   const { windows } = await t.refill.status(result.run);
   // Those that told it are as planned.

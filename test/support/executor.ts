@@ -15,13 +15,13 @@ export function openRefill(config: RefillConfig): Refill {
 
 /** The configuration of a program beside `refill`: over Temporal the worker of `refill` does what that program begins. */
 export async function configBeside(refill: Refill, config: RefillConfig): Promise<RefillConfig> {
-  const worker = WORKERS.get(refill);
-  if (!worker) return config;
-  await worker.start();
-  return { ...config, executor: 'temporal', temporal: worker.temporal };
+  const known = WORKERS.get(refill);
+  if (!known) return config;
+  await known.worker.start();
+  return { ...config, executor: 'temporal', temporal: known.temporal };
 }
 
-const WORKERS = new WeakMap<Refill, InProcess>();
+const WORKERS = new WeakMap<Refill, { readonly worker: InProcess; readonly temporal: TemporalConfig }>();
 
 /** `test`, for what only the local executor does. Over Temporal it is skipped, and named with what is there instead. */
 export const onlyLocal =
@@ -37,7 +37,7 @@ function overTemporal(config: RefillConfig): Refill {
   if (server === null) throw new Error('there is no Temporal server to test with: node scripts/temporal.mjs');
   const temporal = { ...server, taskQueue: `e-${randomBytes(4).toString('hex')}` };
   const refill = createRefill({ ...config, executor: 'temporal', temporal });
-  const worker = new InProcess(refill, temporal);
+  const worker = new InProcess(refill);
   const proxy = new Proxy(refill, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name);
@@ -51,21 +51,19 @@ function overTemporal(config: RefillConfig): Refill {
       };
     },
   });
-  WORKERS.set(proxy, worker);
+  WORKERS.set(proxy, { worker, temporal });
   return proxy;
 }
 
-/** A worker that is started when the first run is begun: most tests that only look need none. */
-class InProcess {
-  readonly temporal: TemporalConfig;
+/** A worker in this process. Where it is started when the first run is begun, most tests that only look need none. */
+export class InProcess {
   readonly #refill: Refill;
   readonly #stop = new AbortController();
   #starting: Promise<void> | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(refill: Refill, temporal: TemporalConfig) {
+  constructor(refill: Refill) {
     this.#refill = refill;
-    this.temporal = temporal;
   }
 
   start(): Promise<void> {

@@ -1,7 +1,48 @@
-import { describe, expect, test } from 'vitest';
+import { Client } from 'pg';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { LedgerConfig } from '../../src/config/config.ts';
+import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { fleetEnded } from '../fleet/support.ts';
-import { expectClean, RANGE } from '../support/cards.ts';
-import { noTemporal, temporalFleet } from './given.ts';
+import { expectClean, RANGE, thrown } from '../support/cards.ts';
+import { InProcess } from '../support/executor.ts';
+import { startFleetByHand } from './by-hand.ts';
+import { noTemporal, type OverTemporal, startWorker, temporalFleet } from './given.ts';
+
+/** Adds tenants of the cluster `west` to a fleet's plan, as the ledger has it. There is nothing behind their plans. */
+async function addTenants(config: LedgerConfig, fleet: string, number: number): Promise<void> {
+  const { host, port, user, database } = config;
+  const sql = new Client({ host, port, user, database, password: process.env['REFILL_TEST_PASSWORD'] });
+  await sql.connect();
+  await sql.query(
+    `INSERT INTO refill.plan
+     SELECT made.* FROM generate_series(1, ${number}) n, (SELECT * FROM refill.plan LIMIT 1) p,
+            jsonb_populate_record(NULL::refill.plan, to_jsonb(p) || jsonb_build_object('id', 'p-made-' || n, 'body', '{}'::jsonb)) made`,
+  );
+  await sql.query(
+    `INSERT INTO refill.fleet_member (fleet, position, cluster, customer, profile, plan, rows_before, rows_to_write)
+     SELECT $1, 1000 + n, 'west', 'made-' || n, 'test', 'p-made-' || n, 1, 1 FROM generate_series(1, ${number}) n`,
+    [fleet],
+  );
+  await sql.end();
+}
+
+/** What happened in a workflow, one JSON text an event, with its payloads in it. */
+async function eventsOf(t: OverTemporal, workflow: string): Promise<readonly string[]> {
+  const show = ['workflow', 'show', '--workflow-id', workflow, '--output', 'json'];
+  const { events }: { events: readonly object[] } = JSON.parse(await t.operator(...show));
+  const readable = (key: string, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value;
+  return events.map((event) => JSON.stringify(event, readable));
+}
+
+/** How many executions of a workflow there were. */
+async function executions(t: OverTemporal, workflow: string): Promise<number> {
+  const query = `WorkflowId = "${workflow}" AND ExecutionStatus != "Terminated"`;
+  const listed: readonly unknown[] = JSON.parse(
+    await t.operator('workflow', 'list', '--query', query, '--output', 'json'),
+  );
+  return listed.length;
+}
 
 describe.skipIf(noTemporal())('a fleet over Temporal', () => {
   test('four tenants on two clusters are run and proven; an operator finds them', async () => {
@@ -25,6 +66,73 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await expect.poll(listed, { timeout: 30_000 }).toHaveLength(2);
   });
 
+  test('of 20,000 tenants: what its workflow is given, and is told, does not grow with them', async () => {
+    const fleet = await temporalFleet({ cards: [16, 16, 16], west: 1, limits: { windowRows: 100 } });
+    const plan = await fleet.refill.planFleet({ range: RANGE });
+    await addTenants(fleet.config.ledger, plan.id, 20_000);
+    await startWorker(fleet.config, {}, ['--cluster', 'east']);
+    // Nobody serves the cluster of the others: the fleet goes on when this test has seen enough.
+    const enough = new AbortController();
+    let proven = 0;
+    const followed = await thrown(() =>
+      fleetEnded(fleet.refill.runFleet(plan.id, { drain: enough.signal }), (event) => {
+        if (event.type === 'result' && event.state === 'succeeded') proven += 1;
+        if (proven === 2) enough.abort();
+      }),
+    );
+    expect(followed).toMatchObject({ code: 'INTERRUPTED' });
+    const events = await eventsOf(fleet, `refill-${plan.id}`);
+    expect(events[0]).toContain('WORKFLOW_EXECUTION_STARTED');
+    expect(events[0]?.length).toBeLessThan(3000);
+    const told = events.find((event) => event.includes('made-1/test'));
+    expect(told?.match(/made-\d+\/test/gu)).toHaveLength(249);
+    for (const event of events) expect(event.length).toBeLessThan(150_000);
+    await fleet.operator('workflow', 'terminate', '--workflow-id', `refill-${plan.id}`);
+  });
+
+  test('in slices of its tenants, each an execution of its own: all are proven, once', async () => {
+    const fleet = await temporalFleet({
+      cards: [16, 16, 16, 16, 16],
+      west: 1,
+      limits: { windowRows: 100, tenants: 1 },
+    });
+    const { id } = await fleet.refill.planFleet({ range: RANGE });
+    await startFleetByHand(fleet, id, (refill, o) => refill.runFleet(id, o), { how: 'run', sliceTenants: 2 });
+    await fleet.worker();
+    const { events, result } = await fleetEnded(fleet.refill.resumeFleet(id));
+    expect(result).toMatchObject({ state: 'succeeded', tenants: { total: 5, proven: 5, left: 0 } });
+    expect(events.filter((event) => event.type === 'result')).toHaveLength(5);
+    expect(await fleet.refill.runs({ limit: 100 })).toHaveLength(5);
+    for (const tenant of fleet.tenants) await expectClean(tenant);
+    // One of each cluster, and then two of the one that has more.
+    await expect.poll(() => executions(fleet, `refill-${id}`), { timeout: 30_000 }).toBe(3);
+  });
+
+  test('in slices: failures count over all of them, and retry begins every tenant once more, and only once', async () => {
+    const limits = { windowRows: 100, tenants: 1, fleetFailures: 2 };
+    const fleet = await temporalFleet({ cards: [16, 20, 24, 28], limits });
+    const away = fleet.tenants.slice(0, 3);
+    const { id } = await fleet.refill.planFleet({ range: RANGE });
+    for (const t of away) await t.command('RENAME TABLE score TO score_away');
+    await startFleetByHand(fleet, id, (refill, o) => refill.runFleet(id, o), { how: 'run', sliceTenants: 1 });
+    const worker = await fleet.worker();
+    expect((await fleetEnded(fleet.refill.resumeFleet(id))).result).toMatchObject({
+      state: 'failed',
+      error: { code: 'FLEET_FAILURES' },
+      tenants: { failed: 2, left: 2 },
+    });
+    worker.child.kill('SIGTERM');
+    await worker.end;
+    for (const t of away.slice(1)) await t.command('RENAME TABLE score_away TO score');
+    await startFleetByHand(fleet, id, (refill, o) => refill.retryFleet(id, o), { how: 'retry', sliceTenants: 1 });
+    await fleet.worker();
+    const again = await fleetEnded(fleet.refill.resumeFleet(id));
+    expect(again.result).toMatchObject({ state: 'failed', tenants: { proven: 3, failed: 1, left: 0 } });
+    // By its own slice, then by none of the others.
+    await expect.poll(() => executions(fleet, `refill-${id}-4`), { timeout: 30_000 }).toBe(1);
+    expect(await executions(fleet, `refill-${id}-1`)).toBe(2);
+  });
+
   test('paused, it leaves tenants; resumed, it ends', async () => {
     const fleet = await temporalFleet({ cards: [60, 60, 60], limits: { windowRows: 60, windows: 1, tenants: 1 } });
     const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000@2' });
@@ -44,6 +152,41 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await fleet.worker();
     const again = await fleetEnded(fleet.refill.resumeFleet(plan.id));
     expect(again.result).toMatchObject({ state: 'succeeded', tenants: { proven: 3 } });
+    for (const tenant of fleet.tenants) await expectClean(tenant);
+  });
+
+  test('resumed while it is still pausing, it goes on, with what was left by then', async () => {
+    const fleet = await temporalFleet({ cards: [60, 60, 60], limits: { windowRows: 60, windows: 1, tenants: 2 } });
+    const worker = new InProcess(fleet.refill);
+    const held: (() => void)[] = [];
+    onDebugPoint((point) => {
+      if (point !== 'window-written' || held.length === 2) return;
+      return new Promise<void>((resolve) => void held.push(resolve));
+    });
+    onTestFinished(async () => {
+      onDebugPoint(undefined);
+      for (const goOn of held) goOn();
+      await worker.stop();
+    });
+    await worker.start();
+    const plan = await fleet.refill.planFleet({ range: RANGE });
+    const running = fleetEnded(fleet.refill.runFleet(plan.id));
+    // Of two tenants, as each has one window at work.
+    await expect.poll(() => held.length, { timeout: 60_000 }).toBe(2);
+    await fleet.refill.pauseFleet(plan.id);
+    held[1]?.();
+    const ledger = await fleet.refill.ledger();
+    const states = async () => (await ledger.members(plan.id)).map(({ runState }) => runState);
+    // One has paused, one is at its window yet, and the third one is left.
+    await expect.poll(states, { timeout: 60_000 }).toEqual(expect.arrayContaining([null, 'paused', 'running']));
+    const again = fleetEnded(fleet.refill.resumeFleet(plan.id));
+    const progress = ['--workflow-id', `refill-${plan.id}`, '--type', 'refillProgress', '--output', 'json'];
+    await expect
+      .poll(() => fleet.operator('workflow', 'query', ...progress), { timeout: 60_000 })
+      .toMatch(/"goesOn"\s*:\s*true/u);
+    held[0]?.();
+    expect((await again).result).toMatchObject({ state: 'succeeded', tenants: { proven: 3, left: 0 } });
+    expect((await running).result).toMatchObject({ state: 'succeeded' });
     for (const tenant of fleet.tenants) await expectClean(tenant);
   });
 

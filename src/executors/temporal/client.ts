@@ -13,7 +13,7 @@ import {
   WANTED_SIGNAL,
   workflowId,
 } from './shared/names.ts';
-import { DEFAULT_SLICE, type MemberPayload, sentFleet, sentTenant } from './shared/payloads.ts';
+import { DEFAULT_SLICE, FIRST_FLEET_PAYLOAD, type MemberPayload, sentFleet, sentTenant } from './shared/payloads.ts';
 
 /** What a workflow is, as the server knows it; `gone` where it knows none of that id. */
 export type WorkflowState = 'running' | 'ended' | 'gone';
@@ -94,7 +94,7 @@ export class TemporalClient {
     await this.#start(FLEET_WORKFLOW, {
       id: workflowId(fleet.id),
       taskQueue: fleetQueue(taskQueue),
-      payload: sentFleet({ fleet: fleet.id, how, attributes, taskQueue, slice: DEFAULT_SLICE, seconds: 0 }),
+      payload: sentFleet({ ...FIRST_FLEET_PAYLOAD, fleet: fleet.id, how, attributes, taskQueue }),
       summary: `fleet ${fleet.id}`,
       memo: { fleet: fleet.id, dataset: fleet.dataset },
       attributes: attributes ? { RefillRun: fleet.id, RefillDataset: fleet.dataset, RefillState: 'running' } : {},

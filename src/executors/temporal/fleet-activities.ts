@@ -3,6 +3,7 @@ import type { MemberRecord } from '../../ledger/ledger.ts';
 import { endedAs } from '../fleet.ts';
 import { readFleetResult } from '../fleet-result.ts';
 import { attend } from './attend.ts';
+import { fleetSliceOf } from './fleet-slice.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import type { RefillActivities, SentMember } from './shared/activity-types.ts';
 import { Fields } from './shared/fields.ts';
@@ -16,11 +17,16 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
   return {
     refillFleetBegin: (payload) =>
       attend('begin', limits, async () => {
-        const fleet = new Fields('refillFleetBegin', payload).text('fleet');
+        const fields = new Fields('refillFleetBegin', payload);
+        const fleet = fields.text('fleet');
         const ledger = await environment.ledger();
-        const [members, { dataset }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
+        const [members, { dataset, state, wanted }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
+        // Resumed just when its end was kept.
+        if (state === 'paused' && wanted === 'run') await ledger.setFleetState(fleet, 'running', actor);
+        const most = fields.optionalWhole('most', 1, Infinity);
+        const sent = members.map((member) => sentMember(member, dataset, payload.how));
         return {
-          members: members.map((member) => sentMember(member, dataset, payload.how)),
+          ...fleetSliceOf(sent, fields.optionalNumbers('after'), most),
           tenants: limits.tenants,
           failures: limits.fleetFailures,
         };
@@ -29,7 +35,7 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
     refillTenantFailed: ({ fleet, order, error }) =>
       attend('the reason of a failure', limits, async () => {
         const ledger = await environment.ledger();
-        const member = (await ledger.members(fleet)).find((one) => one.order === order);
+        const [member] = await ledger.members(fleet, order);
         // An ended run tells for itself.
         if (member?.runState !== 'failed') await ledger.setMemberError(fleet, order, error);
       }),

@@ -6,7 +6,7 @@ import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledg
 import type { FleetRun } from '../fleet.ts';
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
-import type { Governed } from '../local.ts';
+import type { Governed } from '../local-run.ts';
 import type { TemporalClient } from './client.ts';
 import { type Following, goOn } from './follow.ts';
 import { RunWatch } from './run-watch.ts';

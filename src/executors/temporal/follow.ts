@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
 import type { RunEvent } from '../../domain/events.ts';
 import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
-import type { Governed } from '../local.ts';
+import type { Governed } from '../local-run.ts';
 import type { TemporalClient } from './client.ts';
 import { RunWatch } from './run-watch.ts';
 import { hasEnded, runSubject } from './settle.ts';

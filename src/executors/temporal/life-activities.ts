@@ -92,8 +92,7 @@ export function createLifeActivities(
     const plan = await ledger.plan(planId);
     const bench = await environment.workbenchOf(plan);
     await refuseErrors(bench);
-    const members = await ledger.members(fleet);
-    const known = members.find((member) => member.order === order);
+    const [known] = await ledger.members(fleet, order);
     if (known?.run) {
       await checkPlan(bench, plan, false);
       await goOn(ledger, await ledger.run(known.run), how);

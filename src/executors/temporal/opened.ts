@@ -6,7 +6,7 @@ import type { Actor, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { checkPlan } from '../../steps/plan.ts';
 import type { Workbench } from '../../steps/workbench.ts';
 import type { VerifyOptions } from '../../steps/verify.ts';
-import type { Governed } from '../local.ts';
+import type { Governed } from '../local-run.ts';
 import type { VerifyRequest } from './shared/verify.ts';
 
 /** What a worker's activities need of the configuration's servers. */

@@ -7,9 +7,9 @@ import { isOutage } from '../retry.ts';
 import { attend, type Beat, type Desk } from './attend.ts';
 import type { Gates, Passing } from './gate.ts';
 import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
-import type { RefillActivities, StepEnd, UnitPayload } from './shared/activity-types.ts';
+import type { RefillActivities, StepEnd } from './shared/activity-types.ts';
 import { Fields } from './shared/fields.ts';
-import { unitPayload } from './shared/payloads.ts';
+import { type UnitPayload, unitPayload } from './shared/payloads.ts';
 
 type RunActivities = Pick<
   RefillActivities,

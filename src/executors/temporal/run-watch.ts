@@ -3,7 +3,7 @@ import { deadlineWarning } from '../../domain/calendar.ts';
 import { errorOf } from '../../domain/errors.ts';
 import type { RunEvent, RunResult } from '../../domain/events.ts';
 import type { Plan } from '../../domain/plan.ts';
-import type { AuditEntry, DeleteRecord, Ledger, RunRecord, WindowRecord } from '../../ledger/ledger.ts';
+import type { AuditEntry, Changes, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
 import type { Beat } from './attend.ts';
@@ -37,8 +37,7 @@ export class RunWatch {
     of: {
       readonly run: RunRecord;
       readonly plan: Plan;
-      readonly windows: readonly WindowRecord[];
-      readonly deletes: readonly DeleteRecord[];
+      readonly known: Changes;
       readonly calendar: Calendar | null;
       readonly audit: readonly AuditEntry[];
     },
@@ -47,8 +46,8 @@ export class RunWatch {
     this.#client = client;
     this.#run = of.run;
     this.#plan = of.plan;
-    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.windows, of.deletes);
-    this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of);
+    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.known.windows, of.known.deletes);
+    this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of.known);
     this.#calendar = of.calendar;
     this.#told = new Set(of.audit.map(entryKey));
   }
@@ -64,14 +63,13 @@ export class RunWatch {
     id: string,
     calendarOf: (plan: Plan) => Promise<Calendar | null>,
   ): Promise<RunWatch> {
-    const [run, windows, deletes, audit] = await Promise.all([
+    const [run, known, audit] = await Promise.all([
       ledger.run(id),
-      ledger.windows(id),
-      ledger.deletes(id),
+      ledger.changes(id, null),
       ledger.auditEntries({ subject: id, limit: ENTRIES }),
     ]);
     const plan = await ledger.plan(run.plan);
-    return new RunWatch(ledger, client, { run, windows, deletes, plan, audit, calendar: await calendarOf(plan) });
+    return new RunWatch(ledger, client, { run, known, plan, audit, calendar: await calendarOf(plan) });
   }
 
   /** @param resumed Whether the run is gone on with. */

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../domain/events.ts';
 import type { DeleteState } from '../../domain/states.ts';
-import type { DeleteRecord, Ledger, WindowRecord } from '../../ledger/ledger.ts';
+import type { Changes, DeleteRecord, Ledger, WindowRecord } from '../../ledger/ledger.ts';
 import type { ProgressTracker } from '../progress.ts';
 
 /** What a delete goes through, as events tell it. */
@@ -13,23 +13,21 @@ export class UnitWatch {
   readonly #tracker: ProgressTracker;
   readonly #windows: Map<number, WindowRecord>;
   readonly #deletes: Map<number, DeleteRecord>;
+  #mark: string;
 
-  constructor(
-    ledger: Ledger,
-    run: string,
-    tracker: ProgressTracker,
-    known: { readonly windows: readonly WindowRecord[]; readonly deletes: readonly DeleteRecord[] },
-  ) {
+  constructor(ledger: Ledger, run: string, tracker: ProgressTracker, known: Changes) {
     this.#ledger = ledger;
     this.#run = run;
     this.#tracker = tracker;
     this.#windows = new Map(known.windows.map((w) => [w.id, w]));
     this.#deletes = new Map(known.deletes.map((d) => [d.id, d]));
+    this.#mark = known.mark;
   }
 
   /** What has happened since the last look. */
   async look(): Promise<readonly RunEvent[]> {
-    const [windows, deletes] = await Promise.all([this.#ledger.windows(this.#run), this.#ledger.deletes(this.#run)]);
+    const { windows, deletes, mark } = await this.#ledger.changes(this.#run, this.#mark);
+    this.#mark = mark;
     const events = windows.flatMap((window) => this.#window(window));
     for (const del of deletes) events.push(...(await this.#delete(del)));
     return events;
@@ -38,8 +36,8 @@ export class UnitWatch {
   #window(now: WindowRecord): readonly RunEvent[] {
     const before = this.#windows.get(now.id);
     this.#windows.set(now.id, now);
-    // A part of one that was cut.
-    if (!before) this.#tracker.windowCut(now.id, [now]);
+    // Cut, and so it ends earlier; or what was cut off of one.
+    if (before?.to !== now.to) this.#tracker.windowCut(now.id, [now]);
     if (before && before.state === now.state && before.attempts === now.attempts) return [];
     if (now.state === 'writing') {
       this.#tracker.windowBegins(now.id);

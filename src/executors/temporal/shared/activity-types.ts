@@ -2,10 +2,10 @@ import type { TakenPlace, TakenPlan, TakenType } from './taken.ts';
 import type { Verified, VerifyRequest } from './verify.ts';
 import type { ErrorRecord } from '../../../domain/errors.ts';
 import type { RunState, Wanted } from '../../../domain/states.ts';
-import type { Instant, TenantName } from '../../../domain/words.ts';
+import type { TenantName } from '../../../domain/words.ts';
 import type { FlowTenant } from '../../../flow/fleet.ts';
 import type { FlowWindow, Work } from '../../../flow/steps.ts';
-import type { MemberPayload, SliceSize } from './payloads.ts';
+import type { MemberPayload, SliceSize, UnitPayload } from './payloads.ts';
 
 /** A part of what a run still has to do. */
 export interface Slice {
@@ -24,15 +24,6 @@ export interface StepEnd {
   readonly windows?: readonly FlowWindow[];
   /** True where nothing was begun, as the run was paused or cancelled while the step waited for its turn. */
   readonly left?: boolean;
-}
-
-export interface UnitPayload {
-  readonly v: 1;
-  readonly run: string;
-  /** Number of the window or the delete. */
-  readonly unit: number;
-  /** Where a window ends, as far as the flow knows. Workflows from before it was said do not say it. */
-  readonly to?: Instant;
 }
 
 /** How a run ended; `running` where it goes on. */
@@ -69,8 +60,11 @@ export interface SentMember extends FlowTenant {
   readonly how: MemberPayload['how'];
 }
 
+/** The next tenants of a fleet in which there is something to do. */
 export interface FleetSlice {
   readonly members: readonly SentMember[];
+  /** Whether there are more after them; a worker of before has sent all, and does not say. */
+  readonly more?: boolean;
   /** Tenants at work at once on a cluster, and failures after which nothing new is begun. */
   readonly tenants: number;
   readonly failures: number;
@@ -99,6 +93,9 @@ export interface RefillActivities {
     readonly v: 1;
     readonly fleet: string;
     readonly how: MemberPayload['how'];
+    /** How many tenants at most, after which ones of each cluster; a workflow of before wants all, and does not say. */
+    readonly most?: number;
+    readonly after?: Readonly<Record<string, number>>;
   }): Promise<FleetSlice>;
   /** Keeps why a tenant's run could not begin or go on. */
   refillTenantFailed(payload: {

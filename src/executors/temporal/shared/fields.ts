@@ -70,6 +70,16 @@ export class Fields {
     throw this.wrong(field, `expected a number from 0, got ${kind(value)}`);
   }
 
+  /** Whole numbers from 0, by name. */
+  optionalNumbers(field: string): Readonly<Record<string, number>> {
+    if (this.#absent(field)) return {};
+    const value = this.#fields[field];
+    const numbers = isJsonObject(value) ? Object.entries(value) : [];
+    if (isJsonObject(value) && numbers.every(([, number]) => Number.isInteger(number) && number >= 0))
+      return Object.fromEntries(numbers);
+    throw this.wrong(field, `expected whole numbers by name, got ${kind(value)}`);
+  }
+
   flag(field: string): boolean {
     if (this.#absent(field)) return false;
     const value = this.#fields[field];

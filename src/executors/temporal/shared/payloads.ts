@@ -1,4 +1,4 @@
-import type { UnitPayload } from './activity-types.ts';
+import type { Instant } from '../../../domain/words.ts';
 import { Fields, isJsonObject, PAYLOAD_VERSION } from './fields.ts';
 import { FLEET_WORKFLOW, LIMITS_UPDATE, TENANT_WORKFLOW } from './names.ts';
 
@@ -11,6 +11,13 @@ export interface SliceSize {
 }
 
 export const DEFAULT_SLICE: SliceSize = { windows: 400, deletes: 100 };
+
+/**
+ * Tenants of all clusters together that one execution of a fleet's workflow is told of: as many as its history has room
+ * for before the server suggests to continue as a new one (4,096 events), and about 100 kB of what it keeps, where a
+ * server warns at 256 kB and refuses 2 MB.
+ */
+const DEFAULT_SLICE_TENANTS = 500;
 
 const BEGINNINGS = ['run', 'resume', 'retry'] as const;
 
@@ -61,12 +68,16 @@ export function tenantPayload(raw: unknown): TenantPayload {
         ? null
         : { fleet, order: fields.whole('order', 1), plan: fields.text('plan'), how: fields.oneOf('how', BEGINNINGS) },
     attributes: fields.flag('attributes'),
-    slice: {
-      windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
-      deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
-    },
+    slice: sliceSize(fields),
     most: fields.optionalWhole('most', 1, 0) || null,
     seconds: fields.optionalAmount('seconds'),
+  };
+}
+
+function sliceSize(fields: Fields): SliceSize {
+  return {
+    windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
+    deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
   };
 }
 
@@ -85,7 +96,7 @@ export function sentTenant(payload: Omit<TenantPayload, 'v'>): Readonly<Record<s
   };
 }
 
-/** What the workflow of a fleet is given. */
+/** What the workflow of a fleet is given: who its tenants are is in the ledger. */
 export interface FleetPayload {
   readonly v: typeof PAYLOAD_VERSION;
   readonly fleet: string;
@@ -93,9 +104,25 @@ export interface FleetPayload {
   readonly attributes: boolean;
   /** Beginning of the task queues' names. */
   readonly taskQueue: string;
+  /** Of its tenants' runs. */
   readonly slice: SliceSize;
+  /** Tenants that one execution is told of. */
+  readonly sliceTenants: number;
+  /** By cluster, the last tenant that was begun in executions before this one: it goes on after it. */
+  readonly after: Readonly<Record<string, number>>;
+  /** Tenants that failed in executions before this one. */
+  readonly failed: number;
   readonly seconds: number;
 }
+
+/** The payload of a fleet's first execution, but for which fleet it is. */
+export const FIRST_FLEET_PAYLOAD = {
+  slice: DEFAULT_SLICE,
+  sliceTenants: DEFAULT_SLICE_TENANTS,
+  after: {},
+  failed: 0,
+  seconds: 0,
+} as const satisfies Partial<FleetPayload>;
 
 export function fleetPayload(raw: unknown): FleetPayload {
   const fields = new Fields(FLEET_WORKFLOW, raw);
@@ -105,10 +132,10 @@ export function fleetPayload(raw: unknown): FleetPayload {
     how: fields.oneOf('how', BEGINNINGS, 'run'),
     attributes: fields.flag('attributes'),
     taskQueue: fields.text('taskQueue'),
-    slice: {
-      windows: fields.optionalWhole('sliceWindows', 1, DEFAULT_SLICE.windows),
-      deletes: fields.optionalWhole('sliceDeletes', 1, DEFAULT_SLICE.deletes),
-    },
+    slice: sliceSize(fields),
+    sliceTenants: fields.optionalWhole('sliceTenants', 1, DEFAULT_SLICE_TENANTS),
+    after: fields.optionalNumbers('after'),
+    failed: fields.optionalWhole('failed', 0, 0),
     seconds: fields.optionalAmount('seconds'),
   };
 }
@@ -119,6 +146,16 @@ export function sentFleet(payload: Omit<FleetPayload, 'v'>): Readonly<Record<str
 }
 
 /** What the activity of a window or a delete is given. */
+/** A unit of a run that an activity is to do. */
+export interface UnitPayload {
+  readonly v: 1;
+  readonly run: string;
+  /** Number of the window or the delete. */
+  readonly unit: number;
+  /** Where a window ends, as far as the flow knows. Workflows from before it was said do not say it. */
+  readonly to?: Instant;
+}
+
 export function unitPayload(activity: string, raw: unknown): Omit<UnitPayload, 'v'> {
   const fields = new Fields(activity, raw);
   const to = fields.optionalText('to');

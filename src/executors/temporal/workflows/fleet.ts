@@ -9,6 +9,7 @@ import {
   defineQuery,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setHandler,
   sleep,
   startChild,
@@ -47,6 +48,9 @@ interface FleetProgress {
   readonly goesOn: boolean;
 }
 
+/** Workflows that began before it end `paused` where they are resumed while they are pausing. */
+const RESUMED = 'resumed-while-pausing';
+
 const START_TRIES = 30;
 const START_PAUSE = '2 seconds';
 
@@ -69,15 +73,27 @@ class FleetRun {
   readonly #began = Date.now();
   /** Tenants at work: a signal to the fleet is passed on to them. */
   readonly #children = new Map<number, ChildWorkflowHandle<typeof refillTenant>>();
-  readonly #wanted = new WantedHere((wanted) => {
-    for (const child of this.#children.values()) void child.signal(WANTED_SIGNAL, wanted).catch(() => undefined);
-  });
+  readonly #wanted: WantedHere;
+  /** By cluster, the last tenant that was begun. */
+  readonly #after: Record<string, number>;
   #full = false;
+  /** Whether somebody wanted it to pause, and whether somebody wanted it to go on since its end was begun. */
+  #paused = false;
+  #resumed = false;
   #tenants = 0;
   #begun = 0;
+  #failed: number;
 
   constructor(payload: FleetPayload) {
     this.#payload = payload;
+    this.#after = { ...payload.after };
+    this.#failed = payload.failed;
+    // Last: a signal that is there already is heard at once.
+    this.#wanted = new WantedHere((wanted) => {
+      this.#resumed = wanted === 'run';
+      this.#paused ||= wanted === 'pause';
+      for (const child of this.#children.values()) void child.signal(WANTED_SIGNAL, wanted).catch(() => undefined);
+    });
     setHandler(progressQuery, () => ({
       fleet: payload.fleet,
       tenants: { total: this.#tenants, begun: this.#begun, atWork: this.#children.size },
@@ -86,15 +102,20 @@ class FleetRun {
   }
 
   async run(): Promise<{ readonly state: RunState }> {
-    const { fleet, attributes, how } = this.#payload;
+    const { fleet, attributes, how, after, sliceTenants: most } = this.#payload;
     setAttributes(attributes, { RefillRun: fleet, RefillState: 'running' });
     let outcome: FleetOutcome | undefined;
+    let more = false;
     try {
-      outcome = await this.#flow(await activities.refillFleetBegin({ v: 1, fleet, how }));
+      const slice = await activities.refillFleetBegin({ v: 1, fleet, how, most, after });
+      more = slice.more ?? false;
+      outcome = await this.#flow(slice);
     } catch (error) {
       if (!isCancellation(error)) throw toFailure(fromFailure(error));
     }
-    if (outcome && outcome.left > 0 && this.#full && this.#begun > 0 && this.#wanted.goesOn) return await this.#again();
+    const next = outcome && this.#next(outcome, more);
+    if (next) return await this.#again(next, this.#seconds);
+    this.#resumed = false;
     const end = await CancellationScope.nonCancellable(() =>
       activities.refillFleetEnd({
         v: 1,
@@ -104,9 +125,19 @@ class FleetRun {
         seconds: this.#seconds,
       }),
     );
+    if (end.state === 'paused' && this.#resumed && this.#wanted.goesOn && patched(RESUMED))
+      return await this.#again(after, 0);
     setAttributes(attributes, { RefillState: end.state });
     if (this.#wanted.cancelled) throw new CancelledFailure(`fleet ${fleet} is ${end.state}`);
     return end;
+  }
+
+  /** By cluster, the tenant after which the next execution goes on; undefined where none does. */
+  #next(outcome: FleetOutcome, more: boolean): FleetPayload['after'] | undefined {
+    if (outcome.stopped || !this.#wanted.goesOn) return undefined;
+    // Somebody resumed it while it was pausing: tenants that were begun may be left, so they are looked at again.
+    if (outcome.left > 0 && this.#paused && patched(RESUMED)) return this.#payload.after;
+    return this.#begun > 0 && (more || (outcome.left > 0 && this.#full)) ? this.#after : undefined;
   }
 
   #flow({ members, tenants, failures }: FleetSlice): Promise<FleetOutcome> {
@@ -121,7 +152,7 @@ class FleetRun {
           this.#full ||= workflowInfo().continueAsNewSuggested;
           return Promise.resolve(this.#wanted.goesOn && !this.#full);
         },
-        failures,
+        failures: failures - this.#failed,
       },
       members,
     );
@@ -129,8 +160,15 @@ class FleetRun {
 
   async #runTenant(member: SentMember | undefined): Promise<TenantOutcome> {
     if (!member) throw toFailure(new Error('the fleet has no such tenant'));
-    const { fleet } = this.#payload;
     this.#begun += 1;
+    this.#after[member.cluster] = member.order;
+    const outcome = await this.#outcome(member);
+    if (outcome === 'failed') this.#failed += 1;
+    return outcome;
+  }
+
+  async #outcome(member: SentMember): Promise<TenantOutcome> {
+    const { fleet } = this.#payload;
     try {
       return await this.#child(member);
     } catch (thrown) {
@@ -186,7 +224,8 @@ class FleetRun {
     return this.#payload.seconds + (Date.now() - this.#began) / 1000;
   }
 
-  #again(): Promise<never> {
-    return continueAsNew<typeof refillFleet>(sentFleet({ ...this.#payload, how: 'resume', seconds: this.#seconds }));
+  /** @param seconds At work that are not in the ledger yet. */
+  #again(after: FleetPayload['after'], seconds: number): Promise<never> {
+    return continueAsNew<typeof refillFleet>(sentFleet({ ...this.#payload, after, failed: this.#failed, seconds }));
   }
 }

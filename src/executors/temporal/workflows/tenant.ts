@@ -13,7 +13,7 @@ import { createPool, type ResizablePool } from '../../../domain/pool.ts';
 import type { Instant } from '../../../domain/words.ts';
 import type { FlowWindow, Steps } from '../../../flow/steps.ts';
 import { runFlow } from '../../../flow/run.ts';
-import type { Slice, StepEnd, TenantEnd, UnitPayload } from '../shared/activity-types.ts';
+import type { Slice, StepEnd, TenantEnd } from '../shared/activity-types.ts';
 import { errorOf } from '../../../domain/errors.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { LIMITS_UPDATE, PROGRESS_QUERY } from '../shared/names.ts';
@@ -23,6 +23,7 @@ import {
   sentTenant,
   tenantPayload,
   type TenantPayload,
+  type UnitPayload,
 } from '../shared/payloads.ts';
 import { activities } from './activities.ts';
 import { setAttributes } from './attributes.ts';
@@ -104,12 +105,12 @@ class TenantRun {
     // Nothing is kept of a run that was never made.
     if (run === null) throw failure === undefined ? new CancelledFailure('cancelled') : toFailure(fromFailure(failure));
     if (failure === undefined && this.#wanted.goesOn && this.#progressed && (this.#full || this.#slice?.more === true))
-      return await this.#again(run);
+      return await this.#again(run, this.#seconds);
     this.#resumed = false;
     const end = await this.#end(run, failure);
     // Either the ledger knows of more, or somebody resumed the run while it was being paused.
     const resumed = end.state === 'paused' && this.#resumed && !this.#wanted.cancelled;
-    if (end.state === 'running' || resumed) return await this.#again(run);
+    if (end.state === 'running' || resumed) return await this.#again(run, resumed ? 0 : this.#seconds);
     setAttributes(this.#payload.attributes, { RefillState: end.state });
     if (this.#wanted.cancelled) throw new CancelledFailure(`run ${run} is ${end.state}`);
     if (end.error) throw toFailure(errorOf(end.error));
@@ -219,9 +220,10 @@ class TenantRun {
     }
   }
 
-  #again(run: string): Promise<never> {
+  /** @param seconds At work that are not in the ledger yet. */
+  #again(run: string, seconds: number): Promise<never> {
     return continueAsNew<typeof refillTenant>(
-      sentTenant({ ...this.#payload, run, member: null, most: this.#most, seconds: this.#seconds }),
+      sentTenant({ ...this.#payload, run, member: null, most: this.#most, seconds }),
     );
   }
 
