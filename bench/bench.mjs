@@ -16,7 +16,7 @@ import { createPool } from '../dist/domain/pool.js';
 import { makeSample } from '../dist/embedded/sample/make.js';
 import { clickhouseSchemaSql } from '../dist/embedded/sample/schema.js';
 import { removeEmbedded, startEmbedded } from '../dist/embedded/stack.js';
-import { openTemporalReindexer } from '../dist/reindexers/temporal.js';
+import { openReindexer } from '../dist/open-reindexer.js';
 import { openCluster } from '../dist/steps/connect.js';
 import { writeWindow } from '../dist/steps/reindex.js';
 import { openWorkbench } from '../dist/steps/workbench.js';
@@ -57,7 +57,7 @@ try {
   const { config } = await loadConfig({ file: stack.config });
   const refill = createRefill(config);
   const [clusterName, clusterConfig] = Object.entries(config.clusters)[0];
-  const cluster = await openCluster(clusterName, clusterConfig, resolveSecret, openTemporalReindexer);
+  const cluster = await openCluster(clusterName, clusterConfig, resolveSecret, openReindexer);
   const bench = await openWorkbench(
     cluster,
     { ...tenant, cluster: clusterName, sourceDatabase: sample.database, targetDatabase: SCRATCH },

@@ -1,10 +1,9 @@
 import { hostname, userInfo } from 'node:os';
 import type { RefillConfig } from './config/config.ts';
 import type { ConfigInput } from './config/define.ts';
-import { loadCodecs } from './config/codecs.ts';
 import { completeConfig } from './config/load.ts';
 import { resolveSecret } from './config/secrets.ts';
-import { readTemporalTls } from './config/temporal-tls.ts';
+import { readTemporalConnection } from './config/temporal-connection.ts';
 import type { DatasetDefinition } from './dataset/definition.ts';
 import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
@@ -15,8 +14,8 @@ import { TemporalClient } from './executors/temporal/client.ts';
 import type { TemporalSettings } from './executors/temporal/settings.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open.ts';
+import { openReindexer } from './open-reindexer.ts';
 import type { TenantRequest } from './refill.ts';
-import { openTemporalReindexer } from './reindexers/temporal.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
@@ -86,7 +85,7 @@ export class Environment {
     if (!config) throw new RefillError('BUG', `no cluster ${name}`);
     const opened =
       this.#clusters.get(name) ??
-      openCluster(name, config, resolveSecret, openTemporalReindexer).catch((error: unknown) => {
+      openCluster(name, config, resolveSecret, openReindexer).catch((error: unknown) => {
         // A secret that could not be read may be there at the next call.
         this.#clusters.delete(name);
         throw error;
@@ -141,13 +140,7 @@ export class Environment {
       throw new RefillError('CONFIG_INVALID', 'no Temporal server is configured', {
         hint: 'Write `temporal: { address: host:port }` into the configuration, or use the local executor.',
       });
-    const { apiKey, codec, tls: _, ...others } = found;
-    return {
-      ...others,
-      tls: await readTemporalTls(found),
-      ...(apiKey === undefined ? {} : { apiKey: await resolveSecret(apiKey) }),
-      codecs: codec === undefined ? [] : await loadCodecs(codec),
-    };
+    return { ...(await readTemporalConnection(found)), taskQueue: found.taskQueue };
   }
 
   /** A client of that server, opened once for all clusters that share it. */

@@ -6,6 +6,7 @@ import type {
   ReindexerConfig,
   ScorerConfig,
   TemporalConfig,
+  TemporalConnection,
   TemporalTls,
 } from './config.ts';
 import { resolveDatasets, type DatasetSources } from './datasets.ts';
@@ -103,18 +104,8 @@ function withAbsoluteSecrets(
 ): RefillConfig {
   const absolute = <T extends { readonly password?: string }>(server: T): T =>
     server.password === undefined ? server : { ...server, password: absoluteReference(server.password, directory) };
-  const absoluteTemporal = (temporal: TemporalConfig | undefined): { readonly temporal?: TemporalConfig } => {
-    if (temporal === undefined) return {};
-    const { apiKey, codec, tls } = temporal;
-    return {
-      temporal: {
-        ...temporal,
-        ...(typeof tls === 'object' ? { tls: absoluteTls(tls, directory) } : {}),
-        ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
-        ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
-      },
-    };
-  };
+  const temporalOf = (temporal: TemporalConfig | undefined) =>
+    temporal === undefined ? {} : { temporal: absoluteConnection(temporal, directory) };
   const clusters = Object.entries(checked.clusters).map(
     ([name, { postgres, clickhouse, reindexers, temporal, ...others }]): [string, ClusterConfig] => [
       name,
@@ -122,7 +113,7 @@ function withAbsoluteSecrets(
         postgres: absolute(postgres),
         clickhouse: absolute(clickhouse),
         ...others,
-        ...absoluteTemporal(temporal),
+        ...temporalOf(temporal),
         ...(reindexers === undefined ? {} : { reindexers: reindexersOf(reindexers, directory) }),
       },
     ],
@@ -136,13 +127,25 @@ function withAbsoluteSecrets(
     ...(checked.calendar === undefined ? {} : { calendar: checked.calendar }),
     ...(checked.scorers === undefined ? {} : { scorers: scorersOf(checked.scorers, directory) }),
     ...(checked.executor === undefined ? {} : { executor: checked.executor }),
-    ...absoluteTemporal(checked.temporal),
+    ...temporalOf(checked.temporal),
+  };
+}
+
+/** A connection to a Temporal server, its references and its codec's path absolute. */
+function absoluteConnection<T extends TemporalConnection>(connection: T, directory: string): T {
+  const { apiKey, codec, tls } = connection;
+  return {
+    ...connection,
+    ...(typeof tls === 'object' ? { tls: absoluteTls(tls, directory) } : {}),
+    ...(apiKey === undefined ? {} : { apiKey: absoluteReference(apiKey, directory) }),
+    ...(codec === undefined ? {} : { codec: resolve(directory, codec) }),
   };
 }
 
 /** References to certificates, likewise. */
-function absoluteTls({ ca, certificate, key }: TemporalTls, directory: string): TemporalTls {
+function absoluteTls({ ca, certificate, key, ...others }: TemporalTls, directory: string): TemporalTls {
   return {
+    ...others,
     ...(ca === undefined ? {} : { ca: absoluteReference(ca, directory) }),
     ...(certificate === undefined ? {} : { certificate: absoluteReference(certificate, directory) }),
     ...(key === undefined ? {} : { key: absoluteReference(key, directory) }),
@@ -154,9 +157,9 @@ function reindexersOf(
   reindexers: Readonly<Record<string, ReindexerConfig>>,
   directory: string,
 ): Readonly<Record<string, ReindexerConfig>> {
-  const absolute = (one: ReindexerConfig): ReindexerConfig =>
-    one.apiKey === undefined ? one : { ...one, apiKey: absoluteReference(one.apiKey, directory) };
-  return Object.fromEntries(Object.entries(reindexers).map(([name, one]) => [name, absolute(one)]));
+  return Object.fromEntries(
+    Object.entries(reindexers).map(([name, one]) => [name, absoluteConnection(one, directory)]),
+  );
 }
 
 /** The scorers, the references of their keys absolute. */

@@ -12,7 +12,7 @@ export async function loadCodecs(file: string): Promise<readonly PayloadCodec[]>
 }
 
 function wrong(file: string, message: string): RefillError {
-  return new RefillError('CONFIG_INVALID', `temporal.codec, ${file}: ${message}`);
+  return new RefillError('CONFIG_INVALID', `codec, ${file}: ${message}`);
 }
 
 function isCodec(value: unknown): value is PayloadCodec {

@@ -50,15 +50,45 @@ export interface ClickHouseConfig {
   readonly deletes?: DeleteChoice;
 }
 
-/** A workflow that exists and derives a dataset's rows; Refill starts and follows it. */
-export interface ReindexerConfig {
-  readonly type: 'temporal';
-  /** The users' Temporal frontend, as `host:port`. */
+/** Certificates of one's own for an encrypted connection, as PEM; each by reference, as a secret is. */
+export interface TemporalTls {
+  /** Of who has signed the server's certificate. Default: those that the system trusts. */
+  readonly ca?: SecretReference;
+  /** This client's, with its key, where the server asks for one. Default: none. */
+  readonly certificate?: SecretReference;
+  readonly key?: SecretReference;
+  /** The name in the server's certificate. Default: that of the address. */
+  readonly serverName?: string;
+}
+
+/** How a Temporal server is reached, Refill's own or that of a re-indexer. */
+export interface TemporalConnection {
+  /** The frontend, as `host:port`. */
   readonly address: string;
   /** Default `default`, Temporal's own. */
   readonly namespace: string;
-  readonly tls: boolean;
+  /**
+   * Whether the connection is encrypted, by the system's certificates or by one's own. Default: true where there is an
+   * API key, which nobody else is to read; else false, for a tunnel or a private network.
+   */
+  readonly tls?: boolean | TemporalTls;
   readonly apiKey?: SecretReference;
+  /** A module whose default export is a list of payload codecs. Absolute in a loaded configuration. Default: none. */
+  readonly codec?: string;
+}
+
+/** A Temporal server whose workers do the steps of runs. */
+export interface TemporalConfig extends TemporalConnection {
+  /**
+   * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on
+   * `refill-<cluster>`, so that a worker sits next to its databases.
+   */
+  readonly taskQueue: string;
+}
+
+/** A workflow that exists, on the users' Temporal server, and derives a dataset's rows; Refill starts and follows it. */
+export interface ReindexerConfig extends TemporalConnection {
+  readonly type: 'temporal';
   readonly workflowType: string;
   readonly taskQueue: string;
   /** Pattern of its ids, with `{customer}`, `{profile}` and `{id}`. */
@@ -73,36 +103,6 @@ export interface ReindexerConfig {
   readonly aimSeconds: number;
   /** Seconds between looks at it. Default 10. */
   readonly pollSeconds: number;
-}
-
-/** Certificates of one's own for an encrypted connection, as PEM; each by reference, as a secret is. */
-export interface TemporalTls {
-  /** Of who has signed the server's certificate. Default: those that the system trusts. */
-  readonly ca?: SecretReference;
-  /** This client's, with its key, where the server asks for one. Default: none. */
-  readonly certificate?: SecretReference;
-  readonly key?: SecretReference;
-}
-
-/** A Temporal server whose workers do the steps of runs. */
-export interface TemporalConfig {
-  /** The frontend, as `host:port`. */
-  readonly address: string;
-  /** Default `default`, Temporal's own. */
-  readonly namespace: string;
-  /**
-   * Whether the connection is encrypted, by the system's certificates or by one's own. Default: true where there is an
-   * API key, which nobody else is to read; else false, for a tunnel or a private network.
-   */
-  readonly tls?: boolean | TemporalTls;
-  readonly apiKey?: SecretReference;
-  /**
-   * Beginning of the task queues' names. Default `refill`: fleets are on `refill`, the runs of a cluster on
-   * `refill-<cluster>`, so that a worker sits next to its databases.
-   */
-  readonly taskQueue: string;
-  /** A module whose default export is a list of payload codecs. Absolute in a loaded configuration. Default: none. */
-  readonly codec?: string;
 }
 
 /** A tenant as listed by hand. `database` is the one on both sides; default `databaseName(tenant)`. */

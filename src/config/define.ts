@@ -31,7 +31,7 @@ export type HttpScorerInput = Loosely<HttpScorerConfig, 'key' | 'batch' | 'timeo
 
 /** A re-indexer as it is written in a configuration. */
 export type ReindexerInput = Omit<
-  Loosely<ReindexerConfig, 'namespace' | 'tls' | 'apiKey' | 'atOnce' | 'aimSeconds' | 'pollSeconds'>,
+  Loosely<ReindexerConfig, 'namespace' | 'tls' | 'apiKey' | 'codec' | 'atOnce' | 'aimSeconds' | 'pollSeconds'>,
   'progress'
 > & {
   readonly progress?: { readonly [K in keyof ReindexerConfig['progress']]?: string | undefined } | undefined;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { between, expected, oneOf, reference, strict, whole, words } from './fields.ts';
+import { between, expected, oneOf, strict, whole, words } from './fields.ts';
+import { connectionFields } from './temporal-schema.ts';
 
 const path = () => words('a path such as 0.State.ReindexedConversations');
 
@@ -7,13 +8,7 @@ const path = () => words('a path such as 0.State.ReindexedConversations');
 const reindexerSchema = strict(
   {
     type: oneOf(['temporal']),
-    address: words('host:port of a Temporal frontend').describe('The users’ Temporal server, as host:port.'),
-    namespace: words('a namespace').default('default').describe('Its namespace.'),
-    tls: z
-      .boolean({ error: expected('true or false') })
-      .default(false)
-      .describe('Whether the connection is encrypted.'),
-    apiKey: reference().exactOptional().describe('The API key’s reference: env:NAME, file:PATH or exec:COMMAND.'),
+    ...connectionFields,
     workflowType: words('a workflow’s type').describe('Type of the workflow.'),
     taskQueue: words('a task queue').describe('Task queue that its workers listen on.'),
     workflowId: words('a pattern for ids')

@@ -1,23 +1,26 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
 import type { ReindexerConfig } from '../config/config.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Reindexer, ReindexerState } from '../domain/reindexer.ts';
 import { fillJson, fillText, numberAt } from './template.ts';
 
-const CONNECT_TIMEOUT = '10 seconds';
+/** The users' Temporal server, connected. */
+export interface TheirServer {
+  readonly client: Client;
+  /** Payloads as they were before codecs; none where these cannot decode them. */
+  readonly decode: (payloads: Payload[]) => Promise<readonly Payload[]>;
+}
 
 /**
- * A workflow that exists, behind the users' own Temporal server. The connection is made when it is first needed.
+ * A workflow that exists, behind the users' own Temporal server.
  *
- * @param resolve Turns the API key's reference into the key.
+ * @param connect Called when the server is first needed, and again where that has failed.
  */
-export function openTemporalReindexer(
-  config: ReindexerConfig,
-  resolve: (reference: string) => Promise<string>,
-): Reindexer {
-  let connecting: Promise<Client> | undefined;
-  const client = () => {
-    connecting ??= connect(config, resolve).catch((error: unknown) => {
+export function openTemporalReindexer(config: ReindexerConfig, connect: () => Promise<TheirServer>): Reindexer {
+  let connecting: Promise<TheirServer> | undefined;
+  const server = () => {
+    connecting ??= connect().catch((error: unknown) => {
       connecting = undefined;
       throw error;
     });
@@ -38,7 +41,7 @@ export function openTemporalReindexer(
     pollSeconds: config.pollSeconds,
     workflowId: (tenant, id) => fillText(config.workflowId, { ...tenant, id }),
     async start(tenant, { workflow, from, to }) {
-      const { workflow: workflows } = await client();
+      const { workflow: workflows } = (await server()).client;
       const { customer, profile } = tenant;
       const payload = fillJson(config.payload, { customer, profile, id: workflow, from, to });
       await workflows
@@ -53,17 +56,17 @@ export function openTemporalReindexer(
         });
     },
     async look(workflow) {
-      const { workflow: workflows } = await client();
+      const { client, decode } = await server();
       try {
-        return stateOf(config, await workflows.getHandle(workflow).describe());
+        return await stateOf(config, await client.workflow.getHandle(workflow).describe(), decode);
       } catch (error) {
         if (isNamed(error, 'WorkflowNotFoundError')) return { state: 'gone', status: 'unknown', progress: null };
         throw serverError(config, error);
       }
     },
     async cancel(workflow) {
-      const { workflow: workflows } = await client();
-      await workflows
+      const { client } = await server();
+      await client.workflow
         .getHandle(workflow)
         .cancel()
         .catch((error: unknown) => {
@@ -72,44 +75,27 @@ export function openTemporalReindexer(
     },
     async close() {
       const opened = await connecting?.catch(() => undefined);
-      await opened?.connection.close();
+      await opened?.client.connection.close();
     },
   };
 }
 
-async function connect(config: ReindexerConfig, resolve: (reference: string) => Promise<string>): Promise<Client> {
-  const sdk = await import('@temporalio/client').catch((error: unknown) => {
-    throw new RefillError('TEMPORAL_MISSING', 'the package @temporalio/client is not installed', { cause: error });
-  });
-  const { address, namespace, tls, apiKey } = config;
-  try {
-    const connection = await sdk.Connection.connect({
-      address,
-      tls,
-      connectTimeout: CONNECT_TIMEOUT,
-      ...(apiKey === undefined ? {} : { apiKey: await resolve(apiKey) }),
-    });
-    return new sdk.Client({ connection, namespace });
-  } catch (error) {
-    throw serverError(config, error);
-  }
-}
-
-function stateOf(config: ReindexerConfig, { status, raw }: WorkflowExecutionDescription): ReindexerState {
+async function stateOf(
+  config: ReindexerConfig,
+  { status, raw }: WorkflowExecutionDescription,
+  decode: TheirServer['decode'],
+): Promise<ReindexerState> {
   const running = status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW';
   const state = running ? 'running' : status.name === 'COMPLETED' ? 'completed' : 'failed';
-  return { state, status: status.name, progress: progressOf(config, raw.pendingActivities ?? []) };
-}
-
-interface PendingActivity {
-  readonly heartbeatDetails?: { readonly payloads?: readonly { readonly data?: Uint8Array | null }[] | null } | null;
+  const told = (raw.pendingActivities ?? []).map(({ heartbeatDetails }) => decode(heartbeatDetails?.payloads ?? []));
+  return { state, status: status.name, progress: progressOf(config, await Promise.all(told)) };
 }
 
 /** Of the activity that counts most: the others look for something, or clean up. */
-function progressOf({ progress }: ReindexerConfig, activities: readonly PendingActivity[]): ReindexerState['progress'] {
+function progressOf({ progress }: ReindexerConfig, told: readonly (readonly Payload[])[]): ReindexerState['progress'] {
   let found: ReindexerState['progress'] = null;
-  for (const { heartbeatDetails } of activities) {
-    const details = (heartbeatDetails?.payloads ?? []).map(({ data }) => parsed(data));
+  for (const payloads of told) {
+    const details = payloads.map(({ data }) => parsed(data));
     const done = numberAt(details, progress.done);
     if (done === null) continue;
     const now = {
@@ -122,7 +108,7 @@ function progressOf({ progress }: ReindexerConfig, activities: readonly PendingA
   return found;
 }
 
-/** A payload's JSON; null where it is encrypted, or none. */
+/** A payload's JSON; null where it is none. */
 function parsed(data: Uint8Array | null | undefined): unknown {
   try {
     return JSON.parse(Buffer.from(data ?? []).toString('utf8')) as unknown;

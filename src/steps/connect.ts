@@ -33,7 +33,7 @@ export async function openCluster(
   name: string,
   config: ClusterConfig,
   resolve: ResolveSecret,
-  openReindexer: (config: ReindexerConfig, resolve: ResolveSecret) => Reindexer,
+  openReindexer: (config: ReindexerConfig) => Reindexer,
 ): Promise<Cluster> {
   const { password: pgReference, ...postgres } = config.postgres;
   const { password: chReference, ...clickhouse } = config.clickhouse;
@@ -43,10 +43,7 @@ export async function openCluster(
     password: chReference === undefined ? undefined : await resolve(chReference),
   });
   const reindexers = new Map(
-    Object.entries(config.reindexers ?? {}).map(([dataset, one]) => [
-      dataset,
-      new PacedReindexer(openReindexer(one, resolve)),
-    ]),
+    Object.entries(config.reindexers ?? {}).map(([dataset, one]) => [dataset, new PacedReindexer(openReindexer(one))]),
   );
   return {
     name,

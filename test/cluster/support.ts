@@ -1,7 +1,7 @@
 import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
 import { onTestFinished } from 'vitest';
 import { resolveSecret } from '../../src/config/secrets.ts';
-import { openTemporalReindexer } from '../../src/reindexers/temporal.ts';
+import { openReindexer } from '../../src/open-reindexer.ts';
 import { openCluster } from '../../src/steps/connect.ts';
 import { openWorkbench, type Workbench } from '../../src/steps/workbench.ts';
 import type { TestTenant } from '../support/tenant.ts';
@@ -38,7 +38,7 @@ export async function workbenchOf(t: TestTenant): Promise<Workbench> {
   const config = t.config.clusters['test'];
   const [dataset] = t.config.datasets;
   if (!config || !dataset) throw new Error('a test tenant has a cluster and a dataset');
-  const cluster = await openCluster('test', config, resolveSecret, openTemporalReindexer);
+  const cluster = await openCluster('test', config, resolveSecret, openReindexer);
   onTestFinished(() => cluster.close());
   const databases = { sourceDatabase: t.database, targetDatabase: t.database };
   return openWorkbench(cluster, { cluster: 'test', ...t.name, ...databases }, dataset);

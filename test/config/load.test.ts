@@ -113,6 +113,22 @@ describe('certificates of a Temporal server', () => {
     expect((await loaded('true')).temporal?.tls).toBe(true);
   });
 
+  test('are the same for a re-indexer’s server', async () => {
+    const connection = '{ ca: file:ca.pem, certificate: env:CERTIFICATE, key: file:/etc/key.pem, serverName: theirs }';
+    const reindexer = `type: temporal, address: "theirs:7233", tls: ${connection}, codec: codec.mjs, apiKey: file:key`;
+    const workflow = 'workflowType: W, taskQueue: q, workflowId: "w-{id}", payload: {}';
+    const { clusters } = await loadYaml(
+      CONTRACT.replace(/^( +)(clickhouse: .*)$/mu, `$1$2\n$1reindexers: { scorecards: { ${reindexer}, ${workflow} } }`),
+    );
+    const [cluster] = Object.values(clusters);
+    expect(cluster?.reindexers?.['scorecards']).toMatchObject({
+      namespace: 'default',
+      apiKey: expect.stringMatching(/^file:\/.*\/key$/u),
+      codec: expect.stringMatching(/^\/.*\/codec\.mjs$/u),
+      tls: { ca: expect.stringMatching(/^file:\/.*\/ca\.pem$/u), certificate: 'env:CERTIFICATE', serverName: 'theirs' },
+    });
+  });
+
   test('are refused where half of a pair is missing, or where it is something else', async () => {
     expect(String(await errorOf(loaded('{ key: file:key.pem }')))).toContain('`certificate` and `key` belong together');
     for (const tls of ['sometimes', '{ cert: file:a.pem }', '{ ca: a secret }'])

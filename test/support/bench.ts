@@ -1,6 +1,6 @@
 import { resolveSecret } from '../../src/config/secrets.ts';
 import type { DatasetDefinition } from '../../src/dataset/definition.ts';
-import { openTemporalReindexer } from '../../src/reindexers/temporal.ts';
+import { openReindexer } from '../../src/open-reindexer.ts';
 import { openCluster } from '../../src/steps/connect.ts';
 import { openWorkbench, type Workbench } from '../../src/steps/workbench.ts';
 import { onTestFinished } from 'vitest';
@@ -11,7 +11,7 @@ export async function openBench(t: TestTenant, dataset?: DatasetDefinition): Pro
   const config = t.config.clusters['test'];
   const wanted = dataset ?? t.config.datasets[0];
   if (!config || !wanted) throw new Error('no cluster or no dataset');
-  const cluster = await openCluster('test', config, resolveSecret, openTemporalReindexer);
+  const cluster = await openCluster('test', config, resolveSecret, openReindexer);
   onTestFinished(() => cluster.close());
   const tenant = { ...t.name, cluster: 'test', sourceDatabase: t.database, targetDatabase: t.database };
   return openWorkbench(cluster, tenant, wanted);

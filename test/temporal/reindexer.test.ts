@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { PayloadCodec } from '@temporalio/common';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
+import type { TemporalConnection } from '../../src/config/config.ts';
 import type { Executor } from '../../src/domain/executor.ts';
 import type { Limits } from '../../src/domain/limits.ts';
 import type { RunEvent } from '../../src/domain/events.ts';
@@ -10,14 +12,27 @@ import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import { configFile, start } from '../faults/program.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
+import { codecFile } from './codec.ts';
 import { noTemporal, startWorker } from './given.ts';
 import { startTheirs, type TheirOptions } from './their-worker/worker.ts';
+import { guard, makeCertificates } from './way.ts';
+
+const KEY = 'a-key-that-nobody-may-see';
 
 /** A tenant whose windows are derived by the users' workflow, which a worker of theirs serves. */
 async function theirTenant(
   theirs: TheirOptions = {},
   limits: Partial<Limits> = {},
-  { aimSeconds = 3600, executor = 'local' }: { readonly aimSeconds?: number; readonly executor?: Executor } = {},
+  {
+    aimSeconds = 3600,
+    executor = 'local',
+    connection,
+  }: {
+    readonly aimSeconds?: number;
+    readonly executor?: Executor;
+    /** How Refill reaches their server. Default: as it is. */
+    readonly connection?: Partial<TemporalConnection>;
+  } = {},
 ) {
   const t = await createTenant({ limits: { windowRows: 150, attempts: 2, ...limits } });
   await fillCards(t);
@@ -29,7 +44,7 @@ async function theirTenant(
   const scorecards = {
     type: 'temporal',
     ...server,
-    tls: false,
+    ...connection,
     workflowType: 'ReindexConversations',
     taskQueue,
     workflowId: 'reindexconversations-{customer}-{profile}-{id}',
@@ -154,6 +169,50 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
     expect(notices(events).join('\n')).not.toContain('cut in two');
     await expectClean(t);
+  });
+
+  test('their server is reached as Refill’s own: with certificates, a key and a codec, and with every call', async () => {
+    const certificates = await makeCertificates('DNS:temporal.internal');
+    const way = await guard(inject('temporal')?.address ?? '', certificates, KEY);
+    process.env['REFILL_TEST_THEIR_KEY'] = KEY;
+    const codec = await codecFile();
+    const { default: codecs }: { default: PayloadCodec[] } = await import(codec);
+    const { certificate, key } = certificates.client;
+    const tls = {
+      ca: `file:${certificates.ca}`,
+      certificate: `file:${certificate}`,
+      key: `file:${key}`,
+      serverName: 'temporal.internal',
+    };
+    const connection = { address: way.address, apiKey: 'env:REFILL_TEST_THEIR_KEY', tls, codec };
+    const { t, refill, config, operator, begun } = await theirTenant({ codecs, slowMs: 300 }, {}, { connection });
+    const plan = await refill.plan({ tenant: t.name, range: RANGE });
+    const { events, result } = await ended(refill.run(plan.id));
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    await expectClean(t);
+    const methods = new Set(way.calls.map(({ method }) => method));
+    expect([...methods]).toEqual(expect.arrayContaining(['StartWorkflowExecution', 'DescribeWorkflowExecution']));
+    expect(new Set(way.calls.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${KEY}`]));
+    // Their payload is sealed, and their heartbeats are read all the same.
+    const history = await operator('workflow', 'show', '--workflow-id', begun[0] ?? '', '--output', 'json');
+    expect(history).toContain(Buffer.from('binary/sealed').toString('base64'));
+    const doing = events.flatMap((event) => (event.type === 'progress' ? [event.doing] : []));
+    expect(doing.join('\n')).toMatch(/\d+ of \d+/u);
+
+    const { certificate: _c, key: _k, ...nobody } = tls;
+    const { reindexers, ...cluster } = config.clusters.test;
+    const scorecards = { ...reindexers.scorecards, tls: nobody };
+    const stranger = createRefill({
+      ...config,
+      limits: { ...config.limits, outageMinutes: 0, attempts: 1 },
+      clusters: { test: { ...cluster, reindexers: { scorecards } } },
+    });
+    onTestFinished(() => stranger.close());
+    const next = await stranger.plan({ tenant: t.name, range: RANGE });
+    expect((await ended(stranger.run(next.id))).result).toMatchObject({
+      state: 'failed',
+      error: { code: 'TEMPORAL_UNREACHABLE' },
+    });
   });
 
   test('a plan is refused where another workflow is configured by now', async () => {

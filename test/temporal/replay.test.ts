@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { bundleWorkflows } from '../../src/executors/temporal/bundle.ts';
-import { TAKEN_QUEUES } from '../../src/executors/temporal/shared/taken.ts';
+import * as workflows from '../../src/executors/temporal/workflows/index.ts';
 
 /** Histories of released workflows, replayed with the code of today: what would break a run at work fails here. */
 
@@ -17,10 +17,64 @@ beforeAll(async () => {
   workflowBundle = await bundleWorkflows();
 });
 
+/** What is read here of a history. */
+interface History {
+  readonly events: readonly {
+    readonly workflowExecutionStartedEventAttributes?: { readonly workflowType: { readonly name: string } };
+    readonly activityTaskScheduledEventAttributes?: { readonly activityType: { readonly name: string } };
+    readonly markerRecordedEventAttributes?: {
+      readonly markerName: string;
+      readonly details: Readonly<Record<string, { readonly payloads: readonly { readonly data: string }[] }>>;
+    };
+  }[];
+}
+
+/** A history's type of workflow, its activities, and the patches that it was executed with. */
+function read(text: string) {
+  const { events }: History = JSON.parse(text);
+  const patches = events.flatMap(({ markerRecordedEventAttributes: marker }) => {
+    const data = marker?.markerName === 'core_patch' ? marker.details['patch-data']?.payloads[0]?.data : undefined;
+    const patch: { id?: string } = data === undefined ? {} : JSON.parse(Buffer.from(data, 'base64').toString('utf8'));
+    return patch.id === undefined ? [] : [patch.id];
+  });
+  return {
+    type: events[0]?.workflowExecutionStartedEventAttributes?.workflowType.name ?? '',
+    activities: events.flatMap((e) => e.activityTaskScheduledEventAttributes?.activityType.name ?? []),
+    patches,
+  };
+}
+
+const histories = await Promise.all(files.map(async (name) => read(await readFile(`${folder}/${name}`, 'utf8'))));
+const source = (path: string) => fileURLToPath(new URL(`../../src/executors/temporal/${path}`, import.meta.url));
+/** Texts that a pattern's group finds in a file. */
+const found = async (path: string, pattern: RegExp) =>
+  [...(await readFile(source(path), 'utf8')).matchAll(pattern)].map(([, text]) => text ?? '');
+
 describe('histories', () => {
   test('of each type of workflow there is one', () => {
-    for (const type of ['refillTenant', 'refillFleet', ...Object.keys(TAKEN_QUEUES)])
-      expect([type, files.some((name) => name.includes(`-${type}-`))]).toEqual([type, true]);
+    expect(new Set(histories.map(({ type }) => type))).toEqual(new Set(Object.keys(workflows)));
+  });
+
+  test('of each activity there is one', async () => {
+    const activities = await found('shared/activity-types.ts', /^ {2}(refill\w+)\(/gmu);
+    expect(activities.length).toBeGreaterThan(15);
+    expect(new Set(histories.flatMap((history) => history.activities))).toEqual(new Set(activities));
+  });
+
+  test('of each patch there is one with it, and one from before it for each type that has it', async () => {
+    const code = (await readdir(source('workflows'))).map((name) => `workflows/${name}`);
+    const patches = (await Promise.all(code.map((file) => found(file, /patched\('([^']+)'\)/gu)))).flat();
+    expect(patches).toContain('sweep');
+    for (const patch of patches) {
+      const types = new Set(histories.flatMap((h) => (h.patches.includes(patch) ? [h.type] : [])));
+      expect([patch, types.size > 0]).toEqual([patch, true]);
+      for (const type of types)
+        expect([patch, type, histories.some((h) => h.type === type && !h.patches.includes(patch))]).toEqual([
+          patch,
+          type,
+          true,
+        ]);
+    }
   });
 
   test.each(files)('%s is replayed', async (name) => {

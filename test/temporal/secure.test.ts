@@ -1,8 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
+import { codecFile } from './codec.ts';
 import { noTemporal, ownTemporal, type TemporalTenant, temporalFleet, temporalTenant } from './given.ts';
 import { guard, makeCertificates } from './way.ts';
 
@@ -17,45 +15,14 @@ async function proven(t: TemporalTenant): Promise<void> {
   await expectClean(t, RANGE);
 }
 
-/** A module with a codec that encrypts, and a tenant whose payloads it encrypts. */
-async function codecFile(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'refill-codec-'));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
-  const file = join(dir, 'codec.mjs');
-  await writeFile(file, CODEC);
-  return file;
-}
-
-const CODEC = `
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-const KEY = Buffer.alloc(32, 7);
-const base64 = (bytes) => Buffer.from(bytes ?? []).toString('base64');
-const seal = ({ metadata, data }) => {
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', KEY, iv);
-  const names = Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)]);
-  const plain = JSON.stringify({ metadata: Object.fromEntries(names), data: base64(data) });
-  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return { metadata: { encoding: Buffer.from('binary/sealed') }, data: Buffer.concat([iv, cipher.getAuthTag(), sealed]) };
-};
-const open = (payload) => {
-  if (Buffer.from(payload.metadata?.encoding ?? []).toString() !== 'binary/sealed') return payload;
-  const bytes = Buffer.from(payload.data);
-  const decipher = createDecipheriv('aes-256-gcm', KEY, bytes.subarray(0, 12)).setAuthTag(bytes.subarray(12, 28));
-  const { metadata, data } = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]));
-  const names = Object.entries(metadata).map(([name, value]) => [name, Buffer.from(value, 'base64')]);
-  return { metadata: Object.fromEntries(names), data: Buffer.from(data, 'base64') };
-};
-export default [{ encode: async (all) => all.map(seal), decode: async (all) => all.map(open) }];
-`;
-
 describe.skipIf(noTemporal())('a Temporal server', () => {
   test('behind TLS that wants a certificate and a key: command line, worker and library bring them with every call', async () => {
-    const certificates = await makeCertificates();
+    const certificates = await makeCertificates('DNS:temporal.internal');
     const way = await guard(inject('temporal')?.address ?? '', certificates, KEY);
     process.env['REFILL_TEST_TEMPORAL_KEY'] = KEY;
     const { certificate, key } = certificates.client;
-    const tls = { ca: `file:${certificates.ca}`, certificate: `file:${certificate}`, key: `file:${key}` };
+    const files = { ca: `file:${certificates.ca}`, certificate: `file:${certificate}`, key: `file:${key}` };
+    const tls = { ...files, serverName: 'temporal.internal' };
     const temporal = { address: way.address, apiKey: 'env:REFILL_TEST_TEMPORAL_KEY', tls };
     const t = await temporalTenant({ limits: { windowRows: 150 }, temporal });
     await proven(t);
@@ -86,6 +53,22 @@ describe.skipIf(noTemporal())('a Temporal server', () => {
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
     expect(await thrown(() => ended(t.refill.run(plan.id)))).toMatchObject({ code: 'TEMPORAL_UNREACHABLE' });
     expect(way.calls).toEqual([]);
+  });
+
+  test('by another name than its certificate has is not spoken to; by that name it is', async () => {
+    const certificates = await makeCertificates('DNS:temporal.internal');
+    const { address } = await guard(inject('temporal')?.address ?? '', certificates, KEY);
+    process.env['REFILL_TEST_TEMPORAL_KEY'] = KEY;
+    const { certificate, key } = certificates.client;
+    const tls = { ca: `file:${certificates.ca}`, certificate: `file:${certificate}`, key: `file:${key}` };
+    const doctor = async (more: { readonly serverName?: string }) => {
+      const temporal = { address, apiKey: 'env:REFILL_TEST_TEMPORAL_KEY', tls: { ...tls, ...more } };
+      const findings = await (await temporalTenant({ temporal })).refill.doctor();
+      return findings.flatMap(({ subject, level }) => (subject === address ? [level] : []));
+    };
+    expect(await doctor({})).toContain('error');
+    expect(await doctor({ serverName: 'elsewhere.internal' })).toContain('error');
+    expect(await doctor({ serverName: 'temporal.internal' })).not.toContain('error');
   });
 
   test('with a codec: nothing of a run can be read there, and who follows it reads all of it', async () => {

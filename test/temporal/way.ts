@@ -20,8 +20,12 @@ export interface Certificates {
   readonly client: { readonly certificate: string; readonly key: string };
 }
 
-/** Makes an authority, and a server and a client whose certificates it has signed. */
-export async function makeCertificates(): Promise<Certificates> {
+/**
+ * Makes an authority, and a server and a client whose certificates it has signed.
+ *
+ * @param names By which the server may be called.
+ */
+export async function makeCertificates(names = 'IP:127.0.0.1,DNS:localhost'): Promise<Certificates> {
   const dir = await mkdtemp(join(tmpdir(), 'refill-certificates-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const openssl = (...args: readonly string[]) => promisify(execFile)('openssl', args, { cwd: dir });
@@ -39,7 +43,7 @@ export async function makeCertificates(): Promise<Certificates> {
     '-out',
     'ca.pem',
   );
-  await writeFile(join(dir, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost');
+  await writeFile(join(dir, 'names'), `subjectAltName=${names}`);
   const signed = async (name: string) => {
     await openssl('req', ...fresh, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
     const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];

@@ -17,7 +17,7 @@ export async function beatsOf(
 }
 
 /** As the SDK does it: the codec that was applied last is undone first. One that cannot decode it tells nothing. */
-async function decoded(payloads: Payload[], codecs: readonly PayloadCodec[]): Promise<readonly Payload[]> {
+export async function decoded(payloads: Payload[], codecs: readonly PayloadCodec[]): Promise<readonly Payload[]> {
   try {
     let plain = payloads;
     for (const codec of codecs.toReversed()) plain = await codec.decode(plain);

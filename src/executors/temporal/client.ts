@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import { RefillError } from '../../domain/errors.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import { formatTenant } from '../../domain/words.ts';
-import { connectionOptions, loaded, temporalError, type TemporalSettings } from './settings.ts';
+import { connectClient, temporalError, type TemporalSettings } from './settings.ts';
 import {
   clusterQueue,
   fleetQueue,
@@ -17,9 +17,6 @@ import { DEFAULT_SLICE, FIRST_FLEET_PAYLOAD, type MemberPayload, sentFleet, sent
 
 /** What a workflow is, as the server knows it; `gone` where it knows none of that id. */
 export type WorkflowState = 'running' | 'ended' | 'gone';
-
-/** How long the first connection may take. */
-const CONNECT_TIMEOUT = '5 seconds';
 
 /** A worker that has nothing to do asks anew once a minute; half of one more is for clocks that differ. */
 const POLLED_SECONDS = 90;
@@ -40,17 +37,7 @@ export class TemporalClient {
 
   /** Throws `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`, `TEMPORAL_FAILED`. */
   static async open(settings: TemporalSettings): Promise<TemporalClient> {
-    const { Client: Sdk, Connection } = await loaded(() => import('@temporalio/client'));
-    try {
-      const connection = await Connection.connect({ ...connectionOptions(settings), connectTimeout: CONNECT_TIMEOUT });
-      const { namespace, codecs } = settings;
-      return new TemporalClient(
-        settings,
-        new Sdk({ connection, namespace, dataConverter: { payloadCodecs: [...codecs] } }),
-      );
-    } catch (error) {
-      throw temporalError(error, settings);
-    }
+    return new TemporalClient(settings, await connectClient(settings));
   }
 
   async close(): Promise<void> {

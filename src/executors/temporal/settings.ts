@@ -1,27 +1,49 @@
-import type { TLSConfig } from '@temporalio/client';
+import type { Client, TLSConfig } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import { RefillError } from '../../domain/errors.ts';
 
 /** How a Temporal server is reached, with its secrets resolved. */
-export interface TemporalSettings {
+export interface ConnectionSettings {
   /** `host:port` */
   readonly address: string;
   readonly namespace: string;
   /** Whether the connection is encrypted; with certificates of one's own, these. */
   readonly tls: boolean | TLSConfig;
   readonly apiKey?: string;
-  /** Beginning of the task queues' names. */
-  readonly taskQueue: string;
   readonly codecs: readonly PayloadCodec[];
 }
 
+/** The Temporal server of runs. */
+export interface TemporalSettings extends ConnectionSettings {
+  /** Beginning of the task queues' names. */
+  readonly taskQueue: string;
+}
+
 /** What connections of clients and workers are made of. */
-export function connectionOptions({ address, tls, apiKey }: TemporalSettings): {
+export function connectionOptions({ address, tls, apiKey }: ConnectionSettings): {
   readonly address: string;
   readonly tls: boolean | TLSConfig;
   readonly apiKey?: string;
 } {
   return { address, tls, ...(apiKey === undefined ? {} : { apiKey }) };
+}
+
+/** How long the first connection may take. */
+const CONNECT_TIMEOUT = '5 seconds';
+
+/** Connects the SDK's client. Throws `TEMPORAL_MISSING`, `TEMPORAL_UNREACHABLE`, `TEMPORAL_FAILED`. */
+export async function connectClient(settings: ConnectionSettings): Promise<Client> {
+  const sdk = await loaded(() => import('@temporalio/client'));
+  try {
+    const connection = await sdk.Connection.connect({
+      ...connectionOptions(settings),
+      connectTimeout: CONNECT_TIMEOUT,
+    });
+    const { namespace, codecs } = settings;
+    return new sdk.Client({ connection, namespace, dataConverter: { payloadCodecs: [...codecs] } });
+  } catch (error) {
+    throw temporalError(error, settings);
+  }
 }
 
 /** Loads a package of Temporal's when it is first needed: who does without Temporal does without them. */
@@ -42,7 +64,10 @@ const REFUSED: readonly unknown[] = [7, 16];
 const NOT_FOUND = 5;
 
 /** What a client of Temporal throws as an error of ours. */
-export function temporalError(thrown: unknown, { address, namespace }: TemporalSettings): RefillError {
+export function temporalError(
+  thrown: unknown,
+  { address, namespace }: Pick<ConnectionSettings, 'address' | 'namespace'>,
+): RefillError {
   if (thrown instanceof RefillError) return thrown;
   const cause = thrown instanceof Error && 'cause' in thrown && thrown.cause instanceof Error ? thrown.cause : thrown;
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
@@ -57,8 +82,9 @@ export function temporalError(thrown: unknown, { address, namespace }: TemporalS
 }
 
 function hintFor(code: unknown, message: string, namespace: string): string | null {
-  if (REFUSED.includes(code)) return 'Check `temporal.apiKey`, `temporal.tls`, and what they may do.';
+  if (REFUSED.includes(code))
+    return 'Check `apiKey` and `tls` of this server in the configuration, and what they may do.';
   if (code === NOT_FOUND && /namespace/iu.test(message))
-    return `Correct \`temporal.namespace\`, or make it: temporal operator namespace create --namespace ${namespace}`;
+    return `Correct \`namespace\` in the configuration, or make it: temporal operator namespace create --namespace ${namespace}`;
   return null;
 }

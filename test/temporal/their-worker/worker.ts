@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { PayloadCodec } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { onTestFinished } from 'vitest';
 import { liveWrite } from '../../support/cards.ts';
@@ -11,6 +12,8 @@ export interface TheirOptions {
   readonly most?: number;
   /** `at-the-end` fails when all is written; `lies` ends well and leaves every tenth out. */
   readonly mode?: 'right' | 'at-the-end' | 'lies';
+  /** That their payloads are encrypted by. */
+  readonly codecs?: readonly PayloadCodec[];
   /** Waits before each turn; may be changed while it is at work. */
   readonly slowMs?: number;
 }
@@ -64,6 +67,7 @@ export async function startTheirs(
     taskQueue,
     workflowsPath: fileURLToPath(new URL('workflows.mjs', import.meta.url)),
     activities: { reindexTurn },
+    dataConverter: { payloadCodecs: [...(options.codecs ?? [])] },
     defaultHeartbeatThrottleInterval: '100ms',
     maxHeartbeatThrottleInterval: '100ms',
   });
