@@ -90,14 +90,10 @@ export function clickhouseError(error: unknown, doing: string): RefillError {
     const code: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
     const type = fieldOf(error, 'type');
     const name = typeof type === 'string' ? ` ${type}` : '';
-    return new RefillError(
-      code,
-      `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`,
-      {
-        cause: error,
-        details: { clickhouse: number },
-      },
-    );
+    return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`, {
+      cause: error,
+      details: { clickhouse: number },
+    });
   }
   if (NETWORK.test(`${String(fieldOf(error, 'code'))} ${text}`)) {
     return new RefillError('CH_UNREACHABLE', `${doing}: ${text.slice(0, 200)}`, { cause: error });
