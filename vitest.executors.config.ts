@@ -5,17 +5,22 @@ import { defineConfig } from 'vitest/config';
  * test's process does the steps.
  *
  * Not here, as nothing of it is an executor's: test/{config,contract,domain,embedded,ledger,report,scorers},
- * test/dataset but orders, test/run/progress, test/fleet/{domain,flow}. Not here, as it starts the command line or kills the program
- * that does the steps: test/{cli,faults}, test/fleet/command; test/temporal has such tests of its own. Not here, as
- * backfills are no runs: test/backfill; those of workflows are in test/temporal/takeover.
- *
- * Not tried over Temporal yet: test/run/{governor,lightweight,live-writers,sweep}, test/verify, test/oracle,
- * test/fleet/{control,first,governor}, test/cluster/{run,statements}, test/dataset/orders.
+ * test/dataset but orders, test/run/progress, test/fleet/{domain,flow}, test/verify/{classify,merge-keys},
+ * test/cluster/launcher. Not here, as it starts the command line or kills the program that does the steps:
+ * test/{cli,faults}, test/fleet/command; test/temporal has such tests of its own. Not here, as backfills are no runs:
+ * test/backfill; those of workflows are in test/temporal/takeover.
  */
 export default defineConfig({
   test: {
     env: { REFILL_TEST_EXECUTOR: 'temporal' },
-    include: ['test/run/{control,cut,disk-full,first,part,untouched}.test.ts'],
+    include: [
+      'test/run/{control,cut,disk-full,first,governor,lightweight,live-writers,part,sweep,untouched}.test.ts',
+      'test/fleet/{control,first,governor}.test.ts',
+      'test/verify/{agreement,drift}.test.ts',
+      'test/oracle/*.test.ts',
+      'test/cluster/{run,statements}.test.ts',
+      'test/dataset/orders.test.ts',
+    ],
     globalSetup: ['test/support/global-setup.ts', 'test/temporal/global-setup.ts'],
     testTimeout: 240_000,
     hookTimeout: 120_000,

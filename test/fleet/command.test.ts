@@ -1,9 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
-import { createRefill } from '../../src/create-refill.ts';
 import { refill as program } from '../cli/built.ts';
 import { configFile } from '../faults/program.ts';
-import { RANGE, thrown } from '../support/cards.ts';
+import { thrown } from '../support/cards.ts';
 import { createFleet, fleetEnded, type TestFleet } from './support.ts';
 
 // Several tenants, and programs that are started several times.
@@ -114,23 +113,6 @@ test('two tenants with one database are refused, both named, before anything is 
   expect(refused).toMatchObject({ status: 3, last: { code: 'TENANTS_COLLIDE' } });
   for (const name of fleet.names) expect(String(refused.last['message'])).toContain(name);
   expect(await (await fleet.refill.ledger()).plans(10)).toEqual([]);
-});
-
-test('a tenant that appears after the plan is not touched, and that is said', async () => {
-  const fleet = await createFleet({ cards: [20, 30] });
-  const { east } = fleet.config.clusters;
-  const [first, second] = fleet.tenants;
-  if (!east || !first || !second) throw new Error('no tenants');
-  const before = createRefill({
-    ...fleet.config,
-    clusters: { east: { ...east, tenants: [{ ...first.name, database: first.database }] } },
-  });
-  const plan = await before.planFleet({ range: RANGE });
-  await before.close();
-  const { events, result } = await fleetEnded(fleet.refill.runFleet(plan.id));
-  expect(result).toMatchObject({ state: 'succeeded', tenants: { total: 1, proven: 1 } });
-  const notices = events.flatMap((e) => (e.type === 'fleet-notice' ? [e.message] : []));
-  expect(notices).toEqual([`not touched, as it is not in the plan: ${fleet.names[1]} (cluster east)`]);
 });
 
 test('tenants, exclusions and priorities; a name that fits nobody is an error', async () => {

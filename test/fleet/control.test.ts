@@ -103,12 +103,15 @@ test('when as many tenants failed as may, nothing new is begun', async () => {
   const { fleet, plan } = await planned({ tenants: 1, fleetFailures: 2 });
   const broken = fleet.tenants.slice(0, 2);
   for (const t of broken) await away(t);
-  const { result } = await fleetEnded(fleet.refill.runFleet(plan.id));
+  const { events, result } = await fleetEnded(fleet.refill.runFleet(plan.id));
   expect(result).toMatchObject({
     state: 'failed',
     error: { code: 'FLEET_FAILURES' },
     tenants: { proven: 0, failed: 2, left: 3 },
   });
+  expect(events.flatMap((e) => (e.type === 'tenant-failed' ? [[e.tenant, e.error.code]] : []))).toEqual(
+    broken.map((t) => [t.name, 'CH_TABLE_MISSING']),
+  );
   expect(result.unproven.map((one) => one.reason).slice(2)).toEqual(['not begun', 'not begun', 'not begun']);
   expect(await fleet.refill.runs({ limit: 100 })).toHaveLength(0);
   for (const t of broken) await away(t, false);

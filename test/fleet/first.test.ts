@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { createRefill } from '../../src/create-refill.ts';
 import { expectClean, RANGE } from '../support/cards.ts';
 import { createFleet, fleetEnded } from './support.ts';
 
@@ -68,4 +69,21 @@ test('a tenant that comes late is done long before one with many windows, which 
   // While the small one had windows to write, the huge one had at most a slot for each of its own.
   expect(turns.length - ofSmall).toBeLessThanOrEqual(ofSmall);
   expect(written.length - ofSmall).toBeGreaterThan(3 * ofSmall);
+});
+
+test('a tenant that appears after the plan is not touched, and that is said', async () => {
+  const fleet = await createFleet({ cards: [20, 30] });
+  const { east } = fleet.config.clusters;
+  const [first, second] = fleet.tenants;
+  if (!east || !first || !second) throw new Error('no tenants');
+  const before = createRefill({
+    ...fleet.config,
+    clusters: { east: { ...east, tenants: [{ ...first.name, database: first.database }] } },
+  });
+  const plan = await before.planFleet({ range: RANGE });
+  await before.close();
+  const { events, result } = await fleetEnded(fleet.refill.runFleet(plan.id));
+  expect(result).toMatchObject({ state: 'succeeded', tenants: { total: 1, proven: 1 } });
+  const notices = events.flatMap((e) => (e.type === 'fleet-notice' ? [e.message] : []));
+  expect(notices).toEqual([`not touched, as it is not in the plan: ${fleet.names[1]} (cluster east)`]);
 });

@@ -5,9 +5,19 @@ import { RefillError } from '../../src/domain/errors.ts';
 import type { Range } from '../../src/domain/words.ts';
 import type { Refill } from '../../src/refill.ts';
 import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
-import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows, thrown } from '../support/cards.ts';
+import {
+  checksum,
+  type Ended,
+  ended,
+  expectClean,
+  fillCards,
+  RANGE,
+  sourceRows,
+  targetRows,
+  thrown,
+} from '../support/cards.ts';
 import { onlyLocal, openRefill } from '../support/executor.ts';
-import { createTenant, type TestTenant } from '../support/tenant.ts';
+import { createTenant, NOTICED_MS, type TestTenant } from '../support/tenant.ts';
 
 // Whoever begins a run over Temporal only follows it: test/temporal/control.test.ts.
 const localTest = onlyLocal('who stops following it stops nothing');
@@ -15,8 +25,6 @@ const localTest = onlyLocal('who stops following it stops nothing');
 /** One partition, and with it one delete. */
 const SHORT: Range = { from: '2026-01-29T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
 const STRATEGIES = ['purge', 'replace'] as const;
-/** A run looks once a second whether somebody wants it to stop. */
-const NOTICED_MS = 1500;
 
 afterEach(() => onDebugPoint(undefined));
 
@@ -41,6 +49,18 @@ function once(at: DebugPoint, task: () => unknown): void {
     done = true;
     await task();
   });
+}
+
+/** Runs a plan until it is paused, within its first window. */
+async function paused(t: TestTenant, plan: string): Promise<Ended> {
+  once('window-inserted', async () => {
+    await t.refill.pause();
+    await sleep(NOTICED_MS);
+  });
+  const end = await ended(t.refill.run(plan));
+  onDebugPoint(undefined);
+  expect(end.result.state).toBe('paused');
+  return end;
 }
 
 const planOf = (t: TestTenant, strategy: 'purge' | 'replace' = 'replace', range = SHORT) =>
@@ -109,11 +129,9 @@ describe('from another program', () => {
     await expectClean(t, SHORT);
   });
 
-  localTest('cancel of a run that nobody is at work on', async () => {
+  test('cancel of a run that nobody is at work on', async () => {
     const t = await filled();
-    const drain = AbortSignal.abort();
-    const { result } = await ended(t.refill.run((await planOf(t)).id, { drain }));
-    expect(result.state).toBe('paused');
+    const { result } = await paused(t, (await planOf(t)).id);
     expect(await another(t).cancel()).toMatchObject({ id: result.run, state: 'cancelled' });
   });
 
@@ -167,9 +185,9 @@ describe('signals', () => {
 });
 
 describe('is refused', () => {
-  localTest('a run that overlaps an unfinished one, which is named; one that touches it is not', async () => {
+  test('a run that overlaps an unfinished one, which is named; one that touches it is not', async () => {
     const t = await filled();
-    const { result } = await ended(t.refill.run((await planOf(t)).id, { drain: AbortSignal.abort() }));
+    const { result } = await paused(t, (await planOf(t)).id);
     const over = await t.refill.plan({
       tenant: t.name,
       range: { from: '2026-01-31T23:00:00.000Z', to: '2026-02-02T00:00:00.000Z' },
@@ -201,7 +219,7 @@ describe('is refused', () => {
     expect(await t.refill.runs()).toEqual([]);
   });
 
-  localTest('a plan of another environment: another table, another dataset, at run and at retry', async () => {
+  test('a plan of another environment: another table, another dataset, at run and at retry', async () => {
     const t = await filled();
     const plan = await planOf(t);
     const [cards, ...others] = scorecards.tables;
@@ -210,7 +228,7 @@ describe('is refused', () => {
     const elsewhere = another(t, { ...t.config, datasets: [changed] });
     expect(await thrown(() => ended(elsewhere.run(plan.id)))).toMatchObject({ code: 'PLAN_FOREIGN', exit: 3 });
 
-    const { result } = await ended(t.refill.run(plan.id, { drain: AbortSignal.abort() }));
+    const { result } = await paused(t, plan.id);
     await t.refill.cancel();
     await t.command(`ALTER TABLE score ADD COLUMN more UInt8 DEFAULT 1`);
     for (const go of [() => t.refill.run(plan.id), () => t.refill.retry(result.run)]) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import type { RunResult } from '../../src/domain/events.ts';
 import type { Range, Strategy } from '../../src/domain/words.ts';
@@ -12,11 +13,7 @@ import {
   sourceRows,
   targetRows,
 } from '../support/cards.ts';
-import { onlyLocal } from '../support/executor.ts';
-import { createTenant, type TestTenant } from '../support/tenant.ts';
-
-// Whoever begins a run over Temporal only follows it: test/temporal/control.test.ts.
-const localTest = onlyLocal('who stops following it stops nothing');
+import { createTenant, NOTICED_MS, type TestTenant } from '../support/tenant.ts';
 
 /** One partition, and with it one delete; one window too. */
 const RANGE: Range = { from: '2026-01-29T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
@@ -203,16 +200,17 @@ test('replace: what a live writer left under two keys before the first snapshot 
   await expectClean(t, RANGE);
 });
 
-localTest('a run that is paused and resumed keeps what was written meanwhile', async () => {
+test('a run that is paused and resumed keeps what was written meanwhile', async () => {
   const t = await createTenant();
   await fillCards(t, { cards: 120 });
   const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });
-  const drain = new AbortController();
   // Written, and not deleted yet.
-  onDebugPoint((point) => {
-    if (point === 'rows-proven') drain.abort();
+  onDebugPoint(async (point) => {
+    if (point !== 'rows-proven') return;
+    await t.refill.pause();
+    await sleep(NOTICED_MS);
   });
-  expect((await ended(t.refill.run(plan.id, { drain: drain.signal }))).result.state).toBe('paused');
+  expect((await ended(t.refill.run(plan.id))).result.state).toBe('paused');
   onDebugPoint(undefined);
   const { act, unseen } = await people(t);
   await act();

@@ -49,6 +49,9 @@ export interface TestTenantOptions {
   readonly onEnd?: (end: () => Promise<void>) => void;
 }
 
+/** A run looks once a second whether somebody wants it to stop. */
+export const NOTICED_MS = 1500;
+
 /** Waits are short in tests: nobody else writes, unless the test does. */
 const TEST_LIMITS: Limits = {
   ...DEFAULT_LIMITS,

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Strategy } from '../../src/domain/words.ts';
-import { ended, expectClean, fillCards, RANGE, targetRows } from '../support/cards.ts';
+import { ended, expectClean, fillCards, outside, RANGE, sourceRows, targetRows } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 import { type TemporalTenant, temporalTenant } from './given.ts';
 
@@ -13,6 +13,24 @@ export async function filled(options: Parameters<typeof temporalTenant>[0] = {})
   const t = await temporalTenant({ ...options, limits: { ...LIMITS, ...options.limits } });
   await fillCards(t);
   return t;
+}
+
+const TABLES = ['scorecard', 'score'] as const;
+
+/** What is written twice stays there twice: ClickHouse puts no parts together. */
+export async function keepApart(t: TestTenant): Promise<void> {
+  for (const table of TABLES)
+    await t.command(`ALTER TABLE ${table} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1`);
+}
+
+/** Fails unless each row of the range is there exactly once, where nothing is put together. */
+export async function expectOnce(t: TestTenant): Promise<void> {
+  for (const table of TABLES) {
+    const [found] = await t.select<{ rows: string }>(
+      `SELECT toString(count()) AS rows FROM ${table} WHERE NOT (${outside(t)})`,
+    );
+    expect([table, Number(found?.rows)]).toEqual([table, (await sourceRows(t, table)).length]);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, inject, test, vi } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
 import { Proxy } from '../ledger/proxy.ts';
 import { ended, RANGE, thrown } from '../support/cards.ts';
-import { expectAsLocal, filled } from './as-local.ts';
+import { expectAsLocal, expectOnce, filled, keepApart } from './as-local.ts';
 import { noTemporal, untilWindow } from './given.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
@@ -26,10 +26,12 @@ describe.skipIf(noTemporal())('over Temporal', () => {
       const way = await Proxy.to(Number(new URL(inject('stack').clickhouse.http).port));
       const t = await filled({ config: (config) => behind.clickhouse(config, way.port) });
       await t.worker();
+      await keepApart(t);
       const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
       way.cutNext('query=INSERT', 'after');
       expect((await ended(t.refill.run(plan.id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
       expect(way.cuts).toBe(1);
+      await expectOnce(t);
       await expectAsLocal(t, strategy);
       // The attempt that was cut, and the one that took its place.
       const { run, windows } = await t.refill.status();

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { DebugPoint } from '../../src/steps/debug-points.ts';
 import { ended, RANGE } from '../support/cards.ts';
-import { expectAsLocal, filled } from './as-local.ts';
+import { expectAsLocal, expectOnce, filled, keepApart } from './as-local.ts';
 import { noTemporal, ownTemporal, type TemporalTenant, untilWindow } from './given.ts';
 import { newerProgram } from './newer-program.ts';
 import { startByHand } from './by-hand.ts';
@@ -49,6 +49,7 @@ describe.skipIf(noTemporal())('over Temporal', () => {
 
   test('heartbeat timeout: a worker that wakes up after it overwrites nothing of its successor', async () => {
     const t = await filled();
+    await keepApart(t);
     const zombie = await t.worker({ REFILL_DEBUG_POINT: 'table-inserted:sleep=12000' });
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'purge' });
     const running = ended(t.refill.run(plan.id));
@@ -66,6 +67,7 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     zombie.child.kill('SIGCONT');
     zombie.child.kill('SIGTERM');
     expect((await zombie.end).status).toBe(0);
+    await expectOnce(t);
     await expectAsLocal(t, 'purge');
     const all = await (await t.refill.ledger()).attempts((await t.refill.status()).run.id);
     expect(all.filter((a) => a.state === 'abandoned')).toHaveLength(1);

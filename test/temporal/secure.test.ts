@@ -53,6 +53,8 @@ describe.skipIf(noTemporal())('a Temporal server', () => {
     const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
     expect(await thrown(() => ended(t.refill.run(plan.id)))).toMatchObject({ code: 'TEMPORAL_UNREACHABLE' });
     expect(way.calls).toEqual([]);
+    // It was spoken to by TLS, and our side hung up: what is not encrypted is refused by theirs, with an error of TLS.
+    expect(new Set(way.unmade)).toEqual(new Set(['ECONNRESET']));
   });
 
   test('by another name than its certificate has is not spoken to; by that name it is', async () => {

@@ -59,6 +59,8 @@ export interface GuardedWay {
   readonly address: string;
   /** The gRPC methods that were called, each with the `authorization` that came with it. */
   readonly calls: readonly { readonly method: string; readonly authorization: string | undefined }[];
+  /** Why connections were not made, by the codes of TLS. */
+  readonly unmade: readonly string[];
 }
 
 export async function guard(address: string, certificates: Certificates, apiKey: string): Promise<GuardedWay> {
@@ -66,6 +68,7 @@ export async function guard(address: string, certificates: Certificates, apiKey:
     [certificates.ca, certificates.server.certificate, certificates.server.key].map((file) => readFile(file)),
   );
   const calls: GuardedWay['calls'][number][] = [];
+  const unmade: string[] = [];
   const onward = connect(`http://${address}`);
   onward.on('error', () => undefined);
   const server = createSecureServer({ ca, cert, key, requestCert: true, rejectUnauthorized: true });
@@ -76,6 +79,7 @@ export async function guard(address: string, certificates: Certificates, apiKey:
     else stream.respond(grpcEnd(16, 'the key is not known'), { endStream: true });
   });
   server.on('sessionError', () => undefined);
+  server.on('tlsClientError', (error: NodeJS.ErrnoException) => unmade.push(error.code ?? error.message));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -84,7 +88,7 @@ export async function guard(address: string, certificates: Certificates, apiKey:
     server.close();
   });
   const place = server.address();
-  return { address: `127.0.0.1:${typeof place === 'object' ? place?.port : 0}`, calls };
+  return { address: `127.0.0.1:${typeof place === 'object' ? place?.port : 0}`, calls, unmade };
 }
 
 function withoutPlace({ ':authority': _a, ':scheme': _s, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
