@@ -54,8 +54,12 @@ test('two tenants of one database name are refused where a table does not say wh
   await fill(t);
   const twin = { customer: t.name.customer.replace("'", '-'), profile: t.name.profile };
   await t.pg.query('INSERT INTO shop.accounts VALUES ($1, $2)', [twin.customer, twin.profile]);
+  const cluster = t.config.clusters['test'];
+  if (!cluster) throw new Error('no cluster');
+  const refill = openRefill({ ...t.config, clusters: { test: { ...cluster, tenants: 'discover' } } });
+  onTestFinished(() => refill.close());
   for (const tenant of [t.name, twin])
-    await expect(t.refill.plan({ tenant, range: DAY })).rejects.toMatchObject({
+    await expect(refill.plan({ tenant, range: DAY })).rejects.toMatchObject({
       code: 'TENANTS_COLLIDE',
       message: expect.stringContaining('parcel does not say whose its rows are'),
     });
