@@ -145,6 +145,19 @@ export async function failDelete(sql: Sql, run: string, del: number, error: Erro
   await moveDelete(sql, run, del, 'failed', error);
 }
 
+export async function keepLate(sql: Sql, run: string, late: ReadonlyMap<number, number>): Promise<void> {
+  await sql.rows(
+    `WITH late AS (
+       SELECT d.id, coalesce(f.rows::bigint, 0) AS rows
+         FROM refill.run_delete d LEFT JOIN jsonb_each_text($2) AS f (id, rows) ON f.id = d.id::text WHERE d.run = $1
+     )
+     UPDATE refill.run_delete d
+        SET rows_deleted = d.rows_deleted + greatest(0, d.rows_late - late.rows), rows_late = late.rows
+       FROM late WHERE d.run = $1 AND d.id = late.id AND d.rows_late <> late.rows`,
+    [run, json(Object.fromEntries(late))],
+  );
+}
+
 /** @param since As of `readWindows`. */
 export async function readDeletes(
   sql: Sql,

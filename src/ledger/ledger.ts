@@ -30,7 +30,7 @@ export interface RunRecord {
   readonly finishedAt: Instant | null;
   /** Seconds that programs were at work on it, pauses and outages left out. */
   readonly seconds: number;
-  /** Sum over its proven deletes; one that was done again after `retry` counts both times. */
+  /** Sum over its proven deletes, and rows that came late to them; one that was done again after `retry` counts both times. */
   readonly rowsDeleted: number;
   /** Rows at most of deletes that were sent and are not proven: gone, or about to go, and not in `rowsDeleted`. */
   readonly rowsSent: number;
@@ -306,6 +306,13 @@ export interface Ledger extends FleetLedger, BackfillLedger {
     drift: readonly Drift[],
     rowsDeleted: number,
   ): Promise<void>;
+
+  /**
+   * Keeps how many rows a look over the range has found in that of each delete, before they are deleted. Those that were
+   * kept before and are not found any more are gone, and count as deleted: so they count once, wherever the program is
+   * killed.
+   */
+  keepLate(run: string, late: ReadonlyMap<number, number>): Promise<void>;
 
   /** Begins a verification by itself (`run` null) or of a run; returns its id. */
   startVerification(verification: Omit<Verification, 'at' | 'ok' | 'id'>, actor: Actor): Promise<string>;

@@ -376,6 +376,11 @@ CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run_window FOR EACH ROW EXECU
 CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run_delete FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
 `;
 
+const LATE_ROWS = `
+-- Rows that came late to it and are being deleted; they are added to rows_deleted when they are gone.
+ALTER TABLE refill.run_delete ADD COLUMN rows_late bigint NOT NULL DEFAULT 0;
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -388,4 +393,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 8, name: 'backfills', sql: BACKFILLS },
   { number: 9, name: 'steered backfills', sql: STEERED_BACKFILLS },
   { number: 10, name: 'changes', sql: CHANGES },
+  { number: 11, name: 'late rows', sql: LATE_ROWS },
 ];

@@ -139,6 +139,7 @@ function ledgerOn(db: Database): Ledger {
     mutations: (run, del) => deletes.readMutations(db, run, del),
     setMutation: (run, nonce, state, ids) => db.transaction((sql) => deletes.setMutation(sql, run, nonce, state, ids)),
     failDelete: (run, del, error) => db.transaction((sql) => deletes.failDelete(sql, run, del, error)),
+    keepLate: (run, late) => db.transaction((sql) => deletes.keepLate(sql, run, late)),
     proveDelete: (run, del, found, drift, rowsDeleted) =>
       db.transaction((sql) => proofs.proveDelete(sql, run, del, found, drift, rowsDeleted)),
 

@@ -20,6 +20,8 @@ export const DEBUG_POINTS = [
   'window-cut',
   'rows-proven',
   'delete-proven',
+  'late-kept',
+  'late-deleted',
   'range-swept',
   'reindexer-started',
   'run-ending',

@@ -7,6 +7,7 @@ import type { DeleteRecord, Ledger } from '../ledger/ledger.ts';
 import { countByHour, olderThan } from '../target/count.ts';
 import { inRange } from '../target/tables.ts';
 import type { AwaitOptions } from './await-mutation.ts';
+import { debugPoint } from './debug-points.ts';
 import { deleteNow } from './delete.ts';
 import { rowsIn } from './survey.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
@@ -53,8 +54,10 @@ export async function sweep(bench: Workbench, options: SweepOptions): Promise<nu
   for (let look = 1; ; look += 1) {
     options.signal.throwIfAborted();
     const late = await findLate(bench, options, before);
+    if (look > options.looks && late.length > 0) throw stillComing(late);
+    await options.ledger.keepLate(options.run, byDelete(late));
     if (late.length === 0) return deleted;
-    if (look > options.looks) throw stillComing(late);
+    await debugPoint('late-kept');
     for (const { table, del } of late) {
       const { name } = table.definition;
       const planned = options.plan.deletes.find(({ id }) => id === del.id)?.tables.find((t) => t.table === name);
@@ -70,8 +73,17 @@ export async function sweep(bench: Workbench, options: SweepOptions): Promise<nu
         options,
       );
     }
+    await debugPoint('late-deleted');
+    // They are gone, whatever has come after them.
+    await options.ledger.keepLate(options.run, new Map());
     deleted += sum(late);
   }
+}
+
+function byDelete(late: readonly Late[]): ReadonlyMap<number, number> {
+  const rows = new Map<number, number>();
+  for (const { del, rows: n } of late) rows.set(del.id, (rows.get(del.id) ?? 0) + n);
+  return rows;
 }
 
 const sum = (late: readonly Late[]) => late.reduce((n, { rows }) => n + rows, 0);

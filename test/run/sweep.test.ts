@@ -25,19 +25,30 @@ async function writeLate(t: TestTenant, day: string, version: string, orphan = '
   await t.command(`INSERT INTO scorecard SELECT * REPLACE ('agent-late' AS agent_user_id, ${versioned}) ${of}`);
 }
 
+/** A day of the first of a run's deletes, which is proven while others are not. */
+async function provenDay(t: TestTenant): Promise<string> {
+  const [run] = await t.refill.runs();
+  const deletes = await (await t.refill.ledger()).deletes(run?.id ?? '');
+  expect(deletes.filter((del) => del.state !== 'proven').length).toBeGreaterThan(0);
+  const proven = deletes.find((del) => del.state === 'proven');
+  return proven?.from.slice(0, 10) ?? '';
+}
+
 /** Does something when the first of a run's deletes is proven, with a day of its range. */
 function whenOneIsProven(t: TestTenant, task: (day: string) => Promise<void>): () => number {
   let times = 0;
   onDebugPoint(async (point) => {
     if (point !== 'delete-proven' || times > 0) return;
     times += 1;
-    const [run] = await t.refill.runs();
-    const deletes = await (await t.refill.ledger()).deletes(run?.id ?? '');
-    expect(deletes.filter((del) => del.state !== 'proven').length).toBeGreaterThan(0);
-    const proven = deletes.find((del) => del.state === 'proven');
-    await task(proven?.from.slice(0, 10) ?? '');
+    await task(await provenDay(t));
   });
   return () => times;
+}
+
+/** Rows of a run's own deletes. */
+async function sent(t: TestTenant, run: string): Promise<number> {
+  const mutations = await (await t.refill.ledger()).mutations(run);
+  return mutations.reduce((sum, { rows }) => sum + (rows ?? 0), 0);
 }
 
 const late = (t: TestTenant) =>
@@ -63,6 +74,37 @@ test.each(['purge', 'replace'] as const)(
       ({ action }) => action === 'run.sweep',
     );
     expect(swept?.details).toEqual({ deleted: 2 });
+    expect(result.rowsDeleted).toBe((await sent(t, result.run)) + 2);
+  },
+);
+
+test.each(['late-kept', 'late-deleted'] as const)(
+  'ended at %s and retried, it counts each of them once',
+  async (at) => {
+    const t = await filled();
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    let written = 0;
+    let ends = 0;
+    onDebugPoint(async (point) => {
+      if (point === 'delete-proven' && written === 0) {
+        written += 1;
+        await writeLate(t, await provenDay(t), OLD);
+      }
+      if (point !== at || ends > 0) return;
+      ends += 1;
+      throw new Error('a test says so');
+    });
+    const { result } = await ended(t.refill.run(plan.id));
+    expect({ ends, state: result.state, rows: result.rowsDeleted }).toEqual({
+      ends: 1,
+      state: 'failed',
+      rows: await sent(t, result.run),
+    });
+    const again = await ended(t.refill.retry(result.run));
+    expect(again.result).toMatchObject({ state: 'succeeded', rowsDeleted: result.rowsDeleted + 2 });
+    expect((await t.refill.status(result.run)).run.rowsDeleted).toBe(result.rowsDeleted + 2);
+    expect(await late(t)).toEqual([]);
+    await expectClean(t);
   },
 );
 

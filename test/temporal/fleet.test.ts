@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LedgerConfig } from '../../src/config/config.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { fleetEnded } from '../fleet/support.ts';
+import { ACTOR } from '../ledger/samples.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
 import { InProcess } from '../support/executor.ts';
 import { startFleetByHand } from './by-hand.ts';
@@ -114,6 +115,11 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     const away = fleet.tenants.slice(0, 3);
     const { id } = await fleet.refill.planFleet({ range: RANGE });
     for (const t of away) await t.command('RENAME TABLE score TO score_away');
+    // Only `retry` goes on with the last one.
+    const ledger = await fleet.refill.ledger();
+    const last = (await ledger.members(id)).at(-1)?.plan ?? '';
+    const cancelled = await ledger.createRun(await ledger.plan(last), ACTOR, (run) => `refill-${run}`);
+    await ledger.setRunState(cancelled.id, 'cancelled', ACTOR);
     await startFleetByHand(fleet, id, (refill, o) => refill.runFleet(id, o), { how: 'run', sliceTenants: 1 });
     const worker = await fleet.worker();
     expect((await fleetEnded(fleet.refill.resumeFleet(id))).result).toMatchObject({
