@@ -7,7 +7,7 @@ import type { MutationFinding } from './domain/mutations.ts';
 import type { Survey } from './domain/requests.ts';
 import type { Range } from './domain/words.ts';
 import { Environment } from './environment.ts';
-import { checkTemporal } from './executors/temporal/doctor.ts';
+import { checkTemporal, checkTheirs } from './executors/temporal/doctor.ts';
 import type { LiveLimit, RunRecord } from './ledger/ledger.ts';
 import type { Refill, TenantRequest } from './refill.ts';
 import { Runs } from './runs.ts';
@@ -60,6 +60,7 @@ class LocalRefill implements Refill {
       for (const dataset of datasets) findings.push(...(await checkCluster(cluster, dataset)));
     for (const served of await this.#environment.temporals())
       findings.push(...(await checkTemporal({ ...served, fix: options.fix === true, version: packageVersion() })));
+    for (const theirs of await this.#environment.theirTemporals()) findings.push(...(await checkTheirs(theirs)));
     return findings;
   }
 

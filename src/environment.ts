@@ -27,6 +27,9 @@ export interface ServedTemporal extends Pick<TemporalSettings, 'address' | 'name
   readonly open: () => Promise<TemporalClient>;
 }
 
+/** The Temporal server of a re-indexer. */
+export type TheirTemporal = Pick<ServedTemporal, 'address' | 'taskQueue' | 'open'>;
+
 /** What a configuration names, each opened when it is first needed: the ledger, the clusters, a tenant's workbench. */
 export class Environment {
   readonly actor: Actor = { user: userInfo().username, host: hostname(), pid: process.pid };
@@ -145,7 +148,10 @@ export class Environment {
 
   /** A client of that server, opened once for all clusters that share it. */
   async temporal(cluster?: string): Promise<TemporalClient> {
-    const settings = await this.temporalSettings(cluster);
+    return this.#client(await this.temporalSettings(cluster));
+  }
+
+  #client(settings: TemporalSettings): Promise<TemporalClient> {
     const key = JSON.stringify([settings.address, settings.namespace, settings.taskQueue]);
     const opened =
       this.#temporals.get(key) ??
@@ -171,6 +177,17 @@ export class Environment {
       else served.set(key, { address, namespace, taskQueue, clusters: [name], open: () => this.temporal(name) });
     }
     return [...served.values()];
+  }
+
+  /** The users' workflows that derive rows, each with its server and the task queue of its workers. */
+  async theirTemporals(): Promise<readonly TheirTemporal[]> {
+    const { clusters } = await this.config();
+    const reindexers = Object.values(clusters).flatMap((cluster) => Object.values(cluster.reindexers ?? {}));
+    return reindexers.map((reindexer) => {
+      const { address, taskQueue } = reindexer;
+      const open = async () => this.#client({ ...(await readTemporalConnection(reindexer)), taskQueue });
+      return { address, taskQueue, open };
+    });
   }
 
   async close(): Promise<void> {

@@ -100,7 +100,7 @@ function facts({ backfill, reindex }: BackfillInput): TablePage['facts'] {
     ['range', `${range(plan.range)} (UTC; the end is not part of it)`],
     ['template', `${template.title} (${template.id}), revision ${template.revision}`],
     ['scorer', plan.scorer],
-    ['audience', plan.audiences.map(audienceWords).join(', and ') || 'everybody'],
+    ['audience', plan.audiences.map(audienceWords).filter(Boolean).join(', and ') || 'everybody'],
     ['dev users', plan.includeDevUsers ? 'included' : 'left out'],
     ['fingerprint', plan.fingerprint],
     ...(plan.sourceJob === null ? [] : [['source job', plan.sourceJob] as const]),
@@ -118,12 +118,13 @@ function facts({ backfill, reindex }: BackfillInput): TablePage['facts'] {
   ];
 }
 
+/** Empty where it means everybody. */
 function audienceWords({ languages = [], agentUserIds = [] }: Audience): string {
   const parts = [
     languages.length === 0 ? null : `languages ${languages.join(', ')}`,
     agentUserIds.length === 0 ? null : `agents ${agentUserIds.join(', ')}`,
   ].filter((part) => part !== null);
-  return parts.join(' and ') || 'everybody';
+  return parts.join(' and ');
 }
 
 /** Of the template revision and the items: what was there, what was written, and what is there, as counted. */

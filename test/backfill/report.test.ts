@@ -56,6 +56,7 @@ test('its report says what was judged, written and left, by which scorer and tem
     `| judged | ${written} |`,
     '| not judged | 1 |',
     '| scorer | quality |',
+    '| audience | everybody |',
     `| scorecards | 0 | ${written} | 0 | 0 | ${written} |`,
     `| scores | 0 | ${2 * written} | 0 | 0 of people | ${2 * written} |`,
     `| re-indexed | run ${result.run}: succeeded |`,

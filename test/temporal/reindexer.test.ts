@@ -186,6 +186,11 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     };
     const connection = { address: way.address, apiKey: 'env:REFILL_TEST_THEIR_KEY', tls, codec };
     const { t, refill, config, operator, begun } = await theirTenant({ codecs, slowMs: 300 }, {}, { connection });
+    const { taskQueue } = config.clusters.test.reindexers.scorecards;
+    expect((await refill.doctor()).filter(({ subject }) => [way.address, taskQueue].includes(subject))).toMatchObject([
+      { check: 're-indexer', level: 'ok' },
+      { check: 'workers', level: 'ok', message: expect.stringMatching(/^1 at work: /u) },
+    ]);
     const plan = await refill.plan({ tenant: t.name, range: RANGE });
     const { events, result } = await ended(refill.run(plan.id));
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
@@ -208,6 +213,9 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
       clusters: { test: { ...cluster, reindexers: { scorecards } } },
     });
     onTestFinished(() => stranger.close());
+    expect((await stranger.doctor()).filter(({ subject }) => subject === way.address)).toMatchObject([
+      { check: 're-indexer', level: 'error', message: expect.stringContaining('TEMPORAL_UNREACHABLE') },
+    ]);
     const next = await stranger.plan({ tenant: t.name, range: RANGE });
     expect((await ended(stranger.run(next.id))).result).toMatchObject({
       state: 'failed',

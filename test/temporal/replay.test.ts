@@ -50,6 +50,13 @@ const source = (path: string) => fileURLToPath(new URL(`../../src/executors/temp
 const found = async (path: string, pattern: RegExp) =>
   [...(await readFile(source(path), 'utf8')).matchAll(pattern)].map(([, text]) => text ?? '');
 
+/** Patches of a file, by their names or by constants of the file. */
+async function patchesOf(file: string): Promise<readonly string[]> {
+  const constants = await found(file, /patched\((\w+)\)/gu);
+  const named = constants.map((name) => found(file, new RegExp(`const ${name} = '([^']+)'`, 'gu')));
+  return [...(await found(file, /patched\('([^']+)'\)/gu)), ...(await Promise.all(named)).flat()];
+}
+
 describe('histories', () => {
   test('of each type of workflow there is one', () => {
     expect(new Set(histories.map(({ type }) => type))).toEqual(new Set(Object.keys(workflows)));
@@ -63,8 +70,8 @@ describe('histories', () => {
 
   test('of each patch there is one with it, and one from before it for each type that has it', async () => {
     const code = (await readdir(source('workflows'))).map((name) => `workflows/${name}`);
-    const patches = (await Promise.all(code.map((file) => found(file, /patched\('([^']+)'\)/gu)))).flat();
-    expect(patches).toContain('sweep');
+    const patches = (await Promise.all(code.map(patchesOf))).flat();
+    expect(patches).toEqual(expect.arrayContaining(['sweep', 'resumed-while-pausing']));
     for (const patch of patches) {
       const types = new Set(histories.flatMap((h) => (h.patches.includes(patch) ? [h.type] : [])));
       expect([patch, types.size > 0]).toEqual([patch, true]);

@@ -117,7 +117,7 @@ function nextSteps(
       return [step('retry', 'go on where it was')];
     case 'incomplete':
     case 'succeeded':
-      return [];
+      return [step('report', 'the evidence')];
     default:
       return [];
   }

@@ -64,6 +64,6 @@ export function temporalView(address: string, config: string | undefined, color:
   return [
     `Temporal is at ${address}, which the configuration names. To run over it:`,
     `  ${color.cyan(commandLine(['worker'], options))}`,
-    `  ${color.cyan(commandLine(['run', 'CUSTOMER/PROFILE', '--executor', 'temporal', '…'], options))}`,
+    `  ${color.cyan(commandLine(['run', 'CUSTOMER/PROFILE', '--from', 'DAY', '--to', 'DAY', '--executor', 'temporal'], options))}`,
   ].join('\n');
 }
