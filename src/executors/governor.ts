@@ -75,18 +75,20 @@ export class Governor {
   }
 
   async #lookUntil(signal: AbortSignal): Promise<void> {
-    await this.#look();
+    await this.#look(signal);
     void (async () => {
       while (!signal.aborted) {
         await sleep(this.#options.everySeconds * 1000, undefined, { signal }).catch(() => undefined);
-        if (!signal.aborted) await this.#look();
+        if (!signal.aborted) await this.#look(signal);
       }
     })();
   }
 
-  async #look(): Promise<void> {
+  async #look(signal: AbortSignal): Promise<void> {
     const { look, health, setByHand, largest, onLook, onChange } = this.#options;
     const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => this.#byHand)]);
+    // What a run says after its end would slow the others of its cluster for good.
+    if (signal.aborted) return;
     this.#byHand = byHand;
     this.#health = judge(this.#health, readings, health);
     const { state } = this.#health;

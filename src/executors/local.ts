@@ -111,6 +111,7 @@ async function followFlow(work: RunAtWork, pool: Pool, stop: AbortController): P
     clearInterval(ticker);
     ended.abort();
     for (const one of [drain, signal]) one?.removeEventListener('abort', leave);
+    work.atOnce.left(run.id);
     await watch;
   }
   return { outcome, failure, firstFailure };
