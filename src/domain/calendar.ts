@@ -16,17 +16,6 @@ export interface Allowed {
   readonly until: Instant | null;
 }
 
-/** Calendars by cluster, and the one of those that have none of their own. */
-export interface Calendars {
-  readonly default?: Calendar;
-  readonly clusters?: Readonly<Record<string, Calendar>>;
-}
-
-export function calendarOf(calendars: Calendars, cluster: string): Calendar | null {
-  const own = Object.hasOwn(calendars.clusters ?? {}, cluster) ? calendars.clusters?.[cluster] : undefined;
-  return own ?? calendars.default ?? null;
-}
-
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1440;
 /** Every weekday twice, one of which is not the day on which clocks are set: what does not change now, never does. */

@@ -123,72 +123,13 @@ function within(seconds: number, by: number): Eta {
   return { seconds, low: seconds / (1 + by), high: seconds * (1 + by) };
 }
 
-/**
- * The time left of what has not begun, from the rates that others of its kind reached: a tenant that waits for its turn.
- *
- * @param perSecond Rates that were measured; the range goes from the slowest to the fastest.
- * @returns Null where no rate is known.
- */
-export function expected(left: number, perSecond: readonly number[]): Eta | null {
-  if (left <= 0) return NOTHING_LEFT;
-  const rates = perSecond.filter((rate) => rate > 0 && Number.isFinite(rate)).sort((a, b) => a - b);
-  const [slowest, middle, fastest] = [rates[0], rates[Math.floor(rates.length / 2)], rates.at(-1)];
-  if (slowest === undefined || middle === undefined || fastest === undefined) return null;
-  const even = within(left / middle, SMALLEST_SPREAD);
-  return {
-    seconds: even.seconds,
-    low: Math.min(even.low, left / fastest),
-    high: Math.max(even.high, left / slowest),
-  };
-}
-
 /** All known, or null: a sum that leaves out what is unknown would be a claim. */
 function allKnown(etas: readonly (Eta | null)[]): readonly Eta[] | null {
   const known = etas.filter((one) => one !== null);
   return known.length === etas.length ? known : null;
 }
 
-const sum = (values: readonly number[]): number => values.reduce((n, value) => n + value, 0);
 const largest = (values: readonly number[]): number => values.reduce((n, value) => Math.max(n, value), 0);
-
-/** Of what comes one after another. Null where one is unknown. */
-export function oneAfterAnother(etas: readonly (Eta | null)[]): Eta | null {
-  const known = allKnown(etas);
-  if (!known) return null;
-  return {
-    seconds: sum(known.map((one) => one.seconds)),
-    low: sum(known.map((one) => one.low)),
-    high: sum(known.map((one) => one.high)),
-  };
-}
-
-/**
- * Of tenants that share the slots of a cluster, in the order in which they begin: each begins where one has ended. Where
- * the cluster's own rows were measured, `eta` of those knows more, as what runs side by side slows each other.
- *
- * The range holds for any order: not shorter than the longest, nor than all work spread evenly; not longer than Graham's
- * bound for any order in which no slot stays empty.
- *
- * @param slots How many run side by side.
- * @returns Null where one is unknown, or where none may run.
- */
-export function sharing(etas: readonly (Eta | null)[], slots: number): Eta | null {
-  const known = allKnown(etas);
-  if (!known) return null;
-  if (known.length === 0) return NOTHING_LEFT;
-  const lanes = Math.min(Math.floor(slots), known.length);
-  if (lanes < 1) return null;
-  const busy = Array.from({ length: lanes }, () => 0);
-  for (const { seconds } of known) {
-    const first = busy.indexOf(Math.min(...busy));
-    busy[first] = (busy[first] ?? 0) + seconds;
-  }
-  const [lows, highs] = [known.map((one) => one.low), known.map((one) => one.high)];
-  const [low, seconds] = [Math.max(largest(lows), sum(lows) / lanes), largest(busy)];
-  const high = largest(highs) + (sum(highs) - largest(highs)) / lanes;
-  // Rounding apart, the bounds hold by themselves.
-  return { seconds, low: Math.min(low, seconds), high: Math.max(high, seconds) };
-}
 
 /** Of a fleet from its clusters, which work side by side and share nothing. Null where one is unknown. */
 export function sideBySide(etas: readonly (Eta | null)[]): Eta | null {

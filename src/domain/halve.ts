@@ -13,8 +13,8 @@ const MINUTE_MS = 60_000;
 const HALVED_CODES: readonly ErrorCode[] = ['PG_BUSY', 'CH_BUSY'];
 
 /** Whether a window that failed with these errors, in all of its tries, is cut in half instead of being given up. */
-export function isHalved(failures: readonly ErrorCode[], after = HALVED_AFTER): boolean {
-  return failures.filter((code) => HALVED_CODES.includes(code)).length >= after;
+export function isHalved(failures: readonly ErrorCode[]): boolean {
+  return failures.filter((code) => HALVED_CODES.includes(code)).length >= HALVED_AFTER;
 }
 
 export interface Halved {
@@ -24,15 +24,14 @@ export interface Halved {
 }
 
 /**
- * Cuts a window in two. At the hour that leaves both halves the same work; where no hour leaves each an hour of range,
- * at the nearest one, and inside of an hour at the minute in the middle, which the notice says.
+ * Cuts a window in two. At the hour next to its middle that leaves each half an hour of range; where there is none, at any
+ * hour, and inside of an hour at the minute in the middle, which the notice says.
  *
- * @param hours Source rows by start of the hour, in ms, where they are known. Without them time stands for rows.
  * @returns Null where less than a minute would be left: no size is at fault there.
  */
-export function halve(window: Range, hours?: ReadonlyMap<number, number>): Halved | null {
+export function halve(window: Range): Halved | null {
   const [from, to] = [ms(window.from), ms(window.to)];
-  const cut = cutPoint(from, to, hours);
+  const cut = cutPoint(from, to);
   if (cut === null) return null;
   const shortest = Math.min(cut - from, to - cut);
   const notice =
@@ -49,7 +48,7 @@ export function halve(window: Range, hours?: ReadonlyMap<number, number>): Halve
   };
 }
 
-function cutPoint(from: number, to: number, hours: ReadonlyMap<number, number> | undefined): number | null {
+function cutPoint(from: number, to: number): number | null {
   const middle = (from + to) / 2;
   const inside: number[] = [];
   const first = Math.ceil((from + MINUTE_MS) / HOUR_MS) * HOUR_MS;
@@ -60,21 +59,5 @@ function cutPoint(from: number, to: number, hours: ReadonlyMap<number, number> |
     const minute = Math.round(middle / MINUTE_MS) * MINUTE_MS;
     return minute - from >= MINUTE_MS && to - minute >= MINUTE_MS ? minute : null;
   }
-  const uneven = unevenness(from, to, hours);
-  const order = (hour: number): readonly [number, number] => [uneven(hour), Math.abs(hour - middle)];
-  return candidates.reduce((best, hour) => {
-    const [a, b] = [order(best), order(hour)];
-    return b[0] < a[0] || (b[0] === a[0] && b[1] < a[1]) ? hour : best;
-  });
-}
-
-/** By how many rows two halves differ; 0 where no rows are known, so that the middle decides. */
-function unevenness(
-  from: number,
-  to: number,
-  hours: ReadonlyMap<number, number> | undefined,
-): (hour: number) => number {
-  const filled = [...(hours ?? [])].filter(([hour, n]) => n > 0 && hour + HOUR_MS > from && hour < to);
-  const total = filled.reduce((n, [, rows]) => n + rows, 0);
-  return (cut) => Math.abs(total - 2 * filled.reduce((n, [hour, rows]) => n + (hour < cut ? rows : 0), 0));
+  return candidates.reduce((best, hour) => (Math.abs(hour - middle) < Math.abs(best - middle) ? hour : best));
 }

@@ -2,12 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kindOf } from '../domain/delete-kind.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
-import { versionBefore, versionInstant } from '../domain/versions.ts';
+import { versionInstant } from '../domain/versions.ts';
 import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
-import type { RunVersions } from '../target/count.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
@@ -15,6 +14,7 @@ import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
+import { createRunVersions } from './run-versions.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -49,41 +49,13 @@ export interface RunStepsOptions {
 /** The steps of one run, over its workbench and the ledger. Neither order nor retries are here. */
 export function createRunSteps({ bench, ledger, run, plan, actor, signal, reports }: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
+  const versions = createRunVersions(ledger, run, plan);
 
   const deleteOf = async (id: number) => {
     const [found] = await ledger.deletes(run, id);
     if (!found) throw new RefillError('BUG', `run ${run} has no delete ${id}`);
     return found;
   };
-
-  const epochOf = async () => (await ledger.run(run)).epoch ?? '';
-
-  /**
-   * What is old in a delete's range: rows from before the first snapshot of its windows, by the margin for clocks, as a
-   * row that was written before a snapshot says nothing that the snapshot does not. The run's own epoch, which lies
-   * before all of them, would leave what a live writer wrote twice under two keys while the run was at work, and again
-   * after every `retry`.
-   */
-  async function epochFor(current: readonly AttemptRecord[]): Promise<string> {
-    const epoch = await epochOf();
-    const [first] = current.map((a) => a.version).sort();
-    if (first === undefined) return epoch;
-    const own = versionBefore(first, limits.clockMarginSeconds);
-    return own > epoch ? own : epoch;
-  }
-
-  /** Which rows in a delete's range are the run's own. */
-  async function versionsOf(del: number): Promise<RunVersions | undefined> {
-    if (strategy !== 'replace') return undefined;
-    const attempts = await ledger.attempts(run, { delete: del });
-    const newest = newestDone(attempts);
-    const current = [...newest.values()];
-    return {
-      epoch: await epochFor(current),
-      current: current.map((a) => a.version),
-      superseded: attempts.filter((a) => newest.get(a.window) !== a).map((a) => a.version),
-    };
-  }
 
   /** Proves a delete's windows by the sums that were kept when they were written. */
   async function proveKept(del: number, options: Omit<ProveOptions, 'known'>): Promise<Proven> {
@@ -235,10 +207,10 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
 
     async submitDelete(id) {
       const del = await deleteOf(id);
-      const versions = await versionsOf(id);
+      const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
       const planned = plan.deletes.find((d) => d.id === id)?.tables ?? [];
-      await submitDelete(bench, ledger, run, del, versions, {
+      await submitDelete(bench, ledger, run, del, own, {
         ...waiting(`delete ${id}`),
         kindOf: (name) => kindOf(planned.find((t) => t.table === name) ?? {}),
       });
@@ -248,17 +220,17 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
 
     async awaitDelete(id) {
       // A purge's condition fits what was written since as well: then only rows from before the run tell that some are left.
-      const before = strategy === 'purge' ? await epochOf() : undefined;
+      const before = strategy === 'purge' ? await versions.epoch() : undefined;
       await awaitDelete(bench, ledger, run, id, { ...waiting(`delete ${id}`), ...(before ? { before } : {}) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(await deleteOf(id), 'finished', await rowsOf(id));
     },
 
     async proveWritten(id) {
-      const versions = await versionsOf(id);
+      const since = await versions.ofDelete(id);
       const unit = `delete ${id}`;
       reports.onWait(unit, 'the proof of what was written');
-      const { drift } = await proveKept(id, { ...waiting(unit), ...(versions ? { since: versions } : {}) });
+      const { drift } = await proveKept(id, { ...waiting(unit), ...(since ? { since } : {}) });
       reports.onWait(unit, null);
       await debugPoint('rows-proven');
       const missing = drift.filter((d) => d.kind === 'missing');
@@ -297,7 +269,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
         ledger,
         run,
         plan,
-        epoch: await epochOf(),
+        epoch: await versions.epoch(),
         looks: limits.looks,
       });
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
@@ -313,15 +285,4 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
   async function rowsOf(del: number): Promise<number> {
     return (await ledger.mutations(run, del)).reduce((n, m) => n + (m.rows ?? 0), 0);
   }
-}
-
-/** The newest finished attempt of each window. */
-function newestDone(attempts: readonly AttemptRecord[]): Map<number, AttemptRecord> {
-  const newest = new Map<number, AttemptRecord>();
-  for (const attempt of attempts) {
-    if (attempt.state !== 'done') continue;
-    const known = newest.get(attempt.window);
-    if (!known || known.attempt < attempt.attempt) newest.set(attempt.window, attempt);
-  }
-  return newest;
 }

@@ -53,10 +53,9 @@ test('two tenants of one database name are refused where a table does not say wh
   const t = await createShop();
   await fill(t);
   const twin = { customer: t.name.customer.replace("'", '-'), profile: t.name.profile };
-  await t.pg.query('INSERT INTO shop.accounts VALUES ($1, $2)', [twin.customer, twin.profile]);
   const cluster = t.config.clusters['test'];
   if (!cluster) throw new Error('no cluster');
-  const refill = openRefill({ ...t.config, clusters: { test: { ...cluster, tenants: 'discover' } } });
+  const refill = openRefill({ ...t.config, clusters: { test: { ...cluster, tenants: [t.name, twin] } } });
   onTestFinished(() => refill.close());
   for (const tenant of [t.name, twin])
     await expect(refill.plan({ tenant, range: DAY })).rejects.toMatchObject({

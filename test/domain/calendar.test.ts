@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { allowed, calendarOf, deadlineWarning, openSeconds } from '../../src/domain/calendar.ts';
+import { allowed, deadlineWarning, openSeconds } from '../../src/domain/calendar.ts';
 import { type Calendar, calendarProblems, WEEKDAYS } from '../../src/domain/calendar-rules.ts';
 import { HOUR_MS, instant, ms } from '../../src/domain/windows.ts';
 
@@ -109,13 +109,6 @@ test('midnight that does not exist still begins a day', () => {
   const santiago: Calendar = { timeZone: 'America/Santiago', freeze: ['2026-09-06'] };
   expect(brief(santiago, '2026-09-05T12:00')).toBe('open any until 2026-09-06T04:00');
   expect(brief(santiago, '2026-09-06T04:00')).toBe('closed 0 until 2026-09-07T03:00');
-});
-
-test('a cluster’s own calendar, else the default', () => {
-  const calendars = { default: office, clusters: { a: { timeZone: 'UTC' } } };
-  expect(calendarOf(calendars, 'a')?.timeZone).toBe('UTC');
-  expect(calendarOf(calendars, 'toString')).toBe(office);
-  expect(calendarOf({}, 'a')).toBeNull();
 });
 
 test('open seconds leave out what is closed', () => {

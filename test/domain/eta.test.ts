@@ -1,15 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  type Eta,
-  eta,
-  type EtaSample,
-  expected,
-  oneAfterAnother,
-  sharing,
-  sideBySide,
-  withSample,
-} from '../../src/domain/eta.ts';
+import { type Eta, eta, type EtaSample, sideBySide, withSample } from '../../src/domain/eta.ts';
 
 /** Samples each second of what grows by these rows. */
 const growing = (steps: readonly number[], begin = 0): EtaSample[] => {
@@ -144,56 +135,9 @@ test('while a run stalls its time left grows, and no faster than the stall', () 
   );
 });
 
-test('what has not begun is expected from what others reached', () => {
-  expect(expected(1000, [10, 50, 100])).toEqual({ seconds: 20, low: 10, high: 100 });
-  expect(expected(1000, [10])).toMatchObject({ seconds: 100, high: expect.closeTo(110) });
-  expect(expected(1000, [0, Number.NaN])).toBeNull();
-  expect(expected(0, [])).toEqual({ seconds: 0, low: 0, high: 0 });
-});
-
 const one = (seconds: number): Eta => ({ seconds, low: seconds / 2, high: seconds * 2 });
 
-test('tenants one after another, with slots, and clusters side by side', () => {
-  expect(oneAfterAnother([one(10), one(30)])).toEqual({ seconds: 40, low: 20, high: 80 });
-  expect(sharing([one(10), one(10), one(30)], 1)).toEqual({ seconds: 50, low: 25, high: 100 });
-  expect(sharing([one(10), one(10), one(30)], 2)).toEqual({ seconds: 40, low: 15, high: 80 });
-  expect(sharing([one(30), one(10), one(10)], 2)).toEqual({ seconds: 30, low: 15, high: 80 });
-  expect(sharing([one(10), one(30)], 9)).toEqual({ seconds: 30, low: 15, high: 60 + 10 });
+test('clusters side by side take as long as the longest, and one that is unknown makes the whole unknown', () => {
   expect(sideBySide([one(10), one(30)])).toEqual(one(30));
-  expect(sharing([], 4)).toEqual({ seconds: 0, low: 0, high: 0 });
-});
-
-test('one that is unknown makes the whole unknown, and so does having no slot', () => {
-  expect(oneAfterAnother([one(1), null])).toBeNull();
-  expect(sharing([one(1), null], 2)).toBeNull();
-  expect(sideBySide([null])).toBeNull();
-  expect(sharing([one(1)], 0)).toBeNull();
-});
-
-test('put together it is in its range, between the longest alone and one after another', () => {
-  const list = fc.array(
-    fc
-      .tuple(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.double({ min: 0, max: 2, noNaN: true }))
-      .map(([seconds, by]) => ({
-        seconds,
-        low: seconds / (1 + by),
-        high: seconds * (1 + by),
-      })),
-    { minLength: 1, maxLength: 100 },
-  );
-  fc.assert(
-    fc.property(list, fc.integer({ min: 1, max: 50 }), (etas, slots) => {
-      const [chain, shared, side] = [oneAfterAnother(etas), sharing(etas, slots), sideBySide(etas)];
-      if (!chain || !shared || !side) throw new Error('all are known');
-      for (const found of [chain, shared, side]) {
-        expect(found.low).toBeGreaterThanOrEqual(0);
-        expect(found.low).toBeLessThanOrEqual(found.seconds);
-        expect(found.seconds).toBeLessThanOrEqual(found.high);
-      }
-      const exact = 1 + 1e-9;
-      expect(side.seconds).toBeLessThanOrEqual(shared.seconds * exact);
-      expect(shared.seconds).toBeLessThanOrEqual(chain.seconds * exact);
-      expect(sharing(etas, 1)?.seconds).toBeCloseTo(chain.seconds, 3);
-    }),
-  );
+  expect(sideBySide([one(1), null])).toBeNull();
 });
