@@ -1,8 +1,9 @@
 /**
- * npm run bench:fleet [-- --size fleet-small --alone 1,3,12]: makes a fleet in a box, then times the survey of all its
- * tenants, the planning, and the unattended run with proof by the command line; beside it, tenants of these ranks run
- * alone, and the smallest beside the largest, each made anew so that as much is wrong with it as in the fleet. Prints numbers beside their aims. Nothing here
- * is a test: a number over its aim is printed as such, and the exit status is 1 only where a run did not end well.
+ * npm run bench:fleet [-- --size fleet-small --alone 1,3,12 | --beside]: makes a fleet in a box, then times the survey of
+ * all its tenants, the planning, and the unattended run with proof by the command line; beside it, tenants of these ranks
+ * run alone, and the smallest beside the largest, each made anew so that as much is wrong with it as in the fleet.
+ * `--beside` does that last part alone. Prints numbers beside their aims. Nothing here is a test: a number over its aim is
+ * printed as such, and the exit status is 1 only where a run did not end well.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,6 +16,7 @@ import { loadConfig } from '../dist/index.js';
 import { cutDeletes, cutWindows, HOUR_MS } from '../dist/domain/windows.js';
 import { removeFleet, startFleet } from '../dist/embedded/fleet.js';
 import { makeFleetSample } from '../dist/embedded/sample/fleet.js';
+import { CAMPAIGN } from '../dist/embedded/sample/sizes.js';
 import { clustersOf, FLEET_SHAPES, fleetTenants } from '../dist/embedded/sample/fleet-shape.js';
 import { hourShares } from '../dist/embedded/sample/shape.js';
 import { makeTenant } from '../dist/embedded/sample/make.js';
@@ -26,7 +28,11 @@ const FLEET_AIM_SECONDS = 300;
 const ALONE = { fleet: '1,2,5,10,20,48,95', 'fleet-small': '1,3,6,12' };
 
 const { values: options } = parseArgs({
-  options: { size: { type: 'string', default: 'fleet' }, alone: { type: 'string' } },
+  options: {
+    size: { type: 'string', default: 'fleet' },
+    alone: { type: 'string' },
+    beside: { type: 'boolean', default: false },
+  },
 });
 const shape = FLEET_SHAPES[options.size];
 if (shape === undefined) throw new Error(`--size is one of ${Object.keys(FLEET_SHAPES).join(', ')}`);
@@ -43,6 +49,34 @@ try {
   const fleet = await startFleet({ dir, clusters: clustersOf(options.size), attached: true, temporary: true });
   const engines = new Set(fleet.clusters.map(({ engine }) => engine)).size;
   say(`${fleet.clusters.length} clusters on ${engines} engines, up after ${since(began).toFixed(1)} s`);
+  await (options.beside ? measureBeside(fleet) : measureAll(fleet));
+} finally {
+  await removeFleet(dir);
+}
+
+function fact(what, value, unit) {
+  say(`  ${what.padEnd(54)} ${value.toFixed(1).padStart(8)} ${unit}`);
+}
+
+function line(what, value, unit, aim, met = value <= aim) {
+  say(
+    `  ${what.padEnd(54)} ${value.toFixed(1).padStart(8)} ${unit.padEnd(3)} aim: at most ${aim}${met ? '' : '   OVER'}`,
+  );
+}
+
+async function measureBeside(fleet) {
+  const range = ['--from', CAMPAIGN.from, '--to', CAMPAIGN.to];
+  const rest = ['--json', '--config', fleet.config];
+  const tenants = fleetTenants(shape, 1);
+  tellBeside(await besideTheLargest(fleet, { range: CAMPAIGN }, tenants, [...range, ...rest]));
+}
+
+function tellBeside({ smallest, largest }) {
+  line('4 rows, beside the largest on its cluster, done after', smallest, 's', FOUR_ROWS_AIM_SECONDS);
+  fact('while the largest is at work for', largest, 's');
+}
+
+async function measureAll(fleet) {
   say(`making the sample ${options.size} …`);
   const sample = await makeFleetSample({ fleet, shape });
   const scores = sample.tenants.reduce((sum, tenant) => sum + tenant.scores, 0);
@@ -91,11 +125,6 @@ try {
 
   say();
   say(`${cpus().length} cores, ${sample.tenants.length} tenants x ${days} days, ${number(scores)} scores`);
-  const fact = (what, value, unit) => say(`  ${what.padEnd(54)} ${value.toFixed(1).padStart(8)} ${unit}`);
-  const line = (what, value, unit, aim, met = value <= aim) =>
-    say(
-      `  ${what.padEnd(54)} ${value.toFixed(1).padStart(8)} ${unit.padEnd(3)} aim: at most ${aim}${met ? '' : '   OVER'}`,
-    );
   fact('survey of all tenants', surveyed.seconds, 's');
   line('windows and deletes of all, from a finished survey', planning, 's', 2);
   fact('refill plan --all, survey and checks included', planned.seconds, 's');
@@ -110,8 +139,7 @@ try {
   );
   fact(`its tenants alone, one after the other (${alone.length} measured)`, sum, 's');
   line('the fleet / its tenants alone', ratio, 'x', 1.5, ratio <= 1.5 || whole.seconds <= FLEET_AIM_SECONDS);
-  line('4 rows, beside the largest on its cluster, done after', beside.smallest, 's', FOUR_ROWS_AIM_SECONDS);
-  fact('while the largest is at work for', beside.largest, 's');
+  tellBeside(beside);
   fact('4 rows, with all of the fleet begun at once, done after', whole.times.smallest ?? Number.NaN, 's');
   line('memory of the run at most', whole.megabytes, 'MB', 300);
   fact('memory of the planning at most', planned.megabytes, 'MB');
@@ -123,8 +151,6 @@ try {
     for (const { customer, profile, reason } of result.unproven) say(`    ${customer}/${profile}: ${reason}`);
     process.exitCode = 1;
   }
-} finally {
-  await removeFleet(dir);
 }
 
 function scoresOf({ counts }) {
