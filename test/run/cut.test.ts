@@ -88,10 +88,13 @@ describe('a window that fails three times of too much work', () => {
     let failed = 0;
     let lost = 0;
     onDebugPoint((point) => {
-      if (point === 'table-inserted' && failed < 3) failed += 1;
-      else if (point === 'window-cut' && lost === 0) lost += 1;
-      else return;
-      throw new RefillError('CH_BUSY', 'a test says so');
+      if (point === 'table-inserted' && failed < 3) {
+        failed += 1;
+        throw new RefillError('CH_BUSY', 'a test says so');
+      }
+      if (point !== 'window-cut' || lost > 0) return;
+      lost += 1;
+      throw new RefillError('CH_UNREACHABLE', 'a test says so');
     });
     const { result } = await ended(t.refill.run(plan.id));
     expect([failed, lost]).toEqual([3, 1]);
