@@ -95,9 +95,7 @@ async function measureAll(fleet) {
   const smallest = sample.tenants.at(-1);
   const confirm = ['--confirm-rows', String(plan.reach.rowsToDelete)];
   const whole = await cli(['run', plan.id, '--execute', '--json', ...confirm, ...config], (event, at, times) => {
-    if (event.type === 'fleet-started') times.started ??= at;
     if (event.type === 'result' && name(event.tenant) === name(smallest)) times.smallest ??= at;
-    if (event.type === 'result') times.results = (times.results ?? 0) + 1;
   });
   const result = JSON.parse(whole.last);
   if (result.type !== 'fleet-result') throw new Error(`the fleet ended with ${whole.code}: ${whole.last}`);

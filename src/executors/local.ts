@@ -4,7 +4,7 @@ import type { RunEvent } from '../domain/events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import type { Wanted } from '../domain/states.ts';
 import { type FlowOutcome, runFlow } from '../flow/run.ts';
-import type { FlowContext } from '../flow/steps.ts';
+import { DELETES_AT_ONCE, type FlowContext } from '../flow/steps.ts';
 import { debugPoint } from '../steps/debug-points.ts';
 import { endElsewhere } from './end-elsewhere.ts';
 import type { EventQueue } from './events.ts';
@@ -87,7 +87,7 @@ async function followFlow(work: RunAtWork, pool: Pool, stop: AbortController): P
   );
   const context: FlowContext = {
     windows: shared ? inBoth(pool, passing(governor, shared.pool)) : pool,
-    deletes: createPool(2),
+    deletes: createPool(DELETES_AT_ONCE),
     mayBegin: async () => {
       await governor.pass();
       return wanted === 'run' && !signal.aborted && drain?.aborted !== true;

@@ -52,11 +52,14 @@ export interface Steps {
   sweep(): Promise<void>;
 }
 
+/** Deletes worked on at once: one more than one, so that the next one's windows are written while a mutation is waited for. */
+export const DELETES_AT_ONCE = 2;
+
 /** What the flow needs besides the steps; an executor hands it in. */
 export interface FlowContext {
   /** Where windows are written. */
   readonly windows: Pool;
-  /** Where deletes are worked on: one more than one, so that the next one's windows are written while a mutation is waited for. */
+  /** Where deletes are worked on, `DELETES_AT_ONCE` of them. */
   readonly deletes: Pool;
   /**
    * True as long as new work may be begun; false after a pause, a cancel or a first Ctrl-C. Waits while the servers'

@@ -15,7 +15,7 @@ const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 
 export const OLDEST_VERSION = '25.3';
 
 /** Seconds that servers' clocks may be apart before it is said, and before a run is refused. */
-const CLOCK_WARNING_SECONDS = 1;
+export const CLOCK_WARNING_SECONDS = 1;
 const CLOCK_ERROR_SECONDS = 60;
 
 type Add = (level: Finding['level'], check: string, subject: string, message: string, remedy?: string) => void;

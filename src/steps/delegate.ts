@@ -5,13 +5,12 @@ import type { Limits } from '../domain/limits.ts';
 import type { Pool } from '../domain/pool.ts';
 import type { Reindexer, ReindexerState, ReindexerUnit } from '../domain/reindexer.ts';
 import type { Range } from '../domain/words.ts';
-import { withSnapshot } from '../source/postgres.ts';
 import type { RunVersions } from '../target/count.ts';
 import { debugPoint } from './debug-points.ts';
 import { halvesOf } from './end-delegated.ts';
-import { namingColumn } from './misfit.ts';
 import { prove } from './prove.ts';
-import { sourceSums, type Written } from './reindex.ts';
+import type { Written } from './reindex.ts';
+import { windowSums } from './window-sums.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What deriving through the users' workflow needs, once a window's attempt is kept. */
@@ -125,10 +124,6 @@ async function holdsAll(bench: Workbench, range: Range, options: DelegateOptions
 
 /** The source's side of a window's proof, of a snapshot that is taken when its workflows have ended. */
 export async function sourceOf(bench: Workbench, range: Range): Promise<Written> {
-  return withSnapshot(bench.source, async (snapshot) => {
-    const sums = [];
-    for (const table of bench.tables)
-      sums.push(await namingColumn(bench, table, range, () => sourceSums(bench, table, snapshot, range)));
-    return { rows: sums.reduce((n, s) => n + s.rows, 0), sums };
-  });
+  const { sums } = await windowSums(bench, range);
+  return { rows: sums.reduce((n, s) => n + s.rows, 0), sums };
 }

@@ -7,12 +7,9 @@ import { DAY_MS, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
-import { checkTopology } from './check-topology.ts';
+import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
 import type { Workbench } from './workbench.ts';
-
-/** Seconds that the two servers' clocks may be apart before it is said. */
-export const CLOCK_WARNING_SECONDS = 1;
 
 /** Which server a source database is on: it stays the same behind every address of it. */
 export async function sourceIdentity(source: Source): Promise<string> {

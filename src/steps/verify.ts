@@ -1,18 +1,15 @@
 import { RefillError } from '../domain/errors.ts';
 import type { VerifyResult } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
-import { versionInstant } from '../domain/versions.ts';
 import type { Range } from '../domain/words.ts';
 import { differences, reasonsOf, verifiedTables } from '../domain/verified.ts';
 import { cutWindows } from '../domain/windows.ts';
-import type { Actor, Ledger, SourceSums } from '../ledger/ledger.ts';
-import { withSnapshot } from '../source/postgres.ts';
+import type { Actor, Ledger } from '../ledger/ledger.ts';
 import { createPool, type Pool } from '../domain/pool.ts';
-import { namingColumn } from './misfit.ts';
 import { countByHour } from '../target/count.ts';
 import { checkRange } from './preflight.ts';
 import { proveInPasses, type ProofWindow } from './prove.ts';
-import { sourceSums } from './reindex.ts';
+import { windowSums } from './window-sums.ts';
 import type { Workbench } from './workbench.ts';
 
 export interface VerifyOptions {
@@ -78,7 +75,7 @@ function sumTogether(bench: Workbench, pool: Pool, signal: AbortSignal, onSummed
         pool
           .run(async () => {
             going.throwIfAborted();
-            const summed = await sumWindow(bench, window);
+            const summed = { id: null, from: window.from, to: window.to, ...(await windowSums(bench, window)) };
             onSummed();
             return summed;
           })
@@ -93,20 +90,4 @@ function sumTogether(bench: Workbench, pool: Pool, signal: AbortSignal, onSummed
       return one.value;
     });
   };
-}
-
-async function sumWindow(bench: Workbench, window: Range): Promise<ProofWindow> {
-  return withSnapshot(bench.source, async (snapshot) => {
-    const sums: SourceSums[] = [];
-    for (const table of bench.tables) {
-      sums.push(await namingColumn(bench, table, window, () => sourceSums(bench, table, snapshot, window)));
-    }
-    return {
-      id: null,
-      from: window.from,
-      to: window.to,
-      snapshot: versionInstant(snapshot.time),
-      sums,
-    };
-  });
 }

@@ -11,7 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { createPool, type ResizablePool } from '../../../domain/pool.ts';
 import type { Instant } from '../../../domain/words.ts';
-import type { FlowWindow, Steps } from '../../../flow/steps.ts';
+import { DELETES_AT_ONCE, type FlowWindow, type Steps } from '../../../flow/steps.ts';
 import { runFlow } from '../../../flow/run.ts';
 import type { Slice, StepEnd, TenantEnd } from '../shared/activity-types.ts';
 import { errorOf } from '../../../domain/errors.ts';
@@ -31,9 +31,6 @@ import { WantedHere } from './wanted.ts';
 
 const limitsUpdate = defineUpdate<number, [LimitsPayload]>(LIMITS_UPDATE);
 const progressQuery = defineQuery<TenantProgress>(PROGRESS_QUERY);
-
-/** Deletes worked on at once: one more than one, so that the next one's windows are written while a mutation is waited for. */
-const DELETES = 2;
 
 /** How far a run is, as far as its workflow knows; the ledger knows all of it. */
 interface TenantProgress {
@@ -127,7 +124,7 @@ class TenantRun {
     const run = this.#run ?? '';
     await runFlow(this.#steps(run), {
       windows: { run: (task) => (this.#windows ??= createPool(this.#atOnce)).run(task) },
-      deletes: createPool(DELETES),
+      deletes: createPool(DELETES_AT_ONCE),
       mayBegin: () => {
         this.#full ||= workflowInfo().continueAsNewSuggested;
         return Promise.resolve(this.#wanted.goesOn && !this.#full);
