@@ -70,21 +70,19 @@ function sumTogether(bench: Workbench, pool: Pool, signal: AbortSignal, onSummed
   return async (windows: readonly Range[]): Promise<readonly ProofWindow[]> => {
     const failed = new AbortController();
     const going = AbortSignal.any([signal, failed.signal]);
-    const settled = await Promise.allSettled(
-      windows.map((window) =>
-        pool
-          .run(async () => {
-            going.throwIfAborted();
-            const summed = { id: null, from: window.from, to: window.to, ...(await windowSums(bench, window)) };
-            onSummed();
-            return summed;
-          })
-          .catch((error: unknown) => {
-            failed.abort(error);
-            throw error;
-          }),
-      ),
-    );
+    const sumOne = async (window: Range): Promise<ProofWindow> => {
+      going.throwIfAborted();
+      try {
+        const summed = { id: null, from: window.from, to: window.to, ...(await windowSums(bench, window)) };
+        onSummed();
+        return summed;
+      } catch (error) {
+        // Before its place in the pool is given to the next one.
+        failed.abort(error);
+        throw error;
+      }
+    };
+    const settled = await Promise.allSettled(windows.map((window) => pool.run(() => sumOne(window))));
     return settled.map((one) => {
       if (one.status === 'rejected') throw one.reason;
       return one.value;

@@ -6,6 +6,8 @@ import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import type { RunEvent } from '../../src/domain/events.ts';
 import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
+import { createHealthLook } from '../../src/steps/look-at-health.ts';
+import { workbenchOf } from '../cluster/support.ts';
 import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
 import { openRefill } from '../support/executor.ts';
 import { createTenant } from '../support/tenant.ts';
@@ -97,6 +99,21 @@ test.each(['purge', 'replace'] as const)(
     expect(again.result).toMatchObject({ state: 'succeeded', differences: 0 });
   },
 );
+
+test('parts are compared with those that their own partition had', async () => {
+  const t = await createTenant();
+  await fillCards(t);
+  await t.command('SYSTEM STOP MERGES score');
+  const insert = async (parts: number, where: string) => {
+    for (let n = 0; n < parts; n += 1) await t.command(`INSERT INTO score SELECT * FROM score WHERE ${where} LIMIT 1`);
+  };
+  await insert(6, `scorecard_time < '2026-02-01'`);
+  const look = createHealthLook(await workbenchOf(t), DEFAULT_HEALTH_LIMITS);
+  const above = async () => (await look.look()).find(({ name }) => name === 'parts above the baseline');
+  expect(await above()).toMatchObject({ value: 0 });
+  await insert(3, `scorecard_time >= '2026-02-01'`);
+  expect(await above()).toMatchObject({ value: 3, subject: expect.stringMatching(/^score 202602 on /u) });
+});
 
 test('a deadline that is over is warned about once, and stops nothing', async () => {
   const t = await createTenant({ limits: QUICK });

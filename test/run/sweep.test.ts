@@ -153,3 +153,25 @@ test('an old writer that goes on fails the run, and retry ends it when that writ
   expect(await late(t)).toEqual([]);
   await expectClean(t);
 });
+
+test('a run that is paused before its last look is left, and looks when it goes on', async () => {
+  const t = await filled();
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+  const drain = new AbortController();
+  onDebugPoint(async (point) => {
+    if (point !== 'delete-proven') return;
+    const [run] = await t.refill.runs();
+    const deletes = await (await t.refill.ledger()).deletes(run?.id ?? '');
+    if (deletes.some(({ state }) => state !== 'proven')) return;
+    await writeLate(t, '2026-01-30', OLD);
+    await t.refill.pause();
+    drain.abort();
+  });
+  const { result } = await ended(t.refill.run(plan.id, { drain: drain.signal }));
+  expect(result.state).toBe('paused');
+  expect(await late(t)).toContainEqual({ id: 'late-orphan' });
+  onDebugPoint(undefined);
+  expect((await ended(t.refill.resume(result.run))).result).toMatchObject({ state: 'succeeded', differences: 0 });
+  expect(await late(t)).toEqual([]);
+  await expectClean(t);
+});

@@ -28,6 +28,21 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     },
   );
 
+  test('a worker that finds another table than the plan was made for does nothing', async () => {
+    const t = await temporalTenant();
+    await fillCards(t);
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const running = ended(t.refill.run(plan.id));
+    await expect.poll(() => t.refill.runs()).toHaveLength(1);
+    await t.command('CREATE TABLE another AS score');
+    await t.command('EXCHANGE TABLES another AND score');
+    await t.worker();
+    const { result } = await running;
+    expect(result).toMatchObject({ state: 'failed', error: { code: 'PLAN_FOREIGN' } });
+    const ledger = await t.refill.ledger();
+    expect([await ledger.mutations(result.run), await ledger.attempts(result.run)]).toEqual([[], []]);
+  });
+
   test('by the command line: the result is the last event', async () => {
     const t = await temporalTenant({ limits: { windowRows: 150 } });
     await fillCards(t);
