@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { expect, onTestFailed } from 'vitest';
 import type { RunEvent, RunResult } from '../../src/domain/events.ts';
 import type { Range, TenantName } from '../../src/domain/words.ts';
 import type { TestTenant } from './tenant.ts';
@@ -254,6 +254,8 @@ export async function ended(run: AsyncIterable<RunEvent>, onEvent?: (event: RunE
   expect(results).toHaveLength(1);
   const last = events.at(-1);
   if (last?.type !== 'result') throw new Error('the last event is no result');
+  // What a test expects of a result hides what else it said: the keys that differ, and of which kind.
+  onTestFailed(() => console.error(JSON.stringify(last)));
   return { events, result: last };
 }
 

@@ -133,6 +133,7 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   const refill = openRefill(config);
   const end = async (passed: boolean) => {
     await refill.close();
+    if (!passed) await tellOfTarget(ch, database);
     await source.end().catch(() => undefined);
     if (passed) {
       await asAdmin(...databases.map((db) => `DROP DATABASE ${db} WITH (FORCE)`));
@@ -155,4 +156,21 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
       await ch.command({ query: sql });
     },
   };
+}
+
+/** What a test that failed has left in the target: its databases go with the stack where nobody is there to look. */
+async function tellOfTarget(ch: ClickHouseClient, database: string): Promise<void> {
+  const asked = [
+    `SELECT table, mutation_id, command, create_time, block_numbers.number AS numbers, parts_to_do_names, is_done, is_killed,
+       latest_fail_reason FROM system.mutations WHERE database = '${database}' ORDER BY table, create_time`,
+    `SELECT table, name, data_version, active, rows, modification_time FROM system.parts
+     WHERE database = '${database}' ORDER BY table, name`,
+  ];
+  for (const query of asked) {
+    const told = await ch.query({ query, format: 'JSONEachRow' }).then(
+      (found) => found.text(),
+      (error: unknown) => String(error),
+    );
+    console.error(told);
+  }
 }
