@@ -4,7 +4,7 @@ import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { withSource } from '../source/postgres.ts';
 import type { AwaitOptions } from './await-mutation.ts';
 import { delegateUnits, sourceOf } from './delegate.ts';
-import { clearWindow } from './delete.ts';
+import { clearWindow } from './delete-now.ts';
 import { endWorkflow } from './end-delegated.ts';
 import type { Written } from './reindex.ts';
 import { keptUnits, type PacedReindexer, unitsToKeep } from './units.ts';

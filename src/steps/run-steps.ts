@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kindOf } from '../domain/delete-kind.ts';
+import { type DeleteKind, kindOf } from '../domain/delete-kind.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionInstant } from '../domain/versions.ts';
@@ -11,7 +11,8 @@ import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
-import { awaitDelete, clearWindow, submitDelete } from './delete.ts';
+import { awaitDelete, submitDelete } from './delete.ts';
+import { clearWindow } from './delete-now.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
 import { createRunVersions } from './run-versions.ts';
@@ -56,6 +57,12 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     if (!found) throw new RefillError('BUG', `run ${run} has no delete ${id}`);
     return found;
   };
+
+  /** The kinds that the plan has chosen for a delete, by table. */
+  function kindsOf(del: number): (table: string) => DeleteKind {
+    const planned = plan.deletes.find(({ id }) => id === del)?.tables ?? [];
+    return (name) => kindOf(planned.find(({ table }) => table === name) ?? {});
+  }
 
   /** Proves a delete's windows by the sums that were kept when they were written. */
   async function proveKept(del: number, options: Omit<ProveOptions, 'known'>): Promise<Proven> {
@@ -209,19 +216,18 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
       const del = await deleteOf(id);
       const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
-      const planned = plan.deletes.find((d) => d.id === id)?.tables ?? [];
-      await submitDelete(bench, ledger, run, del, own, {
-        ...waiting(`delete ${id}`),
-        kindOf: (name) => kindOf(planned.find((t) => t.table === name) ?? {}),
-      });
+      await submitDelete(bench, ledger, run, del, own, { ...waiting(`delete ${id}`), kindOf: kindsOf(id) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },
 
     async awaitDelete(id) {
-      // A purge's condition fits what was written since as well: then only rows from before the run tell that some are left.
-      const before = strategy === 'purge' ? await versions.epoch() : undefined;
-      await awaitDelete(bench, ledger, run, id, { ...waiting(`delete ${id}`), ...(before ? { before } : {}) });
+      const del = await deleteOf(id);
+      await awaitDelete(bench, ledger, run, del, await versions.ofDelete(id), {
+        ...waiting(`delete ${id}`),
+        epoch: await versions.epoch(),
+        kindOf: kindsOf(id),
+      });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(await deleteOf(id), 'finished', await rowsOf(id));
     },

@@ -8,16 +8,10 @@ import { countByHour, olderThan } from '../target/count.ts';
 import { inRange } from '../target/tables.ts';
 import type { AwaitOptions } from './await-mutation.ts';
 import { debugPoint } from './debug-points.ts';
-import { deleteNow } from './delete.ts';
+import { OLD_BY_SECONDS } from './delete.ts';
+import { deleteNow } from './delete-now.ts';
 import { rowsIn } from './survey.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
-
-/**
- * Seconds by which a row must be older than the run to be swept: a live writer whose clock is behind by less keeps its
- * rows. Clocks of servers that are further apart keep a run from beginning, and what an old writer still had in hand, or
- * a queue sends once more, is older than that.
- */
-const MARGIN_SECONDS = 60;
 
 export interface SweepOptions extends AwaitOptions {
   readonly ledger: Ledger;
@@ -49,7 +43,7 @@ interface Late {
  */
 export async function sweep(bench: Workbench, options: SweepOptions): Promise<number> {
   if (bench.reindexer) return 0;
-  const before = versionBefore(options.epoch, MARGIN_SECONDS);
+  const before = versionBefore(options.epoch, OLD_BY_SECONDS);
   let deleted = 0;
   for (let look = 1; ; look += 1) {
     options.signal.throwIfAborted();

@@ -4,7 +4,7 @@ import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { type Health, judge } from '../../src/domain/health.ts';
 import { checkTopology } from '../../src/steps/check-topology.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
-import { clearWindow } from '../../src/steps/delete.ts';
+import { clearWindow } from '../../src/steps/delete-now.ts';
 import { createHealthLook } from '../../src/steps/look-at-health.ts';
 import { benchTable } from '../../src/steps/workbench.ts';
 import { deleteStatement } from '../../src/target/mutations.ts';
