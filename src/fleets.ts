@@ -67,7 +67,7 @@ export class Fleets {
         ? new RefillError(firstUnknown.error.code, `cluster ${firstUnknown.cluster}: ${firstUnknown.error.message}`)
         : new RefillError('TENANT_UNKNOWN', `no tenant is left on ${clusters.map((c) => c.name).join(', ')}`);
     }
-    refuseCollisions(selected, found, clusters, dataset);
+    await refuseCollisions(selected, found, clusters, dataset);
     const members = await this.#members(selected, clusters, dataset, request, options);
     const plan: FleetPlan = {
       id: newId('f'),

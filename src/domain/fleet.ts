@@ -125,11 +125,27 @@ export function reachOf(members: readonly Omit<FleetMember, 'order'>[]): FleetRe
   };
 }
 
-/** Where a tenant lies: a database with the server that it is on, as two clusters can share one. */
+/**
+ * The servers that a side of a cluster is on, by what they say of themselves. Addresses tell nothing: a server has as
+ * many as there are ways to it.
+ */
+export interface Servers {
+  readonly known: readonly string[];
+  /** All of them have said it; one that has not may be any server. */
+  readonly all: boolean;
+}
+
+/** Whether two sides are known to have a server in common. */
+export const shareServer = (a: Servers, b: Servers): boolean => a.known.some((one) => b.known.includes(one));
+
+/** Whether they may have one: what is unknown is not another one. */
+export const mayShareServer = (a: Servers, b: Servers): boolean => !a.all || !b.all || shareServer(a, b);
+
+/** Where a tenant lies: a database with the servers that it is on, as two clusters can share them. */
 export interface PlacedTenant extends Tenant {
-  /** Server of each side: two that have the same one name the same databases. */
-  readonly sourceServer: string;
-  readonly targetServer: string;
+  /** Servers of each side: two that may share one name the same databases. */
+  readonly sourceServers: Servers;
+  readonly targetServers: Servers;
 }
 
 /** Two entries of the tenant map that cannot both be right. */
@@ -147,17 +163,31 @@ export interface Collision {
  * @returns The pairs that break it; none where it is a bijection.
  */
 export function collisions(tenants: readonly PlacedTenant[]): readonly Collision[] {
-  const keys: readonly (readonly [Collision['side'], (tenant: PlacedTenant) => readonly string[]])[] = [
-    ['tenant', (t) => [t.cluster, t.customer, t.profile]],
-    ['source', (t) => [t.sourceServer, t.sourceDatabase]],
-    ['target', (t) => [t.targetServer, t.targetDatabase]],
+  const sides: readonly {
+    readonly side: Collision['side'];
+    readonly name: (tenant: PlacedTenant) => string;
+    /** Whether two of one name are one. */
+    readonly same: (a: PlacedTenant, b: PlacedTenant) => boolean;
+  }[] = [
+    { side: 'tenant', name: formatTenant, same: (a, b) => a.cluster === b.cluster },
+    {
+      side: 'source',
+      name: (t) => t.sourceDatabase,
+      same: (a, b) => mayShareServer(a.sourceServers, b.sourceServers),
+    },
+    {
+      side: 'target',
+      name: (t) => t.targetDatabase,
+      same: (a, b) => mayShareServer(a.targetServers, b.targetServers),
+    },
   ];
-  return keys.flatMap(([side, key]) => {
-    const first = new Map<string, PlacedTenant>();
+  return sides.flatMap(({ side, name, same }) => {
+    const named = new Map<string, PlacedTenant[]>();
     return tenants.flatMap((tenant): Collision[] => {
-      const place = JSON.stringify(key(tenant));
-      const other = first.get(place);
-      if (other === undefined) first.set(place, tenant);
+      const earlier = named.get(name(tenant)) ?? [];
+      named.set(name(tenant), earlier);
+      const other = earlier.find((one) => same(one, tenant));
+      earlier.push(tenant);
       return other === undefined ? [] : [{ side, tenants: [other, tenant] }];
     });
   });
@@ -169,8 +199,12 @@ export function collisionWords({ side, tenants: [a, b] }: Collision): string {
   if (side === 'tenant') {
     return `${name(a)} has two entries: ${a.sourceDatabase} to ${a.targetDatabase}, and ${b.sourceDatabase} to ${b.targetDatabase}`;
   }
-  const database = side === 'source' ? a.sourceDatabase : a.targetDatabase;
-  return `${name(a)} and ${name(b)} have the same ${side} database ${database}`;
+  const [database, one, other] =
+    side === 'source'
+      ? [a.sourceDatabase, a.sourceServers, b.sourceServers]
+      : [a.targetDatabase, a.targetServers, b.targetServers];
+  const unknown = a.cluster === b.cluster || shareServer(one, other) ? '' : ', as far as their servers answer';
+  return `${name(a)} and ${name(b)} have the same ${side} database ${database}${unknown}`;
 }
 
 /**

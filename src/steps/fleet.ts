@@ -7,9 +7,12 @@ import {
   collisionWords,
   type FleetRequest,
   type PlacedTenant,
+  type Servers,
+  shareServer,
 } from '../domain/fleet.ts';
 import { formatTenant, type TenantName } from '../domain/words.ts';
 import type { Cluster } from './connect.ts';
+import { sourceServers, targetServers } from './servers.ts';
 import { findTenants, tenantOf } from './tenants.ts';
 
 /**
@@ -20,32 +23,39 @@ export async function findByCluster(
   clusters: readonly Cluster[],
   dataset: DatasetDefinition,
 ): Promise<readonly ClusterFindings[]> {
+  const servers = new Map<string, Servers>();
   const found = await Promise.all(
     clusters.map(async (cluster): Promise<ClusterFindings> => {
       try {
-        return { cluster: cluster.name, tenants: await findTenants(cluster, dataset), error: null };
+        const tenants = await findTenants(cluster, dataset);
+        servers.set(cluster.name, await targetServers(cluster));
+        return { cluster: cluster.name, tenants, error: null };
       } catch (error) {
         return { cluster: cluster.name, tenants: [], error: asRefillError(error).toJSON() };
       }
     }),
   );
-  return withoutCopies(found, clusters);
+  return withoutCopies(found, servers);
 }
 
 /** Where two clusters share a target, rows whose source belongs to one are no tenant of the other. */
-function withoutCopies(found: readonly ClusterFindings[], clusters: readonly Cluster[]): readonly ClusterFindings[] {
-  const server = new Map(clusters.map((cluster) => [cluster.name, targetServer(cluster)]));
-  const place = (t: TenantFinding) => JSON.stringify([server.get(t.cluster), t.targetDatabase, formatTenant(t)]);
-  const derived = new Set(found.flatMap((one) => one.tenants.filter((t) => t.sourceDatabase !== null).map(place)));
+function withoutCopies(
+  found: readonly ClusterFindings[],
+  servers: ReadonlyMap<string, Servers>,
+): readonly ClusterFindings[] {
+  const place = (t: TenantFinding) => JSON.stringify([t.targetDatabase, formatTenant(t)]);
+  const derived = new Map<string, string[]>();
+  for (const t of found.flatMap((one) => one.tenants))
+    if (t.sourceDatabase !== null) derived.set(place(t), [...(derived.get(place(t)) ?? []), t.cluster]);
+  const shared = (a: string, b: string) => {
+    const [one, other] = [servers.get(a), servers.get(b)];
+    return one !== undefined && other !== undefined && shareServer(one, other);
+  };
+  const isCopy = (t: TenantFinding) => derived.get(place(t))?.some((cluster) => shared(cluster, t.cluster)) ?? false;
   return found.map((one) => ({
     ...one,
-    tenants: one.tenants.filter((t) => t.sourceDatabase !== null || !derived.has(place(t))),
+    tenants: one.tenants.filter((t) => t.sourceDatabase !== null || !isCopy(t)),
   }));
-}
-
-/** What names a cluster's target, whichever of its addresses is asked. */
-function targetServer({ config: { clickhouse } }: Cluster): string {
-  return [...clickhouse.urls].sort().join(' ');
 }
 
 /** What names a cluster's Postgres server. */
@@ -95,28 +105,38 @@ function notFound(name: string, found: readonly ClusterFindings[]): RefillError 
 }
 
 /** Refuses a tenant map that is no bijection, before anything is planned, let alone deleted. */
-export function refuseCollisions(
+export async function refuseCollisions(
   selected: readonly TenantFinding[],
   found: readonly ClusterFindings[],
   clusters: readonly Cluster[],
   dataset: DatasetDefinition,
-): void {
+): Promise<void> {
   // Where a table does not say whose its rows are, a delete is confined by its database alone.
   const unowned = dataset.tables.some((table) => table.owner === undefined);
-  const byName = new Map(clusters.map((cluster) => [cluster.name, cluster]));
   const chosen = new Set(selected.map((t) => JSON.stringify([t.cluster, t.customer, t.profile])));
   // All entries of the chosen, as a tenant that was named once may be found twice.
-  const placed = found
+  const tenants = found
     .flatMap((each) => each.tenants)
     .filter((t) => unowned || chosen.has(JSON.stringify([t.cluster, t.customer, t.profile])))
-    .flatMap((finding): PlacedTenant[] => {
-      const cluster = byName.get(finding.cluster);
-      if (!cluster || finding.sourceDatabase === null || finding.targetDatabase === null) return [];
-      return [
-        { ...tenantOf(finding), sourceServer: sourceServer(cluster.config), targetServer: targetServer(cluster) },
-      ];
-    });
-  const [first, ...others] = collisions(placed);
+    .filter((t) => t.sourceDatabase !== null && t.targetDatabase !== null)
+    .map(tenantOf);
+  const clustersOf = new Map<string, Set<string>>();
+  for (const { sourceDatabase, cluster } of tenants)
+    clustersOf.set(sourceDatabase, (clustersOf.get(sourceDatabase) ?? new Set()).add(cluster));
+  const placed = await Promise.all(
+    clusters.map(async (cluster): Promise<PlacedTenant[]> => {
+      const own = tenants.filter((t) => t.cluster === cluster.name);
+      // Where a name is on another cluster too it matters that its own database answers.
+      const asked = own.find((t) => (clustersOf.get(t.sourceDatabase)?.size ?? 0) > 1) ?? own[0];
+      if (!asked) return [];
+      const servers = {
+        sourceServers: await sourceServers(cluster, asked.sourceDatabase),
+        targetServers: await targetServers(cluster),
+      };
+      return own.map((t) => ({ ...t, ...servers }));
+    }),
+  );
+  const [first, ...others] = collisions(placed.flat());
   if (!first) return;
   const more = others.length === 0 ? '' : `; and ${others.length} more`;
   throw new RefillError('TENANTS_COLLIDE', `${collisionWords(first)}${more}`, {

@@ -3,11 +3,13 @@ import type { DatasetDefinition } from '../dataset/definition.ts';
 import { identifier } from '../dataset/sql.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { TenantFinding } from '../domain/events.ts';
+import { mayShareServer } from '../domain/fleet.ts';
 import { databaseName, formatTenant, type Tenant, type TenantName } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { placeOf } from '../target/tables.ts';
 import { ALL_REPLICAS, everyReplica } from '../target/topology.ts';
 import type { Cluster } from './connect.ts';
+import { targetServers } from './servers.ts';
 
 /** The owners whose rows a target database holds, with how many. Null: there is no such database or table. */
 type Owners = ReadonlyMap<string, { readonly owner: TenantName; readonly rows: number }>;
@@ -154,19 +156,26 @@ function problemOf(
   return null;
 }
 
+/** A tenant with the cluster that it was found on. */
+interface Found {
+  readonly cluster: Cluster;
+  readonly finding: TenantFinding;
+}
+
 /** Finds one tenant by name. Errors: `TENANT_UNKNOWN`, `TENANT_AMBIGUOUS`, `TENANTS_COLLIDE`, and what the servers say. */
 export async function findTenant(
   clusters: readonly Cluster[],
   dataset: DatasetDefinition,
   name: TenantName,
-): Promise<{ cluster: Cluster; finding: TenantFinding }> {
-  const matches: { cluster: Cluster; finding: TenantFinding; all: readonly TenantFinding[] }[] = [];
+): Promise<Found> {
+  const matches: Found[] = [];
+  const all: Found[] = [];
   let unreachable: RefillError | undefined;
   for (const cluster of clusters) {
     try {
-      const findings = await findTenants(cluster, dataset);
-      const own = findings.filter((f) => formatTenant(f) === formatTenant(name));
-      matches.push(...own.map((finding) => ({ cluster, finding, all: findings })));
+      const found = (await findTenants(cluster, dataset)).map((finding) => ({ cluster, finding }));
+      all.push(...found);
+      matches.push(...found.filter(({ finding }) => formatTenant(finding) === formatTenant(name)));
     } catch (error) {
       unreachable ??= asRefillError(error);
     }
@@ -184,7 +193,7 @@ export async function findTenant(
     });
   }
   if (match) {
-    refuseTwin(match.finding, match.all, dataset);
+    await refuseTwin(match, all, dataset);
     return match;
   }
   // With a cluster out of reach, «unknown» would be a guess.
@@ -196,19 +205,22 @@ export async function findTenant(
 }
 
 /** Where a table does not say whose its rows are, a delete is confined by its database alone: that has to be the tenant's own. */
-function refuseTwin(finding: TenantFinding, all: readonly TenantFinding[], dataset: DatasetDefinition): void {
+async function refuseTwin(match: Found, all: readonly Found[], dataset: DatasetDefinition): Promise<void> {
+  const { finding } = match;
   const unowned = dataset.tables.find((table) => table.owner === undefined);
-  const twin = all.find(
-    (f) =>
-      f.sourceDatabase !== null &&
-      f.targetDatabase === finding.targetDatabase &&
-      formatTenant(f) !== formatTenant(finding),
-  );
-  if (!unowned || !twin || finding.targetDatabase === null) return;
-  throw new RefillError(
-    'TENANTS_COLLIDE',
-    `${formatTenant(finding)} and ${formatTenant(twin)} have the same database ${finding.targetDatabase}, and ${unowned.name} does not say whose its rows are`,
-  );
+  if (!unowned || finding.targetDatabase === null) return;
+  for (const { cluster, finding: twin } of all) {
+    const other = twin.sourceDatabase !== null && formatTenant(twin) !== formatTenant(finding);
+    if (!other || twin.targetDatabase !== finding.targetDatabase) continue;
+    // A cluster of another name may be the same servers by other addresses.
+    const apart =
+      cluster !== match.cluster && !mayShareServer(await targetServers(cluster), await targetServers(match.cluster));
+    if (apart) continue;
+    throw new RefillError(
+      'TENANTS_COLLIDE',
+      `${formatTenant(finding)} and ${formatTenant(twin)} have the same database ${finding.targetDatabase}, and ${unowned.name} does not say whose its rows are`,
+    );
+  }
 }
 
 /** A tenant with both of its databases, or the error that says which is missing. */

@@ -12,6 +12,8 @@ export interface Replica {
   readonly name: string;
   /** What the server calls itself (`hostName():tcpPort()`), by which rows that it sends are known; null while it does not answer. */
   readonly self: string | null;
+  /** What tells it from every other server, whichever address it is asked at (`IDENTITY`); null while it does not answer. */
+  readonly identity: string | null;
 }
 
 export interface Shard {
@@ -33,6 +35,9 @@ export interface Topology {
 
 /** What a statement of ours says of the servers that answered it, as a text that `Replica.self` equals. */
 export const SELF = `concat(hostName(), ':', toString(tcpPort()))`;
+
+/** Servers that were made of one image have one name, copies of one disk one UUID; no two of them have both. */
+const IDENTITY = `concat(toString(serverUUID()), ' ', ${SELF})`;
 
 /** Reads of all replicas leave out those that do not answer: the topology tells which these are. */
 export const ALL_REPLICAS = { skip_unavailable_shards: 1, connect_timeout_with_failover_ms: 2000 } as const;
@@ -98,7 +103,8 @@ export async function discoverTopology(target: Target, cluster: string): Promise
           host,
           port,
           name: `${host}:${port}`,
-          self: selves.get(`${shard}.${replica}`) ?? null,
+          self: selves.get(`${shard}.${replica}`)?.self ?? null,
+          identity: selves.get(`${shard}.${replica}`)?.identity ?? null,
         })),
       };
     }),
@@ -106,32 +112,34 @@ export async function discoverTopology(target: Target, cluster: string): Promise
 }
 
 async function aloneTopology(target: Target): Promise<Topology> {
-  const [row] = await target.rows<{ self: string; host: string; port: number }>(
-    `SELECT ${SELF} AS self, hostName() AS host, tcpPort() AS port`,
+  const [row] = await target.rows<Self & { host: string; port: number }>(
+    `SELECT ${SELF} AS self, ${IDENTITY} AS identity, hostName() AS host, tcpPort() AS port`,
   );
-  const { self = '', host = '', port = 0 } = row ?? {};
-  const replica = { shard: 1, replica: 1, host, port, name: self, self };
+  const { self = '', identity = null, host = '', port = 0 } = row ?? {};
+  const replica = { shard: 1, replica: 1, host, port, name: self, self, identity };
   return { cluster: '', shards: [{ number: 1, weight: 1, internalReplication: true, replicas: [replica] }] };
 }
+
+type Self = Readonly<Record<'self' | 'identity', string>>;
 
 /** What each server that answers calls itself, by shard and replica. A cluster of one server is the one that was asked. */
 async function askSelves(
   target: Target,
   cluster: string,
   listed: readonly Pick<ListedServer, 'shard' | 'replica'>[],
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, Self>> {
   const [only, another] = listed;
   if (only && !another) {
-    const [row] = await target.rows<{ self: string }>(`SELECT ${SELF} AS self`);
-    return new Map([[`${only.shard}.${only.replica}`, row?.self ?? '']]);
+    const rows = await target.rows<Self>(`SELECT ${SELF} AS self, ${IDENTITY} AS identity`);
+    return new Map(rows.map((row) => [`${only.shard}.${only.replica}`, row]));
   }
-  const rows = await target.rows<{ self: string; shard: number; replica: number }>(
-    `SELECT ${SELF} AS self, shard_num AS shard, replica_num AS replica
+  const rows = await target.rows<Self & { shard: number; replica: number }>(
+    `SELECT ${SELF} AS self, ${IDENTITY} AS identity, shard_num AS shard, replica_num AS replica
      FROM clusterAllReplicas(${chLiteral(cluster)}, system.clusters) WHERE cluster = ${chLiteral(cluster)} AND is_local`,
     {},
     ALL_REPLICAS,
   );
-  return new Map(rows.map((r) => [`${r.shard}.${r.replica}`, r.self]));
+  return new Map(rows.map((r) => [`${r.shard}.${r.replica}`, r]));
 }
 
 /** The servers that answer now: name to what they call themselves. */
@@ -141,7 +149,7 @@ export async function answering(target: Target, topology: Topology): Promise<Rea
   return new Map(
     replicas.flatMap((r): [string, string][] => {
       const self = selves.get(`${r.shard}.${r.replica}`);
-      return self === undefined ? [] : [[r.name, self]];
+      return self === undefined ? [] : [[r.name, self.self]];
     }),
   );
 }

@@ -1,11 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { resolveSecret } from '../../src/config/secrets.ts';
+import { mayShareServer } from '../../src/domain/fleet.ts';
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
 import { DEFAULT_HEALTH_LIMITS } from '../../src/domain/indicators.ts';
 import { type Health, judge } from '../../src/domain/health.ts';
+import { openReindexer } from '../../src/open-reindexer.ts';
 import { checkTopology } from '../../src/steps/check-topology.ts';
+import { openCluster } from '../../src/steps/connect.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { clearWindow } from '../../src/steps/delete-now.ts';
 import { createHealthLook } from '../../src/steps/look-at-health.ts';
+import { targetServers } from '../../src/steps/servers.ts';
 import { benchTable } from '../../src/steps/workbench.ts';
 import { deleteStatement } from '../../src/target/mutations.ts';
 import { alterEverywhere } from '../../src/target/reach.ts';
@@ -165,6 +170,33 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
     expect(await seen(1, 2)).toBe('hold');
     for (const node of NODES) await tell(servers, node, `SYSTEM START MERGES ${score}`);
     expect(await seen(0, null)).toBe('go');
+  });
+
+  test('a cluster is the same servers at every address, and as one of them by itself', async () => {
+    const t = await filled(oneAddress());
+    const at = async (cluster: string, urls: readonly string[]) => {
+      const config = t.config.clusters['test'];
+      if (!config) throw new Error('no cluster');
+      const opened = await openCluster(
+        'test',
+        { ...config, clickhouse: { ...config.clickhouse, cluster, urls } },
+        resolveSecret,
+        openReindexer,
+      );
+      onTestFinished(() => opened.close());
+      return targetServers(opened);
+    };
+    const whole = await at(servers.cluster, servers.urls.slice(0, 1));
+    expect(whole).toMatchObject({ all: true });
+    expect(new Set(whole.known).size).toBe(4);
+    // One that answers another request than the last one, as behind a load balancer, is told by all of them.
+    for (const url of servers.urls) {
+      const again = await at(servers.cluster, [url]);
+      expect([...again.known].sort()).toEqual([...whole.known].sort());
+      expect(mayShareServer(whole, await at('', [url]))).toBe(true);
+    }
+    const [one, other] = [await at('', servers.urls.slice(0, 1)), await at('', servers.urls.slice(-1))];
+    expect(mayShareServer(one, other)).toBe(false);
   });
 
   test('two servers of one name are an error', async () => {

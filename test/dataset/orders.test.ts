@@ -49,20 +49,33 @@ async function fill(t: TestTenant): Promise<void> {
   );
 }
 
-test('two tenants of one database name are refused where a table does not say whose its rows are', async () => {
-  const t = await createShop();
-  await fill(t);
-  const twin = { customer: t.name.customer.replace("'", '-'), profile: t.name.profile };
-  const cluster = t.config.clusters['test'];
-  if (!cluster) throw new Error('no cluster');
-  const refill = openRefill({ ...t.config, clusters: { test: { ...cluster, tenants: [t.name, twin] } } });
-  onTestFinished(() => refill.close());
-  for (const tenant of [t.name, twin])
-    await expect(refill.plan({ tenant, range: DAY })).rejects.toMatchObject({
-      code: 'TENANTS_COLLIDE',
-      message: expect.stringContaining('parcel does not say whose its rows are'),
-    });
-});
+test.each([
+  ['of one cluster', false],
+  ['of two clusters that name one server by two addresses', true],
+])(
+  'two tenants %s with one database name are refused where a table does not say whose its rows are',
+  async (_, two) => {
+    const t = await createShop();
+    await fill(t);
+    const twin = { customer: t.name.customer.replace("'", '-'), profile: t.name.profile };
+    const cluster = t.config.clusters['test'];
+    if (!cluster) throw new Error('no cluster');
+    const urls = cluster.clickhouse.urls.map((url) => url.replace('127.0.0.1', 'localhost'));
+    const clusters = two
+      ? {
+          test: { ...cluster, tenants: [t.name] },
+          other: { ...cluster, clickhouse: { ...cluster.clickhouse, urls }, tenants: [twin] },
+        }
+      : { test: { ...cluster, tenants: [t.name, twin] } };
+    const refill = openRefill({ ...t.config, clusters });
+    onTestFinished(() => refill.close());
+    for (const tenant of [t.name, twin])
+      await expect(refill.plan({ tenant, range: DAY })).rejects.toMatchObject({
+        code: 'TENANTS_COLLIDE',
+        message: expect.stringContaining('parcel does not say whose its rows are'),
+      });
+  },
+);
 
 const PURCHASES = [
   {

@@ -1,16 +1,24 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { refuseBlast } from '../../src/domain/blast.ts';
-import { collisions, collisionWords, planOrder, type PlacedTenant, reachOf } from '../../src/domain/fleet.ts';
+import {
+  collisions,
+  collisionWords,
+  planOrder,
+  type PlacedTenant,
+  reachOf,
+  type Servers,
+} from '../../src/domain/fleet.ts';
 import { databaseName, formatTenant } from '../../src/domain/words.ts';
 
+const server = (...known: string[]): Servers => ({ known, all: true });
 const name = fc.stringMatching(/^[a-c._-]{1,3}$/u);
 const placed: fc.Arbitrary<PlacedTenant> = fc.record({
   customer: name,
   profile: name,
   cluster: fc.constantFrom('east', 'west'),
-  sourceServer: fc.constantFrom('pg-1', 'pg-2'),
-  targetServer: fc.constantFrom('ch-1', 'ch-2'),
+  sourceServers: fc.constantFrom(server('pg-1'), server('pg-2')),
+  targetServers: fc.constantFrom(server('ch-1'), server('ch-2')),
   sourceDatabase: name,
   targetDatabase: name,
 });
@@ -20,8 +28,8 @@ function isBijection(tenants: readonly PlacedTenant[]): boolean {
   const distinct = (of: (t: PlacedTenant) => string) => new Set(tenants.map(of)).size === tenants.length;
   return (
     distinct((t) => `${t.cluster}/${formatTenant(t)}`) &&
-    distinct((t) => `${t.sourceServer}/${t.sourceDatabase}`) &&
-    distinct((t) => `${t.targetServer}/${t.targetDatabase}`)
+    distinct((t) => `${t.sourceServers.known.join()}/${t.sourceDatabase}`) &&
+    distinct((t) => `${t.targetServers.known.join()}/${t.targetDatabase}`)
   );
 }
 
@@ -53,22 +61,26 @@ test('each collision names two tenants that share what it says', () => {
 });
 
 test('two names that sanitise to one database collide, on whichever cluster of one server they are', () => {
-  const tenant = (customer: string, cluster: string): PlacedTenant => {
+  const tenant = (customer: string, cluster: string, targetServers: Servers): PlacedTenant => {
     const database = databaseName({ customer, profile: 'main' });
     return {
       customer,
       profile: 'main',
       cluster,
-      sourceServer: `pg-${cluster}`,
+      sourceServers: server(`pg-${cluster}`),
       sourceDatabase: database,
-      targetServer: 'ch',
+      targetServers,
       targetDatabase: database,
     };
   };
-  const [collision] = collisions([tenant('a.b', 'east'), tenant('a-b', 'west')]);
-  expect(collision && collisionWords(collision)).toBe(
-    'a.b/main (cluster east) and a-b/main (cluster west) have the same target database a_b_main',
-  );
+  const words = (east: Servers, west: Servers) =>
+    collisions([tenant('a.b', 'east', east), tenant('a-b', 'west', west)]).map(collisionWords);
+  const same = 'a.b/main (cluster east) and a-b/main (cluster west) have the same target database a_b_main';
+  expect(words(server('r1', 'r2'), server('r2', 'r3'))).toEqual([same]);
+  expect(words(server('r1', 'r2'), server('r3'))).toEqual([]);
+  // A server that does not answer may be one of the others: unknown is not different.
+  expect(words(server('r1'), { known: ['r3'], all: false })).toEqual([`${same}, as far as their servers answer`]);
+  expect(words(server('r1'), { known: ['r1'], all: false })).toEqual([same]);
 });
 
 const member = fc.record({
