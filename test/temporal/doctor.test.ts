@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Finding } from '../../src/domain/events.ts';
+import { TemporalClient } from '../../src/executors/temporal/client.ts';
+import { workflowId } from '../../src/executors/temporal/shared/names.ts';
 import { freePort } from '../ledger/postgres.ts';
 import { noTemporal, operator, ownTemporal, temporalTenant, type TemporalTenant } from './given.ts';
 import { newerProgram } from './newer-program.ts';
@@ -28,6 +30,34 @@ async function doctor(t: TemporalTenant, ...args: readonly string[]): Promise<Do
 const levels = (findings: readonly Finding[]) => findings.map((f) => [f.check, f.subject, f.level]);
 
 describe.skipIf(noTemporal())('doctor, of Temporal', () => {
+  test('a look at the search attributes that failed, or missed some, is no answer for the life of a client', async () => {
+    const { address } = await ownTemporal();
+    const settings = { address, namespace: 'ingestion', taskQueue: 't', tls: false, codecs: [] } as const;
+    const client = await TemporalClient.open(settings);
+    onTestFinished(() => client.close());
+    let begun = 0;
+    /** Whether a workflow that is started now has attributes. */
+    const attributed = async (): Promise<boolean> => {
+      const id = `f-${(begun += 1)}`;
+      await client.startFleet({ id, dataset: 'scorecards' }, 'run');
+      const described = await client.describe(workflowId(id));
+      return described?.typedSearchAttributes.getAll().some(({ key }) => key.name === 'RefillRun') ?? false;
+    };
+    expect(await attributed()).toBe(false);
+    // Somebody else registers them.
+    const other = await TemporalClient.open(settings);
+    await other.registerAttributes();
+    await other.close();
+    const look = vi.spyOn(client.sdk.connection.operatorService, 'listSearchAttributes');
+    look.mockRejectedValueOnce(new Error('14 UNAVAILABLE'));
+    expect(await attributed()).toBe(false);
+    expect(await attributed()).toBe(true);
+    expect(look).toHaveBeenCalledTimes(2);
+    // That they are there is kept.
+    expect(await attributed()).toBe(true);
+    expect(look).toHaveBeenCalledTimes(2);
+  });
+
   test('a server that is new: what is missing is named, --fix registers it, and a worker is seen', async () => {
     const server = await ownTemporal();
     const t = await temporalTenant({ temporal: { address: server.address } });

@@ -28,7 +28,8 @@ const KEYWORD = 2;
 export class TemporalClient {
   readonly settings: TemporalSettings;
   readonly #client: Client;
-  #attributes: Promise<boolean> | undefined;
+  /** Whether a look has found all of our search attributes. */
+  #attributes = false;
 
   private constructor(settings: TemporalSettings, client: Client) {
     this.settings = settings;
@@ -163,12 +164,14 @@ export class TemporalClient {
     });
   }
 
-  /** Whether the server knows our search attributes: it refuses a workflow with one that it does not know. */
-  #knowsAttributes(): Promise<boolean> {
-    this.#attributes ??= this.missingAttributes().then(
-      (missing) => missing.length === 0,
-      () => false,
-    );
+  /**
+   * Whether the server knows our search attributes: it refuses a workflow with one that it does not know. Only that it
+   * does is kept: a look that failed says nothing of the next one, and others may register what was missing.
+   */
+  async #knowsAttributes(): Promise<boolean> {
+    if (this.#attributes) return true;
+    const missing = await this.missingAttributes().catch(() => null);
+    this.#attributes = missing?.length === 0;
     return this.#attributes;
   }
 
@@ -191,7 +194,6 @@ export class TemporalClient {
         searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
       }),
     );
-    this.#attributes = undefined;
     return missing;
   }
 
