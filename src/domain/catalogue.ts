@@ -120,6 +120,11 @@ export const CATALOGUE = {
     'The plan was executed already, and its run succeeded.',
     'Look at its run: `refill report r-…`. To derive the range once more, make a new plan.',
   ),
+  ROWS_CHANGED_PART: refused(
+    'plan',
+    'Rows that a plan for a part (`--only`, `--ids`) would delete are in another part by the source: they would not be written again.',
+    'Derive their scorecards again by `--ids`, or the range without `--only`; then make the plan again, or `refill retry` the run.',
+  ),
   RUN_OVERLAPS: refused(
     'run',
     'An unfinished run covers a part of this tenant and range.',

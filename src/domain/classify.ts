@@ -17,6 +17,8 @@ export interface TargetRow {
   readonly hash: string;
   /** It lies on another shard than its own; its hash is not that of an equal row, then. */
   readonly misplaced: boolean;
+  /** It lies in the part that is worked on: always, but where a plan is confined to one. */
+  readonly inPart: boolean;
 }
 
 export type Verdict =
@@ -37,7 +39,7 @@ export const DRIFT_REASONS: Readonly<Record<string, string>> = {
 /**
  * Says what is the matter with one key. The only place where this is decided: verify and explain both ask here.
  *
- * @param targets Rows of the target with that key and a time in `range`.
+ * @param targets Rows of the target with that key and a time in `range`, of whichever part.
  * @param range The verified range: a source row whose time lies outside of it should have no row inside.
  */
 export function classify(source: SourceRow | null, targets: readonly TargetRow[], range: Range): Verdict {

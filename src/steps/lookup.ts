@@ -22,7 +22,10 @@ export interface KeyFacts {
 /** Keys asked for at once: each batch is a scan of the target's range, and a list that both servers have to parse. */
 export const LOOKUP_BATCH = 20_000;
 
-/** Looks keys up on both sides; in the target among the rows with a time in `range`. */
+/**
+ * Looks keys up on both sides; in the target among the rows with a time in `range`. Of a plan for a part too they are
+ * looked for in all parts: one side may have another opinion of where a row belongs.
+ */
 export async function lookup(
   bench: Workbench,
   table: BenchTable,
@@ -37,7 +40,8 @@ export async function lookup(
   return new Map(keys.map((key) => [key, { source: source.get(key) ?? null, targets: targets.get(key) ?? [] }]));
 }
 
-async function lookupSource(
+/** The source's rows of some keys; a key of a row that it has not is left out. */
+export async function lookupSource(
   bench: Workbench,
   table: BenchTable,
   keys: readonly string[],
@@ -102,21 +106,22 @@ async function lookupTarget(
   since: RunVersions | undefined,
 ): Promise<Map<string, TargetRow[]>> {
   const { definition } = table;
+  const { only = '1', ...whole } = definition;
   const key = `toString(${identifier(definition.key)})`;
   const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
-  const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null; m: number }>(
-    `SELECT refill_key AS k, ${HASH_TEXT} AS h, refill_time AS t, refill_version AS v, refill_misplaced AS m
+  const rows = await bench.target.rows<{ k: string; h: string; t: string; v: string | null; m: number; p: number }>(
+    `SELECT refill_key AS k, ${HASH_TEXT} AS h, refill_time AS t, refill_version AS v, refill_misplaced AS m, refill_part AS p
      FROM (SELECT ${key} AS refill_key, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS refill_misplaced,
-       toString(${timeMs(definition)}) AS refill_time, ${version} AS refill_version
+       toUInt8(ifNull((${only}), 0)) AS refill_part, toString(${timeMs(definition)}) AS refill_time, ${version} AS refill_version
      ${from(table.target, true)}
-     WHERE ${inRangeFinal(table.target, definition, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
+     WHERE ${inRangeFinal(table.target, whole, bench.tenant, range)} AND ${newRows(table, since)} AND ${key} IN (${keys.map(chLiteral).join(', ')}))`,
     {},
     { max_query_size: '1000000000' },
   );
   const found = new Map<string, TargetRow[]>();
-  for (const { k, h, t, v, m } of rows) {
+  for (const { k, h, t, v, m, p } of rows) {
     const list = found.get(k) ?? [];
-    list.push({ hash: h, time: instant(Number(t)), version: v, misplaced: m === 1 });
+    list.push({ hash: h, time: instant(Number(t)), version: v, misplaced: m === 1, inPart: p === 1 });
     found.set(k, list);
   }
   return found;

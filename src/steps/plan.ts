@@ -10,6 +10,7 @@ import { withSource } from '../source/postgres.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
 import { refuseUnsuited } from './lightweight.ts';
+import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { survey } from './survey.ts';
@@ -50,6 +51,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const windows = cutWindows(range, counts.sourceHours, aim, span);
   // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
   const deleteLimits = bench.reindexer ? { deleteRows: -1, deleteBytes: Infinity } : limits;
+  await refuseMoved(bench, windows, { range, limits });
   const deletes = await planDeletes(bench, { strategy, counts, windows, limits: deleteLimits, span });
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   return {

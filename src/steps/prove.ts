@@ -4,10 +4,10 @@ import type { Drift, TableProof } from '../domain/drift.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { DriftKind, Instant, Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
-import { type Buckets, type RunVersions, targetSums } from '../target/count.ts';
+import { type Buckets, keysOfTwoParts, type RunVersions, targetSums } from '../target/count.ts';
 import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
-import { type KeyFacts, lookup, LOOKUP_BATCH } from './lookup.ts';
+import { type KeyFacts, lookup, LOOKUP_BATCH, lookupSource } from './lookup.ts';
 import { findSuspects, refuseTooMany, type Suspects, unequalBuckets } from './suspects.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -91,6 +91,7 @@ export async function prove(bench: Workbench, windows: readonly ProofWindow[], o
     for (const side of sides) {
       if (side.unequal.length > 0) await findSuspects(bench, table, side.window, side.unequal, options.since, suspects);
     }
+    if (!options.since) await addTwins(bench, table, windows, suspects);
     for (const key of suspects.keys())
       if (options.known?.has(driftId({ table: table.definition.name, key }))) suspects.delete(key);
     const settled = await settle(bench, table, suspects, options.range ?? wholeOf(windows), options);
@@ -100,6 +101,22 @@ export async function prove(bench: Workbench, windows: readonly ProofWindow[], o
     proofs.push(...sides.map((side, index) => proofOf(table, side, shares[index] ?? NOTHING)));
   }
   return { proofs, drift };
+}
+
+/** A row of a part may stand in another one as well, which the sums of the part do not see. */
+async function addTwins(
+  bench: Workbench,
+  table: BenchTable,
+  windows: readonly ProofWindow[],
+  suspects: Suspects,
+): Promise<void> {
+  const range = wholeOf(windows);
+  const twins = await keysOfTwoParts(bench.target, table, bench.tenant, range);
+  for (const keys of batches(twins, LOOKUP_BATCH)) {
+    const rows = await lookupSource(bench, table, keys);
+    for (const key of keys) if (!suspects.has(key)) suspects.set(key, stateIn(rows.get(key), range));
+    refuseTooMany(suspects.size);
+  }
 }
 
 const wholeOf = (windows: readonly Range[]): Range => ({ from: windows[0]?.from ?? '', to: windows.at(-1)?.to ?? '' });
@@ -165,7 +182,9 @@ async function settle(
         // What has to stay for a difference to count.
         const state = stateIn(found.source, range);
         if (verdict.verdict === 'present' || verdict.verdict === 'excluded') {
-          if (suspects.get(key) !== state) doubtful.push(key);
+          // One that has left the part on both sides has changed, and is right.
+          const left = found.targets.length > 0 && found.targets.every(({ inPart }) => !inPart);
+          if (suspects.get(key) !== state && !left) doubtful.push(key);
           continue;
         }
         if (pending.get(key) === state) {

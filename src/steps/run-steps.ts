@@ -13,6 +13,7 @@ import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, submitDelete } from './delete.ts';
 import { clearWindow } from './delete-now.ts';
+import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
 import { createRunVersions } from './run-versions.ts';
@@ -216,6 +217,12 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
       const del = await deleteOf(id);
       const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
+      // Before anything is sent: what has changed its part since the plan would be lost.
+      if ((await ledger.mutations(run, id)).length === 0)
+        await refuseMoved(bench, await ledger.windows(run, { delete: id }), {
+          ...waiting(`delete ${id}`),
+          range: plan.range,
+        });
       await submitDelete(bench, ledger, run, del, own, { ...waiting(`delete ${id}`), kindOf: kindsOf(id) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));

@@ -52,15 +52,42 @@ export async function findSuspects(
   since: RunVersions | undefined,
   suspects: Suspects,
 ): Promise<void> {
+  await compareKeys(bench, table, range, buckets, since, (key, hash) => {
+    suspects.set(key, hash);
+    refuseTooMany(suspects.size);
+  });
+}
+
+/** Called with a key and its row's hash in the source; null: it has no such row there. Waited for where it takes time. */
+type OnSuspect = (key: string, sourceHash: string | null) => Promise<void> | void;
+
+/** The keys that are in the target's rows of a range, and not in the source's. */
+export async function findExtra(
+  bench: Workbench,
+  table: BenchTable,
+  range: Range,
+  onExtra: (key: string) => Promise<void> | void,
+): Promise<void> {
+  const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
+  await compareKeys(bench, table, range, all, undefined, (key, hash) => (hash === null ? onExtra(key) : undefined));
+}
+
+async function compareKeys(
+  bench: Workbench,
+  table: BenchTable,
+  range: Range,
+  buckets: readonly number[],
+  since: RunVersions | undefined,
+  onSuspect: OnSuspect,
+): Promise<void> {
   const { tenant } = bench;
   await withSource(bench.source, async (source) => {
     const left = source.copy(readStatement(table, { tenant, range }, true));
     const right = await bench.target.stream(targetKeys(bench, table, range, buckets, since));
     try {
-      await mergeKeys(sourceKeys(left, table, new Set(buckets)), targetKeyRows(right), (key, hash) => {
-        suspects.set(Buffer.from(key, 'latin1').toString('utf8'), hash);
-        refuseTooMany(suspects.size);
-      });
+      await mergeKeys(sourceKeys(left, table, new Set(buckets)), targetKeyRows(right), (key, hash) =>
+        onSuspect(Buffer.from(key, 'latin1').toString('utf8'), hash),
+      );
     } catch (error) {
       throw postgresError(error, `comparing ${table.definition.name}`);
     } finally {
@@ -88,7 +115,7 @@ function targetKeys(
 export async function mergeKeys(
   source: AsyncIterable<KeyRow>,
   target: AsyncIterable<KeyRow>,
-  onSuspect: (key: string, sourceHash: string | null) => void,
+  onSuspect: OnSuspect,
 ): Promise<void> {
   const [left, right] = [source[Symbol.asyncIterator](), target[Symbol.asyncIterator]()];
   let [a, b] = [await left.next(), await right.next()];
@@ -99,7 +126,7 @@ export async function mergeKeys(
     for (; !b.done && b.value.key === key; b = await right.next()) hashes[1].push(b.value.hash);
     const [[hash, ...moreSource], [found, ...moreTarget]] = hashes;
     if (hash === undefined || hash !== found || moreSource.length > 0 || moreTarget.length > 0)
-      onSuspect(key, hash ?? null);
+      await onSuspect(key, hash ?? null);
   }
 }
 

@@ -67,6 +67,28 @@ export async function sampleKeys(
   return rows.map((row) => row.refill_key);
 }
 
+/**
+ * Keys that stand in the part which a table is confined to, and outside of it as well; merges may yet remove one of them.
+ * No keys where it is not confined.
+ */
+export async function keysOfTwoParts(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  range: Range,
+): Promise<readonly string[]> {
+  const { only, ...whole } = table.definition;
+  if (only === undefined) return [];
+  const key = identifier(whole.key);
+  // Where a row lies may follow from its part, so that its twin can be on any shard.
+  const rows = await target.rows<{ refill_key: string }>(
+    `SELECT DISTINCT toString(${key}) AS refill_key ${from(table.target, false)}
+     WHERE ${inRange(whole, tenant, range)} AND NOT ifNull((${only}), 0) AND ${key} GLOBAL IN (
+       SELECT ${key} ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
+  );
+  return rows.map((row) => row.refill_key);
+}
+
 /** Rows and sums of hashes by bucket; a sum is those of both halves of the hash, with a point between. */
 export type Buckets = Readonly<Record<string, readonly [rows: number, sum: string]>>;
 

@@ -25,6 +25,9 @@ const JANUARY = { ...RANGE, to: '2026-02-01T00:00:00.000Z' };
 const SECOND_SHARD = ['s2r1', 's2r2'];
 const NODES = ['s1r1', 's1r2', ...SECOND_SHARD];
 
+const CARD_60 = (database: string) =>
+  `SELECT toString(count()) AS n FROM \`${database}\`.scorecard WHERE scorecard_id = 'card-60'`;
+
 /** How statements get to two shards of two replicas: each once, and nobody else's is touched. */
 describe.skipIf(withoutCluster())('statements to several servers', () => {
   let servers: Cluster;
@@ -197,6 +200,21 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
     }
     const [one, other] = [await at('', servers.urls.slice(0, 1)), await at('', servers.urls.slice(-1))];
     expect(mayShareServer(one, other)).toBe(false);
+  });
+
+  test('a card that has come into another part is found in both, on whichever shards they are', async () => {
+    const t = await filled(oneAddress());
+    // Its shard follows from the time of its conversation, and without one from its own.
+    await t.pg.query(
+      `UPDATE director.scorecards SET conversation_id = '', submitted_at = submitted_at + interval '1 second' WHERE resource_id = 'card-60'`,
+    );
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, only: { subset: 'process' } });
+    const { result } = await ended(t.refill.run(plan.id));
+    expect(result.state).toBe('differences');
+    expect(result.tables[0]?.keys).toMatchObject({ duplicated: ['card-60'], stale: [], extra: [], missing: [] });
+    const of = async (node: string) =>
+      Number((await ask<{ n: string }>(servers, node, CARD_60(t.database)))[0]?.n ?? 0);
+    expect([await of('s1r1'), await of('s2r1')]).toEqual([1, 1]);
   });
 
   test('two servers of one name are an error', async () => {

@@ -10,6 +10,7 @@ const source = (change: Partial<SourceRow> = {}): SourceRow => ({
 });
 const target = (change: Partial<TargetRow> = {}): TargetRow => ({
   misplaced: false,
+  inPart: true,
   time: '2026-01-10T00:00:00.000Z',
   version: '1',
   hash: 'h',
