@@ -27,6 +27,8 @@ export interface AwaitOptions {
   readonly onNotice?: (message: string) => Promise<void>;
   /** Where rows that fit a mutation's condition were written after it: only older ones are left over from it. */
   readonly before?: string;
+  /** Asked right before a statement is sent; throws where it must not be any more. */
+  readonly stillOurs?: () => Promise<void>;
 }
 
 /** The first looks come quickly, as small deletes are done at once. */

@@ -4,9 +4,10 @@ import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { withSource } from '../source/postgres.ts';
 import type { AwaitOptions } from './await-mutation.ts';
 import { delegateUnits, sourceOf } from './delegate.ts';
-import { clearWindow } from './delete-now.ts';
+import { awaitCleared, clearWindow } from './delete-now.ts';
 import { endWorkflow } from './end-delegated.ts';
 import type { Written } from './reindex.ts';
+import { stillAsSeen } from './still-ours.ts';
 import { keptUnits, type PacedReindexer, unitsToKeep } from './units.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -18,7 +19,7 @@ export interface DelegatedWindow {
   readonly run: string;
   readonly plan: Pick<Plan, 'strategy' | 'limits'>;
   readonly window: WindowRecord;
-  readonly waiting: Required<Omit<AwaitOptions, 'before'>>;
+  readonly waiting: Required<Omit<AwaitOptions, 'before' | 'stillOurs'>>;
   /** Called with the rows that are derived so far, as far as the workflow's own numbers tell. */
   readonly onRows: (rows: number) => void;
 }
@@ -69,9 +70,14 @@ async function begin(of: DelegatedWindow, earlier: readonly AttemptRecord[]): Pr
   for (const { workflow } of earlier.flatMap(({ queries }) => keptUnits(queries)))
     await endWorkflow(reindexer, workflow, waiting);
   // The rows of an earlier attempt have versions that nobody knows: all of the window goes.
-  if (plan.strategy === 'purge' && earlier.length > 0) await clearWindow(bench, run, window, 'whole', waiting);
+  const clears = plan.strategy === 'purge' && earlier.length > 0;
+  if (clears)
+    await clearWindow(bench, run, window, 'whole', {
+      ...waiting,
+      stillOurs: stillAsSeen(ledger, run, window, earlier),
+    });
   const parts = paced.cut(window);
-  return ledger.startAttempt(run, window.id, await sourceClock(bench), (number) =>
+  const attempt = await ledger.startAttempt(run, window.id, await sourceClock(bench), (number) =>
     unitsToKeep(
       parts.map((range, index) => ({
         ...range,
@@ -79,4 +85,6 @@ async function begin(of: DelegatedWindow, earlier: readonly AttemptRecord[]): Pr
       })),
     ),
   );
+  if (clears) await awaitCleared(bench, run, window.id, waiting);
+  return attempt;
 }

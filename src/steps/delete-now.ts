@@ -9,23 +9,35 @@ import { partitionOf } from '../target/partition.ts';
 import { inRange } from '../target/tables.ts';
 import { awaitMutation, type AwaitOptions } from './await-mutation.ts';
 import { countMatching } from './count-matching.ts';
-import { awaitNotOnItsWay, sendMutation } from './send-mutation.ts';
+import { awaitNotOnItsWay, sendMutation, type SendOptions } from './send-mutation.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
+
+const markOf = (run: string, window: number) => `refill ${run} window ${window} `;
+
+/**
+ * Waits until no clear of a window, whoever has sent it, can get to a shard any more. Whoever writes the window again
+ * waits for it once more when that attempt is in the ledger, which from then on keeps every other clear from being sent.
+ */
+export const awaitCleared = (bench: Workbench, run: string, window: number, options: SendOptions): Promise<void> =>
+  awaitNotOnItsWay(bench, markOf(run, window), options);
 
 /**
  * Removes what an earlier attempt of a window may have left, before it is written again by a purge: the rows of that
  * attempt's versions, or the whole window where a table has no version column. (A `replace` leaves it to its delete.)
+ *
+ * @param options `stillOurs` says whether nobody else has begun with the window since: without a version their rows
+ * cannot be told from those that are to go.
  */
 export async function clearWindow(
   bench: Workbench,
   run: string,
   window: { readonly id: number } & Range,
   superseded: readonly string[] | 'whole',
-  options: AwaitOptions,
+  options: AwaitOptions & Required<Pick<AwaitOptions, 'stillOurs'>>,
 ): Promise<void> {
-  const mark = `refill ${run} window ${window.id} `;
+  const mark = markOf(run, window.id);
   // What an earlier program sent, and the cluster's queue has not passed on yet, would remove what is written next.
-  await awaitNotOnItsWay(bench, mark, options);
+  await awaitCleared(bench, run, window.id, options);
   for (const table of bench.tables) {
     const whole = inRange(table.definition, bench.tenant, window);
     // An attempt's rows fill parts of their own, which a rewrite drops whole.

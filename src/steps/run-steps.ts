@@ -12,11 +12,12 @@ import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, submitDelete } from './delete.ts';
-import { clearWindow } from './delete-now.ts';
+import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
 import { createRunVersions } from './run-versions.ts';
+import { stillAsSeen } from './still-ours.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -106,7 +107,10 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
     );
     if (strategy !== 'purge' || earlier.length === 0) return;
     const versions = earlier.map((a) => a.version);
-    await clearWindow(bench, run, window, versions, waiting(`window ${window.id}`));
+    await clearWindow(bench, run, window, versions, {
+      ...waiting(`window ${window.id}`),
+      stillOurs: stillAsSeen(ledger, run, window, earlier),
+    });
   }
 
   /**
@@ -191,6 +195,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
             bench.tables.map(({ definition: { name } }) => [name, `refill-${run}-w${id}-${name}-a${number}`]),
           ),
         );
+        if (strategy === 'purge' && earlier.length > 0) await awaitCleared(bench, run, id, waiting(`window ${id}`));
         return attempt.queries;
       };
       try {

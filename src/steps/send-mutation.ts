@@ -11,7 +11,7 @@ import { type AwaitOptions, idsOf } from './await-mutation.ts';
 import { debugPoint } from './debug-points.ts';
 import { benchTable, type Workbench } from './workbench.ts';
 
-export type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait'>;
+export type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait' | 'stillOurs'>;
 
 type Sent = Pick<MutationRecord, 'table' | 'nonce' | 'statement'>;
 
@@ -34,7 +34,7 @@ export async function sendMutation(
 ): Promise<ReadonlyMap<number, string>> {
   const { target } = benchTable(bench, mutation.table);
   const send = async () => {
-    await sendOnce(bench, mutation);
+    await sendOnce(bench, mutation, options);
     await debugPoint('mutation-sent');
     return await waitAssigned(bench, mutation, options);
   };
@@ -53,7 +53,7 @@ function turnsOf(target: Target, { database, name }: TargetTable): Pool {
   return pool;
 }
 
-async function sendOnce(bench: Workbench, mutation: Sent): Promise<void> {
+async function sendOnce(bench: Workbench, mutation: Sent, { stillOurs }: SendOptions): Promise<void> {
   const { target } = benchTable(bench, mutation.table);
   const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
   const ids = idsOf(look);
@@ -64,7 +64,11 @@ async function sendOnce(bench: Workbench, mutation: Sent): Promise<void> {
   if (bench.reach.direct === null && (ids.size > 0 || (await isQueued(bench.target, bench.topology, mutation.nonce))))
     return;
   if (await isBeingSent(bench.target, bench.topology, mutation.nonce)) return;
-  await alterEverywhere(bench.reach, target, mutation.statement, lacking);
+  // Straight, each shard's is sent by itself, and any of them may be late.
+  for (const shards of bench.reach.direct === null ? [lacking] : lacking.map((shard) => [shard])) {
+    await stillOurs?.();
+    await alterEverywhere(bench.reach, target, mutation.statement, shards);
+  }
 }
 
 /** Seconds for which a mutation that was sent may be on its way: straight it is there at once, or a moment later. */

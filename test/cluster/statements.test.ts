@@ -60,6 +60,7 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
       onWait: (reason) => {
         if (waits.push(reason) === 1) void unblock();
       },
+      stillOurs: () => Promise.resolve(),
     });
     await unblock();
     expect(waits[0]).toContain('still on its way to some shard: refill r-killed window 1');
