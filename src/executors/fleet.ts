@@ -33,7 +33,7 @@ export interface FleetRun {
   /** `retry` also goes on with tenants that have ended without being proven. */
   readonly how: 'run' | 'resume' | 'retry';
   /** The Postgres server of each cluster. */
-  readonly serverOf: (cluster: string) => string;
+  readonly serverOf: (cluster: string) => Promise<string>;
   /** Begins a tenant's plan, or goes on with its run. */
   readonly begin: {
     readonly run: (plan: string, options: TenantRunOptions) => AsyncIterable<RunEvent>;
@@ -202,7 +202,7 @@ class Execution {
     const { ledger, fleet, actor, begin } = this.#options;
     const { order, cluster, customer, profile } = member;
     const tenant = { customer, profile };
-    const request = { cluster, server: this.#options.serverOf(cluster), tenant: formatTenant(tenant) };
+    const request = { cluster, server: await this.#options.serverOf(cluster), tenant: formatTenant(tenant) };
     const options: TenantRunOptions = {
       shared: {
         pool: this.#slots.shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),

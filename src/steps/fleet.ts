@@ -58,15 +58,6 @@ function withoutCopies(
   }));
 }
 
-/** What names a cluster's Postgres server. */
-export function sourceServer({
-  postgres,
-}: {
-  readonly postgres: { readonly host: string; readonly port: number };
-}): string {
-  return `${postgres.host}:${postgres.port}`;
-}
-
 /** The tenants that a request is about. A name that fits none is an error: what it should have kept out would be deleted. */
 export function selectTenants(found: readonly ClusterFindings[], request: FleetRequest): readonly TenantFinding[] {
   const all = found.flatMap((one) => one.tenants);

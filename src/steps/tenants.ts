@@ -15,7 +15,7 @@ import { targetServers } from './servers.ts';
 type Owners = ReadonlyMap<string, { readonly owner: TenantName; readonly rows: number }>;
 
 /** Tenants that are listed by hand, with the databases that they name or imply. */
-function listed(cluster: Cluster, tenants: readonly TenantConfig[]): Tenant[] {
+export function listed(cluster: Cluster, tenants: readonly TenantConfig[]): Tenant[] {
   return tenants.map((t) => ({
     cluster: cluster.name,
     customer: t.customer,

@@ -1,4 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { ClusterConfig } from '../../src/config/config.ts';
+import { resolveSecret } from '../../src/config/secrets.ts';
+import { openReindexer } from '../../src/open-reindexer.ts';
+import { openCluster } from '../../src/steps/connect.ts';
+import { SourceNames } from '../../src/steps/source-names.ts';
 import { openRefill } from '../support/executor.ts';
 import { createTenant } from '../support/tenant.ts';
 
@@ -38,3 +43,27 @@ test.each(['source', 'target'] as const)(
     });
   },
 );
+
+test('clusters on one Postgres server share its limit, whichever addresses name it; one that does not answer is asked again', async () => {
+  const { config } = await createTenant();
+  const east = config.clusters['test'];
+  if (!east) throw new Error('no cluster');
+  const { port } = east.postgres;
+  const clusters: Record<string, ClusterConfig> = {
+    east,
+    west: { ...east, postgres: { ...east.postgres, host: 'localhost' } },
+    away: { ...east, postgres: { ...east.postgres, port: 1 } },
+  };
+  const names = new SourceNames(async (name) => {
+    const found = clusters[name];
+    if (!found) throw new Error(`no cluster ${name}`);
+    const cluster = await openCluster(name, found, resolveSecret, openReindexer);
+    onTestFinished(() => cluster.close());
+    return cluster;
+  });
+  expect(await names.of('away')).toBe('127.0.0.1:1');
+  expect(await names.of('east')).toBe(`127.0.0.1:${port}`);
+  expect(await names.of('west')).toBe(`127.0.0.1:${port}`);
+  clusters['away'] = { ...east, postgres: { ...east.postgres, host: 'localhost' } };
+  expect(await names.of('away')).toBe(`127.0.0.1:${port}`);
+});

@@ -68,7 +68,7 @@ export class Gates {
 
   /** The same in a slot. One that is held while it waits for the slot gives it back: others could use it. */
   async inSlot<T>(passing: Passing, task: () => Promise<T>): Promise<{ readonly result: Awaited<T> } | null> {
-    const request = this.#requestOf(passing);
+    const request = await this.#requestOf(passing);
     return await this.#through(passing, async (gate, stop, begun) => {
       const inSlot = async () => {
         if (gate.governor.holds) return null;
@@ -149,13 +149,13 @@ export class Gates {
     }
   }
 
-  #requestOf({ bench }: Passing): ShareRequest {
+  async #requestOf({ bench }: Passing): Promise<ShareRequest> {
     const { cluster } = bench.tenant;
-    return { cluster, server: this.#environment.serverOf(cluster), tenant: formatTenant(bench.tenant) };
+    return { cluster, server: await this.#environment.serverOf(cluster), tenant: formatTenant(bench.tenant) };
   }
 
-  #slotFor(passing: Passing): string | null {
-    const { cluster, tenant } = this.#requestOf(passing);
+  #slotFor({ bench }: Passing): string | null {
+    const [{ cluster }, tenant] = [bench.tenant, formatTenant(bench.tenant)];
     const waits = this.#slots.shares.waiting().find((one) => one.cluster === cluster && one.tenant === tenant);
     return waits?.reason ?? null;
   }

@@ -14,7 +14,7 @@ export interface WorkerEnvironment {
   readonly actor: Actor;
   readonly limits: Limits;
   /** The Postgres server of a cluster: windows of all clusters on it share its slots. */
-  serverOf(cluster: string): string;
+  serverOf(cluster: string): Promise<string>;
   ledger(): Promise<Ledger>;
   workbenchOf(plan: Plan): Promise<Workbench>;
   governed(plan: Plan): Promise<Governed>;
