@@ -33,6 +33,14 @@ export interface MemberRecord extends TenantName {
   readonly rowsWritten: number;
 }
 
+/** Tenants of a fleet that have changed since a look at it. */
+export interface MemberChanges {
+  /** In their order. */
+  readonly members: readonly MemberRecord[];
+  /** Where the next look begins. */
+  readonly mark: string;
+}
+
 /** The ledger's part on fleets. */
 export interface FleetLedger {
   /** Keeps a fleet plan; the plans of its tenants are there already. Saving the same again does nothing. */
@@ -44,10 +52,16 @@ export interface FleetLedger {
   fleets(limit: number): Promise<readonly FleetRecord[]>;
   /** In their order: all, or one. */
   members(fleet: string, order?: number): Promise<readonly MemberRecord[]>;
+  /**
+   * Tenants whose state, problem or run has changed since a mark, with their numbers of now; all of them where it is null.
+   * Rows that are written change no tenant. One that was changed while the mark was taken may come twice, and none is
+   * missed.
+   */
+  memberChanges(fleet: string, since: string | null): Promise<MemberChanges>;
   /** By cluster: one aggregate, however many windows there are. */
   fleetTally(fleet: string): Promise<readonly ClusterTally[]>;
-  /** Tenants that are not proven, in their order, with the reason. */
-  unproven(fleet: string, limit: number): Promise<readonly Unproven[]>;
+  /** Tenants that are not proven, in their order, with the reason: all, or one. */
+  unproven(fleet: string, limit: number, order?: number): Promise<readonly Unproven[]>;
   /** As `lockRun`. */
   lockFleet(id: string, actor: Actor): Promise<RunLock>;
   /** Throws `RUN_STATE` where the state does not allow it. `running` also withdraws what was wanted of it before. */

@@ -4,9 +4,10 @@ import type { ClusterTally, FleetPlan, FleetState, Unproven } from '../domain/fl
 import type { Wanted } from '../domain/states.ts';
 import type { Instant } from '../domain/words.ts';
 import { writeAudit } from './audit.ts';
+import { readMark } from './changes.ts';
 import type { Sql } from './connection.ts';
 import { findId } from './find-id.ts';
-import type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
+import type { FleetRecord, MemberChanges, MemberRecord } from './fleet-ledger.ts';
 import { FLEET_LOCK, holderOf, type HolderRow, joinHeld } from './holder.ts';
 import { batches, json } from './json.ts';
 import type { Actor } from './ledger.ts';
@@ -102,13 +103,32 @@ SELECT m.position, m.cluster, m.customer, m.profile, m.plan, m.rows_before, m.ro
   LEFT JOIN refill.run_tally t ON t.run = r.id
  WHERE m.fleet = $1`;
 
+const MEMBER_COLUMNS = `position AS "order", cluster, customer, profile, plan, run, run_state AS "runState", state,
+            rows_to_write AS "rowsToWrite", rows_written AS "rowsWritten"`;
+
 export async function readMembers(sql: Sql, fleet: string, order?: number): Promise<readonly MemberRecord[]> {
   return await sql.rows<MemberRecord>(
-    `SELECT position AS "order", cluster, customer, profile, plan, run, run_state AS "runState", state,
-            rows_to_write AS "rowsToWrite", rows_written AS "rowsWritten"
+    `SELECT ${MEMBER_COLUMNS}
        FROM (${MEMBERS} AND ($2::integer IS NULL OR m.position = $2)) m ORDER BY position`,
     [fleet, order ?? null],
   );
+}
+
+/** Marks are those of `readChanges`. */
+export async function readMemberChanges(sql: Sql, fleet: string, since: string | null): Promise<MemberChanges> {
+  const mark = await readMark(sql);
+  if (since === null) return { members: await readMembers(sql, fleet), mark };
+  // As an array, so that the tenants are found by their key: there are few of them, which no statistics know.
+  const members = await sql.rows<MemberRecord>(
+    `SELECT ${MEMBER_COLUMNS}
+       FROM (${MEMBERS} AND m.position = ANY (ARRAY(
+               SELECT position FROM refill.fleet_member WHERE fleet = $1 AND changed >= $2::xid8
+                UNION
+               SELECT c.position FROM refill.run r JOIN refill.fleet_member c ON c.plan = r.plan
+                WHERE c.fleet = $1 AND r.changed >= $2::xid8))) m ORDER BY position`,
+    [fleet, since],
+  );
+  return { members, mark };
 }
 
 export async function readTally(sql: Sql, fleet: string): Promise<readonly ClusterTally[]> {
@@ -126,12 +146,18 @@ export async function readTally(sql: Sql, fleet: string): Promise<readonly Clust
   );
 }
 
-export async function readUnproven(sql: Sql, fleet: string, limit: number): Promise<readonly Unproven[]> {
+export async function readUnproven(
+  sql: Sql,
+  fleet: string,
+  limit: number,
+  order?: number,
+): Promise<readonly Unproven[]> {
   const rows = await sql.rows<Omit<Unproven, 'reason'> & { runState: string | null; rows: number }>(
     `SELECT cluster, customer, profile, state, run, run_state AS "runState", differences AS rows,
             CASE WHEN state = 'failed' THEN error END AS error
-       FROM (${MEMBERS}) m WHERE state <> 'proven' ORDER BY position LIMIT $2`,
-    [fleet, limit],
+       FROM (${MEMBERS} AND ($3::integer IS NULL OR m.position = $3)) m
+      WHERE state <> 'proven' ORDER BY position LIMIT $2`,
+    [fleet, limit, order ?? null],
   );
   return rows.map(({ runState, rows: differ, ...member }) => ({
     ...member,

@@ -381,6 +381,19 @@ const LATE_ROWS = `
 ALTER TABLE refill.run_delete ADD COLUMN rows_late bigint NOT NULL DEFAULT 0;
 `;
 
+const FLEET_CHANGES = `
+-- As of windows: who follows a fleet reads the tenants that have changed. A tenant changes with its run.
+ALTER TABLE refill.run ADD COLUMN changed xid8 NOT NULL DEFAULT '0';
+ALTER TABLE refill.fleet_member ADD COLUMN changed xid8 NOT NULL DEFAULT '0';
+ALTER TABLE refill.run ALTER COLUMN changed SET DEFAULT pg_current_xact_id();
+ALTER TABLE refill.fleet_member ALTER COLUMN changed SET DEFAULT pg_current_xact_id();
+CREATE INDEX run_changed ON refill.run (changed);
+CREATE INDEX fleet_member_changed ON refill.fleet_member (fleet, changed);
+CREATE INDEX fleet_member_plan ON refill.fleet_member (plan);
+CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
+CREATE TRIGGER mark_change BEFORE UPDATE ON refill.fleet_member FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -394,4 +407,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 9, name: 'steered backfills', sql: STEERED_BACKFILLS },
   { number: 10, name: 'changes', sql: CHANGES },
   { number: 11, name: 'late rows', sql: LATE_ROWS },
+  { number: 12, name: 'changes of fleets', sql: FLEET_CHANGES },
 ];

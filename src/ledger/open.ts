@@ -91,8 +91,9 @@ function ledgerOn(db: Database): Ledger {
     fleetPlan: (id) => fleets.readFleetPlan(db, id),
     fleets: (limit) => fleets.readFleets(db, limit),
     members: (fleet, order) => fleets.readMembers(db, fleet, order),
+    memberChanges: (fleet, since) => fleets.readMemberChanges(db, fleet, since),
     fleetTally: (fleet) => fleets.readTally(db, fleet),
-    unproven: (fleet, limit) => fleets.readUnproven(db, fleet, limit),
+    unproven: (fleet, limit, order) => fleets.readUnproven(db, fleet, limit, order),
     lockFleet: (id, actor) => take(FLEET_LOCK, id, actor),
     setFleetState: (id, state, actor, extra) =>
       db.transaction((sql) => fleets.setFleetState(sql, id, state, actor, extra)),

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Named places at every commit boundary, where a test can stop, fail or kill the program:
- * `REFILL_DEBUG_POINT=attempt-kept:kill`, `…:throw`, `…:sleep=5000`, and `…:kill@2` for the second time it is passed.
+ * `REFILL_DEBUG_POINT=attempt-kept:kill`, `…:throw`, `…:sleep=5000`, `…:kill@2` for the second time it is
+ * passed, and `…:sleep=400@all` for every time.
  * Without the variable each is one comparison.
  */
 export const DEBUG_POINTS = [
@@ -40,14 +41,14 @@ export function onDebugPoint(called: Hook | undefined): void {
   hook = called;
 }
 
-const wanted = /^([\w-]+):(kill|throw|sleep)(?:=(\d+))?(?:@(\d+))?$/u.exec(process.env['REFILL_DEBUG_POINT'] ?? '');
+const wanted = /^([\w-]+):(kill|throw|sleep)(?:=(\d+))?(?:@(\d+|all))?$/u.exec(process.env['REFILL_DEBUG_POINT'] ?? '');
 let passed = 0;
 
 export async function debugPoint(name: DebugPoint): Promise<void> {
   await hook?.(name);
   if (wanted?.[1] !== name) return;
   passed += 1;
-  if (passed !== Number(wanted[4] ?? 1)) return;
+  if (wanted[4] !== 'all' && passed !== Number(wanted[4] ?? 1)) return;
   if (wanted[2] === 'kill') process.kill(process.pid, 'SIGKILL');
   if (wanted[2] === 'throw') throw new Error(`debug point ${name}`);
   await sleep(Number(wanted[3] ?? 1000));

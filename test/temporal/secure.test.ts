@@ -81,8 +81,10 @@ describe.skipIf(noTemporal())('a Temporal server', () => {
     const { events, result } = await ended(t.refill.run(plan.id));
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
     await expectClean(t, RANGE);
-    // Rows of a window that is at work come by its heartbeats.
-    const told = events.flatMap((e) => (e.type === 'progress' && e.windows.active > 0 ? [e.rowsWritten] : []));
+    // Rows of a window that is at work come by its heartbeats. Of the first one: those of windows before it are in the ledger.
+    const told = events.flatMap((e) =>
+      e.type === 'progress' && e.windows.active > 0 && e.windows.written + e.windows.done === 0 ? [e.rowsWritten] : [],
+    );
     expect(Math.max(...told)).toBeGreaterThan(0);
     const { run } = await t.refill.status();
     const history = await t.operator('workflow', 'show', '--workflow-id', run.workflow ?? '', '--output', 'json');

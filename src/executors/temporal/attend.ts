@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { asRefillError, RefillError } from '../../domain/errors.ts';
 import type { Limits } from '../../domain/limits.ts';
 import { withRetries } from '../retry.ts';
+import { HANDED_BACK_AT_MOST } from './even-handed.ts';
 import { toFailure } from './shared/failure.ts';
 
 /** How often an activity tells that it is alive, and what it is at. */
@@ -110,8 +111,8 @@ function endOf(context: Context, stopped: AbortSignal, thrown: unknown): unknown
   return toFailure(new RefillError('INTERRUPTED', 'the worker gave its work back'));
 }
 
-/** Attempts in which a state that another worker has changed meanwhile is looked at again. */
-const LOOKS = 5;
+/** Attempts in which a state that another worker has changed meanwhile is looked at again; some were handed back. */
+const LOOKS = 5 + HANDED_BACK_AT_MOST;
 
 /** A worker that was thought dead may have ended the very unit: then it is looked at once more. */
 function again(context: Context, thrown: unknown): unknown {

@@ -2,6 +2,7 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import { RefillError } from '../../domain/errors.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import { formatTenant } from '../../domain/words.ts';
+import { pollersOf } from './pollers.ts';
 import { connectClient, temporalError, type TemporalSettings } from './settings.ts';
 import {
   clusterQueue,
@@ -17,9 +18,6 @@ import { DEFAULT_SLICE, FIRST_FLEET_PAYLOAD, type MemberPayload, sentFleet, sent
 
 /** What a workflow is, as the server knows it; `gone` where it knows none of that id. */
 export type WorkflowState = 'running' | 'ended' | 'gone';
-
-/** A worker that has nothing to do asks anew once a minute; half of one more is for clocks that differ. */
-const POLLED_SECONDS = 90;
 
 /** Temporal's number of the type: its enums are in a package that we do not depend on. */
 const KEYWORD = 2;
@@ -152,16 +150,7 @@ export class TemporalClient {
 
   /** Workers that ask a task queue for work, by their names. */
   async pollers(queue: string): Promise<readonly string[]> {
-    return await this.#asked(async () => {
-      const { pollers } = await this.#client.connection.workflowService.describeTaskQueue({
-        namespace: this.settings.namespace,
-        taskQueue: { name: queue },
-      });
-      // The server goes on naming those that are gone, for minutes.
-      const since = Date.now() / 1000 - POLLED_SECONDS;
-      const asking = (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) > since);
-      return [...new Set(asking.map((poller) => poller.identity ?? 'unnamed'))];
-    });
+    return await this.#asked(() => pollersOf(this.#client.connection.workflowService, this.settings.namespace, queue));
   }
 
   /**

@@ -38,7 +38,8 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
   if (how === 'retry') await ledger.retryFleet(fleet.id, actor);
   else await ledger.setFleetState(fleet.id, 'running', actor);
   await ledger.setFleetWorkflow(fleet.id, workflowId(fleet.id));
-  const before = await ledger.members(fleet.id);
+  let changes = await ledger.memberChanges(fleet.id, null);
+  const before = changes.members;
   await client.startFleet(fleet, how);
   yield {
     type: 'fleet-started',
@@ -58,7 +59,9 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     const ended = await hasEnded(client, subject);
     if (ended) await looked;
     for (const message of notices.splice(0)) yield { type: 'fleet-notice', fleet: fleet.id, message };
-    yield* await watches.look(await ledger.members(fleet.id));
+    // All of them each time would be twenty thousand rows a second of a large fleet.
+    changes = await ledger.memberChanges(fleet.id, changes.mark);
+    yield* await watches.look(changes.members);
     yield tracker.snapshot([]);
     if (ended) break;
     await goOn(options, `fleet ${fleet.id}`, fleet.id, LOOK_MS);
@@ -77,6 +80,8 @@ class MemberWatches {
   readonly #tracker: FleetTracker;
   readonly #watches = new Map<number, RunWatch>();
   readonly #states: Map<number, MemberRecord['state']>;
+  /** Tenants whose runs are at work, as they were when they changed last: each look is at all of them. */
+  readonly #atWork: Map<number, MemberRecord>;
 
   /** @param before The tenants before the fleet went on: what had ended by then is not told again. */
   constructor(options: TemporalFleet, tracker: FleetTracker, before: readonly MemberRecord[]) {
@@ -85,11 +90,18 @@ class MemberWatches {
     this.#states = new Map(
       before.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
     );
+    this.#atWork = new Map(before.flatMap((one) => (one.state === 'running' ? [[one.order, one] as const] : [])));
   }
 
-  async look(members: readonly MemberRecord[]): Promise<readonly FleetEvent[]> {
+  /** @param changed Tenants that have changed since the last look. */
+  async look(changed: readonly MemberRecord[]): Promise<readonly FleetEvent[]> {
     const events: FleetEvent[] = [];
-    for (const member of members) events.push(...(await this.#member(member)));
+    const members = new Map([...this.#atWork, ...changed.map((member) => [member.order, member] as const)]);
+    for (const [order, member] of [...members].sort(([a], [b]) => a - b)) {
+      if (member.state === 'running') this.#atWork.set(order, member);
+      else this.#atWork.delete(order);
+      events.push(...(await this.#member(member)));
+    }
     return events;
   }
 
@@ -126,13 +138,11 @@ class MemberWatches {
   }
 
   /** Why a tenant's run could not begin. */
-  async #couldNotBegin({ cluster, customer, profile, state }: MemberRecord): Promise<readonly FleetEvent[]> {
+  async #couldNotBegin({ order, cluster, customer, profile, state }: MemberRecord): Promise<readonly FleetEvent[]> {
     if (state !== 'failed') return [];
     const { ledger, fleet } = this.#options;
-    const all = await ledger.unproven(fleet.id, fleet.reach.tenants);
-    const error = all.find(
-      (one) => one.cluster === cluster && one.customer === customer && one.profile === profile,
-    )?.error;
+    const [unproven] = await ledger.unproven(fleet.id, 1, order);
+    const error = unproven?.error;
     if (!error) return [];
     return [{ type: 'tenant-failed', fleet: fleet.id, cluster, tenant: { customer, profile }, error }];
   }

@@ -10,7 +10,6 @@ import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { keepFailure } from '../failure.ts';
 import { endState, resultOf } from '../result.ts';
 import { attend, type Desk } from './attend.ts';
-import type { Gates } from './gate.ts';
 import { type OpenedRuns, refuseLocal, type WorkerEnvironment } from './opened.ts';
 import { outcomeInLedger } from './tenant-end.ts';
 import type { EndPayload, RefillActivities, TenantEnd } from './shared/activity-types.ts';
@@ -30,11 +29,15 @@ const SILENT: StepReports = {
   onNotice: () => undefined,
 };
 
-/** The beginning and the end of a run as activities. */
+/**
+ * The beginning and the end of a run as activities.
+ *
+ * @param kept What this worker keeps of runs while they last.
+ */
 export function createLifeActivities(
   environment: WorkerEnvironment,
   runs: OpenedRuns,
-  gates: Pick<Gates, 'forget'>,
+  kept: readonly { forget(run: string): void }[],
 ): LifeActivities {
   const { actor, limits } = environment;
   return {
@@ -66,10 +69,7 @@ export function createLifeActivities(
         if (payload.cancelled || (await ledger.wanted(payload.run)) === 'cancel')
           await endElsewhere(ledger, payload.run, desk);
         const end = await endRun(ledger, environment, payload);
-        if (end.state !== 'running') {
-          runs.forget(payload.run);
-          gates.forget(payload.run);
-        }
+        if (end.state !== 'running') for (const one of kept) one.forget(payload.run);
         return end;
       }),
   };

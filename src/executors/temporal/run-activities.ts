@@ -5,6 +5,7 @@ import type { Steps } from '../../flow/steps.ts';
 import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { isOutage } from '../retry.ts';
 import { attend, type Beat, type Desk } from './attend.ts';
+import { type EvenHanded, handedBack } from './even-handed.ts';
 import type { Gates, Passing } from './gate.ts';
 import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
 import type { RefillActivities, StepEnd } from './shared/activity-types.ts';
@@ -25,16 +26,22 @@ type RunActivities = Pick<
 const LOCK_PAUSE_MS = 1000;
 
 /** The steps of a run as activities: the same steps that the local executor calls. */
-export function createRunActivities(environment: WorkerEnvironment, runs: OpenedRuns, gates: Gates): RunActivities {
+export function createRunActivities(
+  environment: WorkerEnvironment,
+  runs: OpenedRuns,
+  gates: Gates,
+  shared: EvenHanded,
+): RunActivities {
   const step =
     (
       name: keyof Steps,
       kind: 'window' | 'delete',
-      work: (at: AtWork, to: Instant | undefined) => Promise<Omit<StepEnd, 'wanted'> | void>,
+      // Null hands it back to the server.
+      work: (at: AtWork, to: Instant | undefined) => Promise<Omit<StepEnd, 'wanted'> | void | null>,
     ) =>
     async (raw: UnitPayload): Promise<StepEnd> => {
       const opening: { cluster?: string } = {};
-      return await attend(
+      const done = await attend<StepEnd | null>(
         kind,
         environment.limits,
         async (desk) => {
@@ -43,15 +50,19 @@ export function createRunActivities(environment: WorkerEnvironment, runs: Opened
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
           const end = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) }, to);
-          return { wanted: await opened.ledger.wanted(run), ...end };
+          return end === null ? null : { wanted: await opened.ledger.wanted(run), ...end };
         },
         (error) => {
           if (kind === 'window' && opening.cluster !== undefined && !isOutage(error)) gates.slower(opening.cluster);
         },
       );
+      if (done === null) throw handedBack();
+      return done;
     };
   return {
-    refillWriteWindow: step('writeWindow', 'window', (at, to) => writeWindow(gates, at, to)),
+    refillWriteWindow: step('writeWindow', 'window', (at, to) =>
+      shared.window(at.run, at.plan.limits.windows, () => writeWindow(gates, at, to)),
+    ),
     refillSubmitDelete: step('submitDelete', 'delete', (at) =>
       deleteWhenOpen(environment, gates, at, () => at.steps.submitDelete(at.unit)),
     ),

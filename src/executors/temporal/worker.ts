@@ -132,6 +132,9 @@ function workerOptions(
     dataConverter: { payloadCodecs: [...codecs] },
     shutdownGraceTime: GRACE,
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
+    // Else a server that dispatches eagerly gives up to three windows to the worker that has its workflow, and none to
+    // the others.
+    maxEagerActivityReservationsPerWorkflowTask: 0,
     maxCachedWorkflows: WORKFLOWS_KEPT,
     // A worker that was killed has its workflows wait so long for it, before another one replays them.
     stickyQueueScheduleToStartTimeout: '3 seconds',
