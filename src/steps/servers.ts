@@ -3,12 +3,14 @@ import { withSource } from '../source/postgres.ts';
 import { replicasOf } from '../target/topology.ts';
 import type { Cluster } from './connect.ts';
 
-/** The servers of a cluster's target. One that does not answer leaves it open which they are. */
+/**
+ * The servers of a cluster's target. A shard of which none answers leaves it open which they are; a dead replica does not,
+ * as whoever names the others of its shard is known by them.
+ */
 export async function targetServers(cluster: Cluster): Promise<Servers> {
   const { topology } = await cluster.layout();
-  const identities = replicasOf(topology).map(({ identity }) => identity);
-  const known = identities.filter((identity) => identity !== null);
-  return { known, all: known.length === identities.length };
+  const known = replicasOf(topology).flatMap(({ identity }) => (identity === null ? [] : [identity]));
+  return { known, all: topology.shards.every(({ replicas }) => replicas.some(({ identity }) => identity !== null)) };
 }
 
 /**
