@@ -91,6 +91,8 @@ async function writeTable(
   if (written.status === 'rejected')
     throw failure !== undefined && asRefillError(written.reason).code === 'BUG' ? failure : written.reason;
   if (failure !== undefined) throw failure;
+  // What was written since the last tick, which is all of a small table, is a part of what is told of a window at work.
+  onRows(sums.rows);
   return sums.result(table.definition.name);
 }
 
