@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  */
 export const CLUSTERS = [
   'test/cluster/**/*.test.ts',
-  'test/fleet/{command,control,first,governor}.test.ts',
+  'test/fleet/{command,control,first,governor,programs}.test.ts',
   'test/embedded/{fleet,sample}.test.ts',
   'test/run/{cut,lightweight,live-writers,sweep,untouched}.test.ts',
   'test/backfill/*.test.ts',

@@ -8,7 +8,7 @@ import type { Survey } from './domain/requests.ts';
 import type { Range } from './domain/words.ts';
 import { Environment } from './environment.ts';
 import { checkTemporal, checkTheirs } from './executors/temporal/doctor.ts';
-import type { LiveLimit, RunRecord } from './ledger/ledger.ts';
+import type { LiveLimit, RunRecord, SlotRecord } from './ledger/ledger.ts';
 import type { Refill, TenantRequest } from './refill.ts';
 import { Runs } from './runs.ts';
 import { checkCluster, checkLedger } from './steps/doctor.ts';
@@ -73,6 +73,10 @@ class LocalRefill implements Refill {
     const ledger = await this.ledger();
     await ledger.setLiveLimit(cluster, windows, this.#environment.actor);
     return ledger.liveLimits();
+  }
+
+  async slots(): Promise<readonly SlotRecord[]> {
+    return (await this.ledger()).slots();
   }
 
   async mutations(options: { readonly cluster?: string } = {}): Promise<readonly MutationFinding[]> {

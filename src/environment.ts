@@ -9,7 +9,7 @@ import { narrow } from './dataset/narrow.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Plan } from './domain/plan.ts';
 import type { Only } from './domain/words.ts';
-import type { Governed } from './executors/local-run.ts';
+import type { Governed, RunPlace } from './executors/local-run.ts';
 import { TemporalClient } from './executors/temporal/client.ts';
 import type { TemporalSettings } from './executors/temporal/settings.ts';
 import type { Actor, Ledger } from './ledger/ledger.ts';
@@ -17,6 +17,7 @@ import { openLedger } from './ledger/open.ts';
 import { openReindexer } from './open-reindexer.ts';
 import type { TenantRequest } from './refill.ts';
 import { type Cluster, openCluster } from './steps/connect.ts';
+import { SourceNames } from './steps/source-names.ts';
 import { findTenant, tenantOf } from './steps/tenants.ts';
 import { openWorkbench, type Workbench } from './steps/workbench.ts';
 
@@ -38,6 +39,7 @@ export class Environment {
   #ledger: Promise<Ledger> | undefined;
   readonly #clusters = new Map<string, Promise<Cluster>>();
   readonly #temporals = new Map<string, Promise<TemporalClient>>();
+  readonly #servers = new SourceNames((name) => this.cluster(name));
 
   constructor(input: ConfigInput) {
     this.#input = input;
@@ -82,6 +84,11 @@ export class Environment {
     const [cluster] = await this.clusters([name]);
     if (!cluster) throw new RefillError('BUG', `no cluster ${name}`);
     return cluster;
+  }
+
+  /** The name of a cluster's Postgres server, which limits of that server go by. */
+  serverOf(cluster: string): Promise<string> {
+    return this.#servers.of(cluster);
   }
 
   #open(name: string, config: RefillConfig['clusters'][string] | undefined): Promise<Cluster> {
@@ -129,6 +136,12 @@ export class Environment {
   async governed({ tenant }: Plan): Promise<Governed> {
     const { health, calendar, clusters } = await this.config();
     return { health, calendar: clusters[tenant.cluster]?.calendar ?? calendar ?? null };
+  }
+
+  /** Where the windows of a run count beside those of other programs; by today's configuration, too. */
+  async placeOf({ tenant }: Plan): Promise<RunPlace> {
+    const { limits } = await this.config();
+    return { limits, server: await this.serverOf(tenant.cluster) };
   }
 
   /**

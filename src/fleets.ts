@@ -26,7 +26,6 @@ import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './r
 import type { Runs } from './runs.ts';
 import type { Cluster } from './steps/connect.ts';
 import { findByCluster, refuseCollisions, selectTenants } from './steps/fleet.ts';
-import { SourceNames } from './steps/source-names.ts';
 import { tenantOf } from './steps/tenants.ts';
 import { openWorkbench } from './steps/workbench.ts';
 
@@ -216,14 +215,12 @@ export class Fleets {
   async #fleetRun(fleet: FleetRecord, how: FleetRun['how'], options: RunOptions): Promise<FleetRun> {
     const [runs, config] = [this.#runs, await this.#environment.config()];
     const { drain, force, recount } = options;
-    const servers = new SourceNames((name) => this.#environment.cluster(name));
     return {
       ledger: await this.#environment.ledger(),
       fleet,
       actor: this.#environment.actor,
       limits: config.limits,
       how,
-      serverOf: (name) => servers.of(name),
       begin: {
         run: (plan, own) => runs.runApproved(plan, { ...own, ...(recount === undefined ? {} : { recount }) }),
         resume: (run, own) => runs.resume(run, own),

@@ -13,6 +13,7 @@ import type {
   BackfillRecord,
   DeleteRecord,
   LiveLimit,
+  SlotRecord,
   FleetRecord,
   Ledger,
   MemberRecord,
@@ -121,6 +122,8 @@ export interface Refill {
   limits(): Promise<readonly LiveLimit[]>;
   /** Sets them, or withdraws what was set (null). Runs at work see it at their next look; 0 holds them. */
   setLimit(cluster: string | null, windows: number | null): Promise<readonly LiveLimit[]>;
+  /** Windows at work just now, of all programs that share the ledger: what `limits` and the configuration's are counted by. */
+  slots(): Promise<readonly SlotRecord[]>;
   /** Mutations that are not done, ours and others', with what keeps them. */
   mutations(options?: { readonly cluster?: string }): Promise<readonly MutationFinding[]>;
   /** Takes back the unfinished mutations of a run that this ledger knows, and returns them; nobody else's is touched. */

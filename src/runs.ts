@@ -94,8 +94,8 @@ export class Runs {
   }
 
   /** By the executor that the run was begun with. */
-  async *#execute(run: LocalRun): AsyncGenerator<RunEvent> {
-    if (run.run.executor === 'local') yield* runLocal(run);
+  async *#execute(run: Omit<LocalRun, 'place'>): AsyncGenerator<RunEvent> {
+    if (run.run.executor === 'local') yield* runLocal({ ...run, place: await this.#environment.placeOf(run.plan) });
     else yield* runTemporal({ ...run, client: await this.#environment.temporal(run.run.tenant.cluster) });
   }
 

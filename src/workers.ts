@@ -7,7 +7,6 @@ import { clusterQueue } from './executors/temporal/shared/names.ts';
 import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
 import { Runs } from './runs.ts';
-import { SourceNames } from './steps/source-names.ts';
 import { verify } from './steps/verify.ts';
 import { createTakenJobs } from './taken-jobs.ts';
 import { packageVersion } from './version.ts';
@@ -19,11 +18,10 @@ export async function work(environment: Environment, options: WorkOptions): Prom
   const served = await servedBy(environment, clusters);
   const { onLog = () => undefined, onReady = () => undefined, onNotice = () => undefined, stop } = options;
   for (const { clusters: own } of served) await registerAttributes(environment, own[0], onNotice);
-  const servers = new SourceNames((name) => environment.cluster(name));
   const own: WorkerEnvironment = {
     actor: environment.actor,
     limits: config.limits,
-    serverOf: (name) => servers.of(name),
+    serverOf: (name) => environment.serverOf(name),
     ledger: () => environment.ledger(),
     workbenchOf: (plan) => environment.workbenchOf(plan),
     governed: (plan) => environment.governed(plan),

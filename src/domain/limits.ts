@@ -67,8 +67,8 @@ export interface Limits {
    */
   readonly tenants: number;
   /**
-   * Windows at work at once on a cluster, of all tenants together. Default 4: what ClickHouse merges beside its readers;
-   * tenants take turns.
+   * Windows at work at once on a cluster, of all tenants and programs together. Default 4: what ClickHouse merges beside
+   * its readers; tenants take turns.
    */
   readonly clusterWindows: number;
   /**
@@ -77,7 +77,7 @@ export interface Limits {
    */
   readonly serverWindows: number;
   /**
-   * Windows at work at once in a fleet. Default 16: two for each of eight clusters; a window holds some megabytes of
+   * Windows at work at once in all. Default 16: two for each of eight clusters; a window holds some megabytes of
    * this program's memory and a part of its one processor.
    */
   readonly fleetWindows: number;

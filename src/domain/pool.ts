@@ -1,6 +1,7 @@
 /** Runs tasks side by side, as many at once as is allowed just then. */
 export interface Pool {
-  run<T>(task: () => Promise<T>): Promise<T>;
+  /** @param window Which window the task is about, for who shows what is at work. */
+  run<T>(task: () => Promise<T>, window?: number): Promise<T>;
 }
 
 /** A pool whose size can be changed while it is at work. */
@@ -44,5 +45,5 @@ export function createPool(initial: number): ResizablePool {
 
 /** A task runs when both admit it. It waits for the first one's place alone, so that it holds up nobody of the second. */
 export function inBoth(first: Pool, second: Pool): Pool {
-  return { run: (task) => first.run(() => second.run(task)) };
+  return { run: (task, window) => first.run(() => second.run(task, window), window) };
 }

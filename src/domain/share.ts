@@ -1,33 +1,26 @@
 import type { Pool } from './pool.ts';
+import {
+  checked,
+  type LimitsInForce,
+  limitsFor,
+  placeKey,
+  placesOf,
+  type ShareLimits,
+  type SharePlace,
+  type ShareRequest,
+} from './share-limits.ts';
 
-/** What a slot is asked for. */
-export interface ShareRequest {
-  readonly cluster: string;
-  /** The Postgres server that is read. */
-  readonly server: string;
-  readonly tenant: string;
-  /** Higher goes first, before all fairness: the others wait as long as it can use slots. Default 0. */
-  readonly priority?: number;
-}
+/** Gives a slot back. A second call does nothing. One that was not used was never given: the tenant keeps its turn. */
+export type Release = (how?: 'unused') => void;
 
-/** Slots at once, each of them a window at work. 0 lets nothing begin; what is at work is never taken away. */
-export interface ShareLimits {
-  readonly total: number;
-  /** For each cluster, server and tenant that has no limit of its own below. */
-  readonly perCluster: number;
-  readonly perServer: number;
-  readonly perTenant: number;
-  /** Of one by name: what health, the calendar or a person set for it. */
-  readonly clusters?: Readonly<Record<string, number>>;
-  readonly servers?: Readonly<Record<string, number>>;
-  readonly tenants?: Readonly<Record<string, number>>;
-}
-
-/** Gives a slot back. A second call does nothing. */
-export type Release = () => void;
+/**
+ * Who else has to let a slot be used, asked when it was given here: what it returns gives back what was admitted. Null where
+ * it may not be used, and the place that is full was shut: the slot goes to who waits for another place.
+ */
+export type Admit = (request: ShareRequest) => Promise<(() => Promise<void>) | null>;
 
 /** Who waits for what. */
-export interface Waiting extends Required<ShareRequest> {
+export interface Waiting extends Required<Omit<ShareRequest, 'run' | 'window'>> {
   /** How many of that tenant's windows wait. */
   readonly count: number;
   /** What has no slot left for them, the tenant's own limit first: `cluster a (4 of 4 slots in use)`. */
@@ -42,15 +35,20 @@ export interface InUse {
 }
 
 export interface Shares {
-  /** Waits for a slot. Aborting rejects with the signal's reason and gives up the place. */
+  /** Waits for a slot, asking nobody else. Aborting rejects with the signal's reason and gives up the place. */
   acquire(request: ShareRequest, signal?: AbortSignal): Promise<Release>;
-  /** Runs a task in a slot. */
+  /** Runs a task in a slot to which it was admitted. */
   run<T>(request: ShareRequest, task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** The slots as one tenant's pool, which is how the flow uses them. */
   pool(request: ShareRequest, options?: SharePoolOptions): Pool;
   readonly limits: ShareLimits;
   /** Takes effect at once: more begin, or no new ones until fewer than that are at work. What is not given stays. */
   set(limits: Partial<ShareLimits>): void;
+  /** The limits that are in force for a request. */
+  limitsOf(request: ShareRequest): LimitsInForce;
+  /** Nobody is given a slot at a place until it is opened; the reason is shown to who waits. */
+  shut(place: SharePlace, reason: string): void;
+  open(place: SharePlace): void;
   /** In the order in which they would be served. */
   waiting(): readonly Waiting[];
   inUse(): InUse;
@@ -71,7 +69,7 @@ interface Waiter {
 }
 
 /** A request with the names that it has in all maps. */
-interface Place extends Required<ShareRequest> {
+interface Place extends Required<Omit<ShareRequest, 'run' | 'window'>> {
   /** Two clusters may have a tenant of the same name. */
   readonly tenantKey: string;
   readonly queueKey: string;
@@ -105,9 +103,6 @@ class Counter {
   }
 }
 
-const limitOf = (own: Readonly<Record<string, number>> | undefined, name: string, all: number): number =>
-  own && Object.hasOwn(own, name) ? (own[name] ?? all) : all;
-
 const slots = (used: number, limit: number): string => `${used} of ${limit} ${limit === 1 ? 'slot' : 'slots'} in use`;
 
 function placeOf({ cluster, server, tenant, priority = 0 }: ShareRequest): Place {
@@ -124,8 +119,8 @@ function placeOf({ cluster, server, tenant, priority = 0 }: ShareRequest): Place
  * Who was served the longest ago, not who was served least: a tenant that comes late, or whose server was on hold,
  * would otherwise take every slot until it has caught up with the others.
  */
-export function createShares(initial: ShareLimits): Shares {
-  return new FairShares(initial);
+export function createShares(initial: ShareLimits, admit?: Admit): Shares {
+  return new FairShares(initial, admit);
 }
 
 class FairShares implements Shares {
@@ -138,11 +133,15 @@ class FairShares implements Shares {
   /** When each tenant was last given a slot, by the number of the slot. */
   readonly #served = new Map<string, { readonly cluster: string; readonly tenant: string; readonly slot: number }>();
   readonly #leavers = new WeakMap<AbortSignal, Set<() => void>>();
+  readonly #admit: Admit | undefined;
+  /** Why each place is shut. */
+  readonly #shut = new Map<string, string>();
   #slotsGiven = 0;
   #asked = 0;
 
-  constructor(limits: ShareLimits) {
+  constructor(limits: ShareLimits, admit: Admit | undefined) {
     this.#limits = checked(limits);
+    this.#admit = admit;
   }
 
   get limits(): ShareLimits {
@@ -152,6 +151,14 @@ class FairShares implements Shares {
   set(limits: Partial<ShareLimits>): void {
     this.#limits = checked({ ...this.#limits, ...limits });
     this.#serve();
+  }
+
+  shut(place: SharePlace, reason: string): void {
+    this.#shut.set(placeKey(place), reason);
+  }
+
+  open(place: SharePlace): void {
+    if (this.#shut.delete(placeKey(place))) this.#serve();
   }
 
   acquire(request: ShareRequest, signal?: AbortSignal): Promise<Release> {
@@ -182,11 +189,11 @@ class FairShares implements Shares {
   }
 
   async run<T>(request: ShareRequest, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const release = await this.acquire(request, signal);
+    const leave = await this.#enter(request, signal);
     try {
       return await task();
     } finally {
-      release();
+      await leave();
     }
   }
 
@@ -194,18 +201,47 @@ class FairShares implements Shares {
     // One for all tasks: a signal made of others is kept as long as they are.
     const either = AbortSignal.any([signal, leave].filter((one) => one !== undefined));
     return {
-      run: async (task) => {
-        const release = await this.acquire(request, either).catch((error: unknown) => {
-          if (leave?.aborted === true && signal?.aborted !== true) return () => {};
+      run: async (task, window) => {
+        const asked = window === undefined ? request : { ...request, window };
+        const end = await this.#enter(asked, either).catch((error: unknown) => {
+          if (leave?.aborted === true && signal?.aborted !== true) return () => Promise.resolve();
           throw error;
         });
         try {
           return await task();
         } finally {
-          release();
+          await end();
         }
       },
     };
+  }
+
+  /** Waits until a slot is there and whoever else has a say admits to it; returns what gives both back. */
+  async #enter(request: ShareRequest, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
+    for (;;) {
+      const release = await this.acquire(request, signal);
+      const admitted = await this.#admitted(request, signal).catch((error: unknown) => {
+        release('unused');
+        throw error;
+      });
+      if (admitted) return () => admitted().finally(release);
+      release('unused');
+    }
+  }
+
+  /** Asks who admits. Aborting waits for no answer; what is admitted after that is given back. */
+  async #admitted(request: ShareRequest, signal: AbortSignal | undefined): ReturnType<Admit> {
+    if (!this.#admit) return () => Promise.resolve();
+    const answer = this.#admit(request);
+    if (!signal) return await answer;
+    return await new Promise((resolve, reject) => {
+      const leave = () => {
+        reject(signal.reason);
+        void answer.then((admitted) => admitted?.()).catch(() => undefined);
+      };
+      const unlisten = this.#onAbort(signal, leave);
+      void answer.then(resolve, reject).finally(unlisten);
+    });
   }
 
   waiting(): readonly Waiting[] {
@@ -274,7 +310,9 @@ class FairShares implements Shares {
   #take(place: Place): Release {
     this.#slotsGiven += 1;
     const { cluster, tenant } = place;
-    this.#served.set(place.tenantKey, { cluster, tenant, slot: this.#slotsGiven });
+    const before = this.#served.get(place.tenantKey);
+    const served = { cluster, tenant, slot: this.#slotsGiven };
+    this.#served.set(place.tenantKey, served);
     const count = (by: 1 | -1) => {
       this.#total += by;
       this.#clusters.add(place.cluster, by);
@@ -283,27 +321,35 @@ class FairShares implements Shares {
     };
     count(1);
     let held = true;
-    return () => {
+    return (how) => {
       if (!held) return;
       held = false;
+      if (how === 'unused' && this.#served.get(place.tenantKey) === served) {
+        if (before) this.#served.set(place.tenantKey, before);
+        else this.#served.delete(place.tenantKey);
+      }
       count(-1);
       this.#serve();
     };
   }
 
-  #limitsOf({ cluster, server, tenant }: Place): { tenant: number; server: number; cluster: number } {
-    const { perCluster, perServer, perTenant, clusters, servers, tenants } = this.#limits;
-    return {
-      tenant: limitOf(tenants, tenant, perTenant),
-      server: limitOf(servers, server, perServer),
-      cluster: limitOf(clusters, cluster, perCluster),
-    };
+  limitsOf(request: ShareRequest): LimitsInForce {
+    return limitsFor(this.#limits, request);
+  }
+
+  #shutFor(place: Place): string | undefined {
+    if (this.#shut.size === 0) return undefined;
+    const key = placesOf(place)
+      .map(placeKey)
+      .find((one) => this.#shut.has(one));
+    return key === undefined ? undefined : this.#shut.get(key);
   }
 
   #fits(place: Place): boolean {
-    const limits = this.#limitsOf(place);
+    const limits = this.limitsOf(place);
     return (
-      this.#total < this.#limits.total &&
+      this.#shutFor(place) === undefined &&
+      this.#total < limits.fleet &&
       this.#tenants.of(place.tenantKey) < limits.tenant &&
       this.#servers.of(place.server) < limits.server &&
       this.#clusters.of(place.cluster) < limits.cluster
@@ -312,12 +358,14 @@ class FairShares implements Shares {
 
   /** What has no slot left for who waits. */
   #reason(place: Place): string {
-    const limits = this.#limitsOf(place);
+    const shut = this.#shutFor(place);
+    if (shut !== undefined) return shut;
+    const limits = this.limitsOf(place);
     const all: readonly (readonly [name: string, used: number, limit: number])[] = [
       [`tenant ${place.tenant}`, this.#tenants.of(place.tenantKey), limits.tenant],
       [`Postgres server ${place.server}`, this.#servers.of(place.server), limits.server],
       [`cluster ${place.cluster}`, this.#clusters.of(place.cluster), limits.cluster],
-      ['the fleet', this.#total, this.#limits.total],
+      ['the fleet', this.#total, limits.fleet],
     ];
     const full = all.find(([, used, limit]) => used >= limit);
     return full ? `${full[0]} (${slots(full[1], full[2])})` : 'its turn';
@@ -332,19 +380,4 @@ class FairShares implements Shares {
       sinceA - sinceB
     );
   }
-}
-
-/** A limit that is no number would let everything begin, or nothing for ever. */
-function checked(limits: ShareLimits): ShareLimits {
-  const { total, perCluster, perServer, perTenant, clusters = {}, servers = {}, tenants = {} } = limits;
-  const all = [
-    total,
-    perCluster,
-    perServer,
-    perTenant,
-    ...[clusters, servers, tenants].flatMap((own) => Object.values(own)),
-  ];
-  const wrong = all.find((limit) => Number.isNaN(limit) || limit < 0);
-  if (wrong !== undefined) throw new RangeError(`a limit of slots is 0 or more, not ${wrong}`);
-  return limits;
 }

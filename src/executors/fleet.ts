@@ -7,7 +7,6 @@ import type { MemberState } from '../domain/fleet.ts';
 import type { Limits } from '../domain/limits.ts';
 import { createPool } from '../domain/pool.ts';
 import type { Wanted } from '../domain/states.ts';
-import { formatTenant } from '../domain/words.ts';
 import { type FleetOutcome, runFleetFlow, type TenantOutcome } from '../flow/fleet.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../ledger/ledger.ts';
 import type { EventQueue } from './events.ts';
@@ -32,8 +31,6 @@ export interface FleetRun {
   readonly limits: Limits;
   /** `retry` also goes on with tenants that have ended without being proven. */
   readonly how: 'run' | 'resume' | 'retry';
-  /** The Postgres server of each cluster. */
-  readonly serverOf: (cluster: string) => Promise<string>;
   /** Begins a tenant's plan, or goes on with its run. */
   readonly begin: {
     readonly run: (plan: string, options: TenantRunOptions) => AsyncIterable<RunEvent>;
@@ -99,7 +96,8 @@ class Execution {
     this.#stop = stop;
     // Every run at work listens to it.
     setMaxListeners(0, this.#leave.signal);
-    this.#slots = new Slots(options.limits);
+    const { ledger, actor, limits } = options;
+    this.#slots = new Slots({ limits, actor, ledger: () => Promise.resolve(ledger) });
     this.#tracker = new FleetTracker(options.fleet.id, [], options.limits.tenants);
   }
 
@@ -134,7 +132,7 @@ class Execution {
       clearInterval(ticker);
       ended.abort();
       drain?.removeEventListener('abort', leave);
-      await Promise.all([watch, look]);
+      await Promise.all([watch, look, this.#slots.close()]);
     }
     const lost = ledgerLost(this.#stop.signal);
     if (lost) throw lost;
@@ -202,12 +200,8 @@ class Execution {
     const { ledger, fleet, actor, begin } = this.#options;
     const { order, cluster, customer, profile } = member;
     const tenant = { customer, profile };
-    const request = { cluster, server: await this.#options.serverOf(cluster), tenant: formatTenant(tenant) };
     const options: TenantRunOptions = {
-      shared: {
-        pool: this.#slots.shares.pool(request, { signal: this.#stop.signal, leave: this.#leave.signal }),
-        atOnce: this.#slots.on(cluster),
-      },
+      shared: { slots: this.#slots },
       drain: this.#leave.signal,
       force: this.#stop.signal,
     };

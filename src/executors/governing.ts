@@ -4,7 +4,8 @@ import { Governor } from './governor.ts';
 import type { RunAtWork } from './local-run.ts';
 
 /** The governor of a run, which tells the run why it is slowed or held. */
-export function governorOf({ bench, plan, run, ledger, governed, events, tracker, atOnce }: RunAtWork): Governor {
+export function governorOf(work: RunAtWork): Governor {
+  const { bench, plan, run, ledger, governed, events, tracker, atOnce, shared } = work;
   const look = createHealthLook(bench, governed.health);
   return new Governor({
     look: () => look.look(),
@@ -12,7 +13,12 @@ export function governorOf({ bench, plan, run, ledger, governed, events, tracker
     everySeconds: plan.limits.healthSeconds,
     setByHand: () => ledger.liveLimit(plan.tenant.cluster),
     largest: atOnce.largest,
-    onLook: (health, most) => atOnce.told(run.id, health, most),
+    onLook: (health, most) => {
+      atOnce.told(run.id, health, most);
+      // What a person and the calendar allow is of the cluster, and so of all programs; what a run that is alone has learnt
+      // of its servers is of its own windows.
+      if (work.alone) shared.slots.on(plan.tenant.cluster).told(run.id, 'go', most);
+    },
     secondsLeft: () => tracker.snapshot().secondsLeft,
     onLate: (message) => events.push({ type: 'notice', run: run.id, message }),
     onChange: (reason) => {
@@ -27,10 +33,10 @@ export function governorOf({ bench, plan, run, ledger, governed, events, tracker
  */
 export function passing(governor: Governor, shared: Pool): Pool {
   return {
-    run: async (task) => {
+    run: async (task, window) => {
       for (;;) {
         await governor.pass();
-        const done = await shared.run(async () => (governor.holds ? null : { result: await task() }));
+        const done = await shared.run(async () => (governor.holds ? null : { result: await task() }), window);
         if (done) return done.result;
       }
     },

@@ -21,7 +21,7 @@ export interface GovernorOptions {
   readonly setByHand: () => Promise<number | null>;
   /** Windows at once without any of this: of the run, or in a fleet of its cluster. */
   readonly largest: number;
-  /** Called after each look with the health, and with the windows that a person and the calendar allow at most. */
+  /** Called after each look with the health, and with the windows that a person and the calendar allow at most: any number where neither says one. */
   readonly onLook: (health: HealthState, most: number) => void;
   /** Seconds of work left; null where that is not known. */
   readonly secondsLeft: () => number | null;
@@ -85,7 +85,7 @@ export class Governor {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { look, health, setByHand, largest, onLook, onChange } = this.#options;
+    const { look, health, setByHand, onLook, onChange } = this.#options;
     const [readings, byHand] = await Promise.all([look(), setByHand().catch(() => this.#byHand)]);
     // What a run says after its end would slow the others of its cluster for good.
     if (signal.aborted) return;
@@ -93,7 +93,7 @@ export class Governor {
     this.#health = judge(this.#health, readings, health);
     const { state } = this.#health;
     const calendar = this.#open(new Date().toISOString());
-    const most = Math.min(largest, byHand ?? largest, calendar?.windows ?? largest);
+    const most = Math.min(byHand ?? Infinity, calendar?.windows ?? Infinity);
     onLook(state, most);
     this.#held = state === 'hold' || calendar?.open === false || most === 0;
     this.#warn();

@@ -3,11 +3,11 @@ import type { Calendar } from '../domain/calendar-rules.ts';
 import type { RunEvent } from '../domain/events.ts';
 import type { HealthLimits } from '../domain/indicators.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { Pool } from '../domain/pool.ts';
 import type { Actor, Ledger, RunRecord } from '../ledger/ledger.ts';
 import type { Workbench } from '../steps/workbench.ts';
 import type { EventQueue } from './events.ts';
 import type { ProgressTracker } from './progress.ts';
+import type { SlotLimits, Slots } from './slots.ts';
 
 /** What the local executor needs for a run. */
 export interface LocalRun {
@@ -21,8 +21,10 @@ export interface LocalRun {
   readonly drain?: AbortSignal;
   /** Aborting stops at once. */
   readonly force?: AbortSignal;
-  /** What it shares with other runs of its cluster. */
+  /** What it shares with other runs of its program. Default: it is alone. */
   readonly shared?: SharedWindows;
+  /** Where its windows count beside those of other programs; by today's configuration, whatever it was when the plan was made. */
+  readonly place: RunPlace;
   readonly governed: Governed;
 }
 
@@ -33,16 +35,23 @@ export interface Governed {
   readonly calendar: Calendar | null;
 }
 
-/** The windows of a cluster, for a run that is not alone there. */
+export interface RunPlace {
+  /** The Postgres server that is read. */
+  readonly server: string;
+  readonly limits: SlotLimits;
+}
+
+/** What runs of one program share. */
 export interface SharedWindows {
-  /** Where windows are written besides the run's own limit. */
-  readonly pool: Pool;
-  /** How many of all runs are written at once. */
-  readonly atOnce: WindowsAtOnce;
+  /** Where windows wait for their turn, besides the run's own limit. */
+  readonly slots: Slots;
 }
 
 /** A run at work in this process. */
 export interface RunAtWork extends LocalRun {
+  readonly shared: SharedWindows;
+  /** Whether it shares them with no other run. */
+  readonly alone: boolean;
   readonly events: EventQueue<RunEvent>;
   readonly tracker: ProgressTracker;
   /** How many windows are written at once. */

@@ -3,6 +3,7 @@ import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { RunEvent } from '../domain/events.ts';
 import { createPool, inBoth, type Pool } from '../domain/pool.ts';
 import type { Wanted } from '../domain/states.ts';
+import { formatTenant } from '../domain/words.ts';
 import { type FlowOutcome, runFlow } from '../flow/run.ts';
 import { DELETES_AT_ONCE, type FlowContext } from '../flow/steps.ts';
 import { debugPoint } from '../steps/debug-points.ts';
@@ -14,6 +15,7 @@ import type { LocalRun, RunAtWork } from './local-run.ts';
 import { ProgressTracker } from './progress.ts';
 import { endState, resultOf } from './result.ts';
 import { retriedSteps } from './retried-steps.ts';
+import { Slots } from './slots.ts';
 import { ledgerLost, underLock } from './under-lock.ts';
 import { watchWanted } from './watch-wanted.ts';
 
@@ -34,20 +36,37 @@ export async function* runLocal(options: LocalRun): AsyncGenerator<RunEvent> {
 }
 
 async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: AbortController): Promise<void> {
-  const { ledger, plan, run, resumed } = options;
+  const { ledger, plan, run, actor, resumed, place } = options;
   const began = Date.now();
   const [windows, deletes] = await Promise.all([ledger.windows(run.id), ledger.deletes(run.id)]);
   const pool = createPool(plan.limits.windows);
+  const alone = options.shared === undefined;
+  const shared = options.shared ?? {
+    slots: new Slots({
+      limits: { ...place.limits, windows: plan.limits.windows },
+      actor,
+      ledger: () => Promise.resolve(ledger),
+    }),
+  };
   const work: RunAtWork = {
     ...options,
     events,
+    shared,
+    alone,
     tracker: new ProgressTracker(run.id, plan.cost.rowsToWrite, windows, deletes),
-    atOnce: options.shared?.atOnce ?? new WindowsAtOnce(plan.limits.windows, (n) => pool.resize(n)),
+    atOnce: alone
+      ? new WindowsAtOnce(plan.limits.windows, (n) => pool.resize(n))
+      : shared.slots.on(plan.tenant.cluster),
     signal: stop.signal,
   };
   const { id, tenant, strategy, range } = run;
   events.push({ type: 'started', run: id, plan: plan.id, tenant, strategy, range, resumed });
-  const ended = await followFlow(work, pool, stop);
+  let ended: FlowEnd;
+  try {
+    ended = await followFlow(work, pool, stop);
+  } finally {
+    if (alone) await shared.slots.close();
+  }
   const lost = ledgerLost(stop.signal);
   if (lost) throw lost;
   await keepEnd(work, ended, began);
@@ -65,12 +84,16 @@ interface FlowEnd {
 
 /** Runs the flow to its end: by itself, as somebody wants it, or as it is stopped. */
 async function followFlow(work: RunAtWork, pool: Pool, stop: AbortController): Promise<FlowEnd> {
-  const { ledger, run, drain, shared, events, tracker, signal } = work;
+  const { ledger, run, drain, events, signal } = work;
   let wanted: Wanted = 'run';
   let firstFailure: unknown;
-  const ticker = setInterval(() => events.push(tracker.snapshot()), PROGRESS_MS);
+  const ticker = setInterval(() => tick(work), PROGRESS_MS);
   const governor = governorOf(work);
-  const leave = () => governor.leave();
+  const left = new AbortController();
+  const leave = () => {
+    governor.leave();
+    left.abort();
+  };
   for (const one of [drain, signal]) {
     if (one?.aborted === true) leave();
     one?.addEventListener('abort', leave, { once: true });
@@ -81,12 +104,12 @@ async function followFlow(work: RunAtWork, pool: Pool, stop: AbortController): P
     ended.signal,
     (now) => {
       wanted = now;
-      if (now !== 'run') governor.leave();
+      if (now !== 'run') leave();
       if (now === 'cancel') stop.abort(new RefillError('INTERRUPTED', 'the run was cancelled'));
     },
   );
   const context: FlowContext = {
-    windows: shared ? inBoth(pool, passing(governor, shared.pool)) : pool,
+    windows: inBoth(pool, passing(governor, slotsOf(work, left.signal))),
     deletes: createPool(DELETES_AT_ONCE),
     mayBegin: async () => {
       await governor.pass();
@@ -115,6 +138,19 @@ async function followFlow(work: RunAtWork, pool: Pool, stop: AbortController): P
     await watch;
   }
   return { outcome, failure, firstFailure };
+}
+
+/** The slots as the run's pool: one that may begin nothing any more waits for none. */
+function slotsOf({ plan, run, place, shared, signal }: RunAtWork, leave: AbortSignal): Pool {
+  const { cluster } = plan.tenant;
+  const request = { cluster, server: place.server, tenant: formatTenant(plan.tenant), run: run.id };
+  return shared.slots.shares.pool(request, { signal, leave });
+}
+
+/** Tells how far the run is. What a fleet's windows wait for is the fleet's to tell, of all of its tenants together. */
+function tick({ plan, shared, alone, tracker, events }: RunAtWork): void {
+  if (alone) tracker.wait('slot', shared.slots.waitsOf(plan.tenant.cluster, formatTenant(plan.tenant)));
+  events.push(tracker.snapshot());
 }
 
 /** Keeps how the run ended, and tells its result. */

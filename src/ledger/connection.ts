@@ -29,6 +29,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const QUERY_TIMEOUT_MS = 35_000;
 /** The first statement on a connection that may have died while it was idle (a VPN that was cut says nothing). */
 const BEGIN = { text: 'BEGIN', query_timeout: 5_000 };
+/** A statement that only has to look at what is in memory: without an answer by then, its connection is gone. */
+const QUICK_TIMEOUT_MS = 5_000;
 /** A program that is frozen within a transaction must not hold others up for ever. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 /** Enough for the windows at work and a few that look on. */
@@ -71,10 +73,11 @@ function clientConfig(config: LedgerConfig, password: string | undefined): Clien
   };
 }
 
-function sqlOn(client: ClientBase): Sql {
+function sqlOn(client: ClientBase, timeoutMs?: number): Sql {
   return {
     rows: async <T extends QueryResultRow>(text: string, values: readonly unknown[] = []) => {
-      const result = await client.query<T>(text, [...values]);
+      const query = { text, values: [...values], ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }) };
+      const result = await client.query<T>(query);
       return result.rows;
     },
   };
@@ -121,10 +124,26 @@ export class Database implements Sql {
 
   /** One statement that only reads; a transaction of its own. */
   async rows<T extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {
+    return await this.#statement(text, values);
+  }
+
+  /**
+   * One statement that takes a moment, as a transaction of its own. It is repeated where its connection is lost, whether it
+   * was done or not: it must be one that does nothing the second time.
+   */
+  async quick<T extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<T[]> {
+    return await this.#statement(text, values, QUICK_TIMEOUT_MS);
+  }
+
+  async #statement<T extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+    timeoutMs?: number,
+  ): Promise<T[]> {
     return await this.#patiently(async () => {
       const client = await this.#connect();
       try {
-        const value = await sqlOn(client).rows<T>(text, values);
+        const value = await sqlOn(client, timeoutMs).rows<T>(text, values);
         client.release();
         return { done: true, value };
       } catch (error) {

@@ -9,10 +9,12 @@ import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words
 import type { BackfillLedger } from './backfill-ledger.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
 import type { Actor, Holder, RunLock } from './holder.ts';
+import type { SlotLedger } from './slot-ledger.ts';
 
 export type { BackfillRecord } from './backfill-ledger.ts';
 export type { FleetRecord, MemberRecord } from './fleet-ledger.ts';
 export type { Actor, RunLock } from './holder.ts';
+export type { SlotRecord } from './slot-ledger.ts';
 
 /** A run as the ledger has it now: its request, its state, and what it has done so far. */
 export interface RunRecord {
@@ -176,7 +178,7 @@ export interface LiveLimit {
  * A change that the present state of a run, window, delete or attempt does not allow throws `RUN_STATE` (see
  * src/ledger/moves.ts); a window, delete, attempt, nonce or verification that does not exist is a `BUG`.
  */
-export interface Ledger extends FleetLedger, BackfillLedger {
+export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
   /** Gives all locks back and ends all connections. A second call does nothing. */
   close(): Promise<void>;
 

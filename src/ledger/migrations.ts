@@ -1,3 +1,5 @@
+import { SLOTS } from './slot-migration.ts';
+
 /** A step of the schema. Once released it is never changed: a later one corrects it. */
 export interface Migration {
   /** From 1, without gaps. */
@@ -408,4 +410,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 10, name: 'changes', sql: CHANGES },
   { number: 11, name: 'late rows', sql: LATE_ROWS },
   { number: 12, name: 'changes of fleets', sql: FLEET_CHANGES },
+  { number: 13, name: 'slots', sql: SLOTS },
 ];

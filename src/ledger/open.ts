@@ -18,6 +18,7 @@ import { measuredRate } from './rate.ts';
 import { retry } from './retry.ts';
 import { readRun, readRuns } from './run-records.ts';
 import * as runs from './runs.ts';
+import * as slots from './slots.ts';
 import * as verifications from './verifications.ts';
 import * as windows from './windows.ts';
 
@@ -119,6 +120,12 @@ function ledgerOn(db: Database): Ledger {
     liveLimits: () => liveLimits.readLiveLimits(db),
     liveLimit: (cluster) => liveLimits.readLiveLimit(db, cluster),
     setLiveLimit: (cluster, most, actor) => db.transaction((sql) => liveLimits.setLiveLimit(sql, cluster, most, actor)),
+
+    takeSlot: (holder, use, limits) => slots.takeSlot(db, holder, use, limits),
+    freeSlot: (holder, number) => slots.freeSlot(db, holder, number),
+    keepSlots: (holder, held) => slots.keepSlots(db, holder, held),
+    leaveSlots: (holder) => slots.leaveSlots(db, holder),
+    slots: () => slots.readSlots(db),
 
     windows: (run, of) => windows.readWindows(db, run, of),
     deletes: (run, id) => deletes.readDeletes(db, run, id),

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createShares, type Release, type ShareLimits, type ShareRequest } from '../../src/domain/share.ts';
+import { createShares, type Release } from '../../src/domain/share.ts';
+import type { ShareLimits, ShareRequest } from '../../src/domain/share-limits.ts';
 
 const many = { total: 100, perCluster: 100, perServer: 100, perTenant: 100 };
 const tenant = (name: string, more: Partial<ShareRequest> = {}): ShareRequest => ({

@@ -82,9 +82,11 @@ describe('from another program', () => {
   test('a purge that is cancelled when its delete was sent says how many rows that may take', async () => {
     const t = await filled();
     const { id, cost } = await planOf(t, 'purge');
-    const { result } = await ended(t.refill.run(id), async (event) => {
-      if (event.type === 'delete' && event.state === 'assigned') await another(t).cancel(event.run);
+    once('mutations-assigned', async () => {
+      await another(t).cancel();
+      await sleep(NOTICED_MS);
     });
+    const { result } = await ended(t.refill.run(id));
     expect(result).toMatchObject({ state: 'cancelled', rowsDeleted: 0, rowsSent: cost.rowsToDelete });
     const again = await ended(t.refill.retry(result.run));
     expect(again.result).toMatchObject({ state: 'succeeded', rowsSent: 0 });

@@ -1,5 +1,5 @@
 import type { WindowsAtOnce } from '../../domain/at-once.ts';
-import type { ShareRequest } from '../../domain/share.ts';
+import type { ShareRequest } from '../../domain/share-limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { createHealthLook, type PartsBaseline } from '../../steps/look-at-health.ts';
@@ -42,8 +42,8 @@ const LEFT = new Error('the run is to begin nothing more');
 
 /**
  * Where windows and deletes wait for their turn on this worker: until the servers of their run are well and its calendar
- * is open, and windows until a slot is free that tenants share fairly. Waiting costs a heartbeat and no history. Each
- * worker has gates of its own, so that limits of a cluster count for each worker that serves it.
+ * is open, and windows until a slot is free that tenants share fairly, and programs by the ledger. Waiting costs a heartbeat
+ * and no history.
  */
 export class Gates {
   readonly #environment: WorkerEnvironment;
@@ -54,7 +54,8 @@ export class Gates {
 
   constructor(environment: WorkerEnvironment) {
     this.#environment = environment;
-    this.#slots = new Slots(environment.limits);
+    const { limits, actor } = environment;
+    this.#slots = new Slots({ limits, actor, ledger: () => environment.ledger() });
   }
 
   /** Does something when the run may begin something new. Null where it is to begin nothing more: nothing was done. */
@@ -67,8 +68,12 @@ export class Gates {
   }
 
   /** The same in a slot. One that is held while it waits for the slot gives it back: others could use it. */
-  async inSlot<T>(passing: Passing, task: () => Promise<T>): Promise<{ readonly result: Awaited<T> } | null> {
-    const request = await this.#requestOf(passing);
+  async inSlot<T>(
+    passing: Passing,
+    window: number,
+    task: () => Promise<T>,
+  ): Promise<{ readonly result: Awaited<T> } | null> {
+    const request = { ...(await this.#requestOf(passing)), run: passing.run, window };
     return await this.#through(passing, async (gate, stop, begun) => {
       const inSlot = async () => {
         if (gate.governor.holds) return null;
@@ -108,6 +113,7 @@ export class Gates {
       const gate = await opening.catch(() => undefined);
       if (gate) this.#end(run, gate);
     }
+    await this.#slots.close();
   }
 
   async #through<T>(
@@ -155,9 +161,7 @@ export class Gates {
   }
 
   #slotFor({ bench }: Passing): string | null {
-    const [{ cluster }, tenant] = [bench.tenant, formatTenant(bench.tenant)];
-    const waits = this.#slots.shares.waiting().find((one) => one.cluster === cluster && one.tenant === tenant);
-    return waits?.reason ?? null;
+    return this.#slots.waitsOf(bench.tenant.cluster, formatTenant(bench.tenant));
   }
 
   async #enter(passing: Passing): Promise<Gate> {

@@ -141,7 +141,7 @@ function passingOf({ run, bench, plan, desk }: OnDesk): Passing {
 async function writeWindow(gates: Gates, at: AtWork, to: Instant | undefined): Promise<Omit<StepEnd, 'wanted'>> {
   const { bench, desk, plan, unit } = at;
   desk.beat.rowsTotal = plan.windows.find((w) => w.id === unit)?.sourceRows ?? null;
-  const done = await gates.inSlot(passingOf(at), () => at.steps.writeWindow(unit, to));
+  const done = await gates.inSlot(passingOf(at), unit, () => at.steps.writeWindow(unit, to));
   if (!done) return { left: true };
   if (done.result.length === 0) gates.wentWell(bench.tenant.cluster);
   return { windows: done.result };
