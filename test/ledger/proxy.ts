@@ -8,7 +8,7 @@ export type Cut = 'before' | 'after';
 export class Proxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
-  #cut: { readonly text: string; readonly when: Cut } | undefined;
+  #cut: { readonly text: string; readonly when: Cut; passes: number } | undefined;
   #refusing = false;
   /** Refuse connections from the moment of a cut on. */
   refuseAfterCut = false;
@@ -43,8 +43,9 @@ export class Proxy {
     this.cutNext('COMMIT\0', when);
   }
 
-  cutNext(text: string, when: Cut): void {
-    this.#cut = { text, when };
+  /** @param passes How many such statements pass before the one that is cut. */
+  cutNext(text: string, when: Cut, passes = 0): void {
+    this.#cut = { text, when, passes };
   }
 
   /** Ends all connections, and new ones as soon as they are made. */
@@ -90,7 +91,7 @@ export class Proxy {
       end();
     };
     client.on('data', (data) => {
-      if (this.#cut !== undefined && data.includes(this.#cut.text)) {
+      if (this.#cut !== undefined && data.includes(this.#cut.text) && this.#cut.passes-- <= 0) {
         const { when } = this.#cut;
         this.#cut = undefined;
         if (when === 'before') {

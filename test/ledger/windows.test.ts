@@ -40,6 +40,8 @@ test('an attempt that was killed is abandoned by the next, and can no longer be 
   const second = await ledger.startAttempt(run, 1, '2026-01-15 07:00:00.000001', () => ({ score: 'b' }));
   expect(second.attempt).toBe(2);
   const late = { rows: 5, sums: [] };
+  await expect(ledger.checkAttempt(run, 1, 1)).rejects.toMatchObject({ code: 'RUN_STATE' });
+  await ledger.checkAttempt(run, 1, 2);
   await expect(ledger.finishAttempt(run, 1, 1, late)).rejects.toMatchObject({ code: 'RUN_STATE' });
   await expect(ledger.failAttempt(run, 1, 1, FAILURE, true)).rejects.toMatchObject({ code: 'RUN_STATE' });
   expect((await ledger.windows(run))[0]).toMatchObject({ state: 'writing', attempts: 2, error: null });

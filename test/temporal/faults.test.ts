@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { DebugPoint } from '../../src/steps/debug-points.ts';
 import { ended, RANGE } from '../support/cards.ts';
@@ -84,6 +85,8 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     await untilWindow(t, 'writing');
     worker.child.kill('SIGKILL');
     server.kill();
+    // Who follows it asks for 20 s before that is an error, and then goes on with what the ledger tells.
+    await sleep(30_000);
     await server.startAgain();
     await untilOffered(t);
     await t.worker();
