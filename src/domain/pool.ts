@@ -1,6 +1,14 @@
 /** Runs tasks side by side, as many at once as is allowed just then. */
 export interface Pool {
-  run<T>(task: () => Promise<T>): Promise<T>;
+  run<T>(task: () => Promise<T>, waiting?: Waiting): Promise<T>;
+}
+
+/** What a task that is not admitted at once waits with. */
+export interface Waiting {
+  /** Aborting gives the place in the queue up. A task that was admitted looks at its signal itself. */
+  readonly signal?: AbortSignal;
+  /** Called where it has to wait. */
+  readonly onWait?: () => void;
 }
 
 /** A pool whose size can be changed while it is at work. */
@@ -27,10 +35,21 @@ export function createPool(initial: number): ResizablePool {
       size = to;
       admit();
     },
-    async run(task) {
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve);
+    async run(task, { signal, onWait } = {}) {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        const enter = () => {
+          signal?.removeEventListener('abort', leave);
+          resolve();
+        };
+        const leave = () => {
+          waiting.splice(waiting.indexOf(enter), 1);
+          reject(signal?.reason);
+        };
+        signal?.addEventListener('abort', leave, { once: true });
+        waiting.push(enter);
         admit();
+        if (waiting.includes(enter)) onWait?.();
       });
       try {
         return await task();
@@ -44,5 +63,5 @@ export function createPool(initial: number): ResizablePool {
 
 /** A task runs when both admit it. It waits for the first one's place alone, so that it holds up nobody of the second. */
 export function inBoth(first: Pool, second: Pool): Pool {
-  return { run: (task) => first.run(() => second.run(task)) };
+  return { run: (task, waiting) => first.run(() => second.run(task, waiting), waiting) };
 }
