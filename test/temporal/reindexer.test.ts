@@ -164,6 +164,15 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     });
     expect((await killed.end).signal).toBe('SIGKILL');
     await expect.poll(() => begun.length).toBe(2);
+    // Who waits is told for what, and may stop waiting.
+    const waited: string[] = [];
+    const enough = new AbortController();
+    const onWait = (reason: string) => {
+      waited.push(reason);
+      enough.abort();
+    };
+    await expect(refill.cancel(undefined, { signal: enough.signal, onWait })).rejects.toThrow();
+    expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
     expect(await refill.cancel()).toMatchObject({ state: 'cancelled' });
     for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
     theirs.slowMs = 0;
