@@ -1,5 +1,5 @@
 import type { BackfillEvent, BackfillPlan, BackfillRequest, BackfillState, BackfillTally } from './domain/backfill.ts';
-import { addTallies, NOTHING_DONE } from './domain/backfill.ts';
+import { addTallies, NOTHING_DONE, widened } from './domain/backfill.ts';
 import { RefillError } from './domain/errors.ts';
 import type { Plan } from './domain/plan.ts';
 import type { Scorer } from './domain/scorer.ts';
@@ -147,20 +147,27 @@ export class Backfills {
     return openScorer(name, config, resolveSecret);
   }
 
-  /** Plans and runs the range that was touched; goes on with the run that an earlier try has begun. */
+  /**
+   * Plans and runs the range that was touched, with what earlier backfills touched and nobody has proven: what those wrote
+   * is equal by now, and is not written again. Goes on with the run that an earlier try has begun.
+   */
   async #reindex(
     record: BackfillRecord,
     { drain, force, onNotice }: Parameters<Reindexing['run']>[1],
   ): Promise<ReindexEnd> {
-    if (record.touched === null) return 'proven';
     const ledger = await this.#environment.ledger();
     const begun = record.run === null ? null : await ledger.run(record.run);
     if (begun?.state === 'succeeded') return 'proven';
+    const unproven = begun ? [] : await ledger.unprovenOf(record.plan);
+    const touched = unproven.reduce<BackfillRecord['touched']>(widened, record.touched);
+    if (!begun && touched === null) return 'proven';
     const options = { drain, force };
     const start = async () => {
       if (begun?.state === 'running' || begun?.state === 'paused') return this.#runs.resume(begun.id, options);
       if (begun) return this.#runs.retry(begun.id, options);
-      const plan = await this.#planReindex(record);
+      if (unproven.length > 0)
+        onNotice(`${names(unproven)} wrote what is not proven in ClickHouse: it is re-indexed too`);
+      const plan = await this.#planReindex(record, touched);
       onNotice(`re-indexing ${plan.range.from} to ${plan.range.to}: plan ${plan.id}`);
       return this.#runs.run(plan.id, { ...options, recount: false });
     };
@@ -174,7 +181,7 @@ export class Backfills {
   }
 
   /** Kept before it is run: a run of it is found again, also one that somebody had to confirm by hand. */
-  async #planReindex({ id, plan, touched }: BackfillRecord): Promise<Plan> {
+  async #planReindex({ id, plan }: BackfillRecord, touched: BackfillRecord['touched']): Promise<Plan> {
     const { customer, profile, cluster } = plan.tenant;
     const range = touched === null ? plan.range : touchedRange(touched);
     const request = { tenant: { customer, profile }, cluster, dataset: plan.dataset, range };
@@ -200,6 +207,17 @@ const NEXT: Readonly<Record<BackfillState, (id: string) => string>> = {
   incomplete: () => 'Plan another one: what is equal already is not written again.',
   succeeded: () => 'Plan another one: what is equal already is not written again.',
 };
+
+/** Backfills that a notice names. */
+const NAMED = 5;
+
+function names(backfills: readonly { readonly id: string }[]): string {
+  const more = backfills.length > NAMED ? `, and ${backfills.length - NAMED} more` : '';
+  return `${backfills
+    .slice(0, NAMED)
+    .map(({ id }) => id)
+    .join(', ')}${more}`;
+}
 
 /** Whole hours around what was written: windows begin and end on hours. */
 function touchedRange({ first, last }: NonNullable<BackfillRecord['touched']>): Range {

@@ -146,7 +146,7 @@ class LocalRefill implements Refill {
   resume: Refill['resume'] = (run, options = {}) => this.#runs.resume(run, options);
   retry: Refill['retry'] = (run, options = {}) => this.#runs.retry(run, options);
   pause: Refill['pause'] = (run) => this.#runs.ask(run, 'pause');
-  cancel: Refill['cancel'] = (run) => this.#runs.ask(run, 'cancel');
+  cancel: Refill['cancel'] = (run, waiting) => this.#runs.ask(run, 'cancel', waiting);
   status: Refill['status'] = (run) => this.#runs.status(run);
 
   async runs(options: { readonly limit?: number } = {}): Promise<readonly RunRecord[]> {

@@ -107,6 +107,13 @@ export interface RunDetails {
   readonly audit: readonly AuditEntry[];
 }
 
+/** What the waiting of `cancel` is told by. */
+export interface CancelWaiting {
+  /** Aborting ends the waiting: the run is as it was, and can be cancelled again. */
+  readonly signal?: AbortSignal;
+  readonly onWait?: (reason: string) => void;
+}
+
 /** What the command line does, for programs. Made by `createRefill`; opens connections when first needed. */
 export interface Refill {
   /** The record of plans, runs and proofs, opened and migrated when first asked for. */
@@ -153,8 +160,11 @@ export interface Refill {
   retry(run?: string, options?: RunOptions): AsyncIterable<RunEvent>;
   /** Asks a run to pause or to end, whichever program is at work on it. */
   pause(run?: string): Promise<RunRecord>;
-  /** The same, to end it: statements at work are stopped, mutations that were sent end by themselves. */
-  cancel(run?: string): Promise<RunRecord>;
+  /**
+   * The same, to end it: statements at work are stopped, mutations that were sent end by themselves. Where nobody is at
+   * work on it, the end of workflows that its re-indexer has left at work is waited for here.
+   */
+  cancel(run?: string, waiting?: CancelWaiting): Promise<RunRecord>;
   /** Newest first; 20 where no limit is given. */
   runs(options?: { readonly limit?: number }): Promise<readonly RunRecord[]>;
   /** Newest run when not named. */

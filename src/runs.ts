@@ -16,7 +16,7 @@ import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
 import type { RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
-import { endDelegated } from './steps/end-delegated.ts';
+import { endDelegated, type Ending } from './steps/end-delegated.ts';
 import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight, refuseErrors } from './steps/preflight.ts';
@@ -152,7 +152,7 @@ export class Runs {
   }
 
   /** Asks a run to pause or to end; where nobody is at work on it who could see that, it is done here. */
-  async ask(id: string | undefined, wanted: 'pause' | 'cancel'): Promise<RunRecord> {
+  async ask(id: string | undefined, wanted: 'pause' | 'cancel', waiting: Partial<Ending> = {}): Promise<RunRecord> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const run = await this.#choose(id, ['running', 'paused'], `to ${wanted}`);
@@ -160,13 +160,13 @@ export class Runs {
       throw new RefillError('RUN_STATE', `run ${run.id} is ${run.state} already`);
     await ledger.request(run.id, wanted, actor);
     if (run.executor === 'temporal') {
-      await this.#tell(run, wanted);
+      await this.#tell(run, wanted, waiting);
       return ledger.run(run.id);
     }
     if (run.holder === null) {
       const lock = await ledger.lockRun(run.id, actor);
       try {
-        await this.#end(run, wanted);
+        await this.#end(run, wanted, waiting);
       } finally {
         await lock.release();
       }
@@ -175,18 +175,18 @@ export class Runs {
   }
 
   /** Tells a run's workflow what is wanted of it; where none is at work, it is done here. */
-  async #tell(run: RunRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+  async #tell(run: RunRecord, wanted: 'pause' | 'cancel', waiting: Partial<Ending>): Promise<void> {
     const [ledger, client] = await Promise.all([
       this.#environment.ledger(),
       this.#environment.temporal(run.tenant.cluster),
     ]);
     const workflow = run.workflow ?? workflowId(run.id);
     await client.tell(workflow, wanted);
-    if ((await client.state(workflow)) !== 'running') await this.#end(await ledger.run(run.id), wanted);
+    if ((await client.state(workflow)) !== 'running') await this.#end(await ledger.run(run.id), wanted, waiting);
   }
 
   /** Pauses or ends a run that nobody is at work on; what it has left at work in the users' workflows is ended first. */
-  async #end({ id, plan, state }: RunRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+  async #end({ id, plan, state }: RunRecord, wanted: 'pause' | 'cancel', waiting: Partial<Ending>): Promise<void> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     if (wanted === 'pause' && state === 'running') await ledger.setRunState(id, 'paused', actor);
@@ -194,7 +194,11 @@ export class Runs {
     const saved = await ledger.plan(plan);
     if (saved.reindexer) {
       const bench = await this.#environment.workbenchOf(saved);
-      await endDelegated(bench, ledger, id, { signal: new AbortController().signal, onWait: () => undefined });
+      await endDelegated(bench, ledger, id, {
+        signal: new AbortController().signal,
+        onWait: () => undefined,
+        ...waiting,
+      });
     }
     await ledger.setRunState(id, 'cancelled', actor);
   }

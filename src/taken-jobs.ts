@@ -49,7 +49,7 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
         }
       }
     },
-    async cancel(plan) {
+    async cancel(plan, signal) {
       const subject = subjectOf(plan);
       let asked = false;
       for (let now = await subject.look(); now.is !== 'over'; now = await subject.look()) {
@@ -59,7 +59,7 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
           if (there === false) return;
           asked = true;
         }
-        await sleep(LOOK_MS);
+        await sleep(LOOK_MS, undefined, { signal });
       }
     },
   };

@@ -117,6 +117,12 @@ export interface BackfillChunk {
   readonly touched: { readonly first: Instant; readonly last: Instant } | null;
 }
 
+/** From the first of both to the last of both. */
+export function widened(a: BackfillChunk['touched'], b: BackfillChunk['touched']): BackfillChunk['touched'] {
+  if (a === null || b === null) return a ?? b;
+  return { first: a.first < b.first ? a.first : b.first, last: a.last > b.last ? a.last : b.last };
+}
+
 /**
  * A backfill.
  *
@@ -126,7 +132,7 @@ export interface BackfillChunk {
  * - `cancelled`: on request, with the run that re-indexes. What was written stays; `retry` goes on.
  * - `failed`: the scorer, a server or the re-indexing failed. `retry`, or executing it again, goes on where it was.
  * - `incomplete`: everything was asked for, and some items could not be judged. Ended; a new one judges them again.
- * - `succeeded`: all items judged, written, and re-indexed unless that was not wanted. Ended.
+ * - `succeeded`: all items judged, written, and proven in ClickHouse unless that was not wanted. Ended.
  */
 export const BACKFILL_STATES = [
   'planned',

@@ -1,7 +1,16 @@
 /** Runs tasks side by side, as many at once as is allowed just then. */
 export interface Pool {
-  /** @param window Which window the task is about, for who shows what is at work. */
-  run<T>(task: () => Promise<T>, window?: number): Promise<T>;
+  run<T>(task: () => Promise<T>, entering?: Entering): Promise<T>;
+}
+
+/** What a task comes with. */
+export interface Entering {
+  /** The window that it is about, for who shows what is at work. */
+  readonly window?: number;
+  /** Aborting gives the place in the queue up. A task that was admitted looks at its signal itself. */
+  readonly signal?: AbortSignal;
+  /** Called where it has to wait. */
+  readonly onWait?: () => void;
 }
 
 /** A pool whose size can be changed while it is at work. */
@@ -28,10 +37,21 @@ export function createPool(initial: number): ResizablePool {
       size = to;
       admit();
     },
-    async run(task) {
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve);
+    async run(task, { signal, onWait } = {}) {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        const enter = () => {
+          signal?.removeEventListener('abort', leave);
+          resolve();
+        };
+        const leave = () => {
+          waiting.splice(waiting.indexOf(enter), 1);
+          reject(signal?.reason);
+        };
+        signal?.addEventListener('abort', leave, { once: true });
+        waiting.push(enter);
         admit();
+        if (waiting.includes(enter)) onWait?.();
       });
       try {
         return await task();
@@ -45,5 +65,5 @@ export function createPool(initial: number): ResizablePool {
 
 /** A task runs when both admit it. It waits for the first one's place alone, so that it holds up nobody of the second. */
 export function inBoth(first: Pool, second: Pool): Pool {
-  return { run: (task, window) => first.run(() => second.run(task, window), window) };
+  return { run: (task, entering) => first.run(() => second.run(task, entering), entering) };
 }

@@ -9,7 +9,8 @@ export interface ReindexerUnit extends Range {
 
 /** What is known of a unit's workflow. Its end says nothing of the rows: these are proven. */
 export interface ReindexerState {
-  readonly state: 'running' | 'completed' | 'failed' | 'gone';
+  /** `ended`: by somebody, who cancelled or terminated it. `gone`: its server does not know it. */
+  readonly state: 'running' | 'completed' | 'failed' | 'ended' | 'gone';
   /** `Completed`, `Failed`, `TimedOut`, … as its own server says it. */
   readonly status: string;
   /** From its heartbeat; null where there is none, or none that can be read. */
@@ -28,8 +29,8 @@ export interface Reindexer {
   readonly pollSeconds: number;
   /** The workflow's id for a part of a run's window. */
   workflowId(tenant: TenantName, part: string): string;
-  /** Starts a unit's workflow, or does nothing where that very id was started before. */
-  start(tenant: TenantName, unit: ReindexerUnit): Promise<void>;
+  /** Starts a unit's workflow; false, and nothing is done, where that very id was started before. */
+  start(tenant: TenantName, unit: ReindexerUnit): Promise<boolean>;
   look(workflow: string): Promise<ReindexerState>;
   /** Asks a workflow to end; nothing where it has. */
   cancel(workflow: string): Promise<void>;

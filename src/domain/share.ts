@@ -201,7 +201,7 @@ class FairShares implements Shares {
     // One for all tasks: a signal made of others is kept as long as they are.
     const either = AbortSignal.any([signal, leave].filter((one) => one !== undefined));
     return {
-      run: async (task, window) => {
+      run: async (task, { window } = {}) => {
         const asked = window === undefined ? request : { ...request, window };
         const end = await this.#enter(asked, either).catch((error: unknown) => {
           if (leave?.aborted === true && signal?.aborted !== true) return () => Promise.resolve();

@@ -33,10 +33,10 @@ export function governorOf(work: RunAtWork): Governor {
  */
 export function passing(governor: Governor, shared: Pool): Pool {
   return {
-    run: async (task, window) => {
+    run: async (task, entering) => {
       for (;;) {
         await governor.pass();
-        const done = await shared.run(async () => (governor.holds ? null : { result: await task() }), window);
+        const done = await shared.run(async () => (governor.holds ? null : { result: await task() }), entering);
         if (done) return done.result;
       }
     },

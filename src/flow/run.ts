@@ -100,7 +100,7 @@ async function writeWindows(
 
 /** What a window was cut into is written when its own place in the pool is free again: each part asks for one. */
 async function writeOrCut(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
-  const outcome = await context.windows.run(() => writeWindow(steps, context, window), window.id);
+  const outcome = await context.windows.run(() => writeWindow(steps, context, window), { window: window.id });
   return typeof outcome === 'string' ? outcome : writeWindows(steps, context, outcome);
 }
 

@@ -60,6 +60,11 @@ export interface BackfillLedger {
     actor: Actor,
     extra?: { readonly error?: ErrorRecord; readonly seconds?: number; readonly after?: CardCounts },
   ): Promise<void>;
+  /**
+   * What other backfills wrote of the scorecards that this one judges, and what no re-indexing of the plan's dataset has
+   * proven since.
+   */
+  unprovenOf(plan: BackfillPlan): Promise<readonly (NonNullable<BackfillChunk['touched']> & { readonly id: string })[]>;
   /** Keeps the plan of the re-indexing, before it is run. */
   setReindexPlan(id: string, plan: string): Promise<void>;
   /** What somebody wants of it; with an audit entry. Throws `RUN_STATE` where nobody could be at work on it. */

@@ -1,4 +1,4 @@
-import { addTallies, type BackfillChunk, type BackfillPlan, type BackfillState } from '../domain/backfill.ts';
+import { addTallies, type BackfillPlan, type BackfillState, widened } from '../domain/backfill.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Unjudged } from '../domain/scorer.ts';
 import type { Wanted } from '../domain/states.ts';
@@ -69,12 +69,6 @@ export async function readBackfills(sql: Sql, limit: number): Promise<readonly B
 
 export async function openChunk(sql: Sql, id: string, chunk: PendingChunk): Promise<void> {
   await sql.rows('UPDATE refill.backfill SET pending = $2 WHERE id = $1', [id, json(chunk)]);
-}
-
-/** From the first of both to the last of both. */
-function widened(a: BackfillChunk['touched'], b: BackfillChunk['touched']): BackfillChunk['touched'] {
-  if (a === null || b === null) return a ?? b;
-  return { first: a.first < b.first ? a.first : b.first, last: a.last > b.last ? a.last : b.last };
 }
 
 export async function closeChunk(sql: Sql, id: string, actor: Actor): Promise<void> {
@@ -149,6 +143,48 @@ export async function setBackfillState(
 
 export async function setReindexPlan(sql: Sql, id: string, plan: string): Promise<void> {
   await sql.rows('UPDATE refill.backfill SET reindex_plan = $2 WHERE id = $1', [id, plan]);
+}
+
+/**
+ * What counts as proven is what a run that re-indexes for a backfill has proven, and which began after the last write: one
+ * that somebody else made may leave out tables or rows. Of a chunk that is open nobody knows when it was committed.
+ */
+const UNPROVEN = `
+WITH written AS (
+  SELECT b.id, least(b.touched->>'first', b.pending->'touched'->>'first') AS first,
+         greatest(b.touched->>'last', b.pending->'touched'->>'last') AS last,
+         CASE WHEN b.pending IS NULL THEN (
+           SELECT max(at) FROM refill.audit WHERE subject = b.id AND action = 'backfill.write'
+         ) END AS at
+    FROM refill.backfill b
+   WHERE b.id <> $1 AND b.body->'tenant'->>'cluster' = $2 AND b.body->'tenant'->>'customer' = $3
+     AND b.body->'tenant'->>'profile' = $4 AND b.body->'template'->>'id' = $6 AND b.body->'template'->>'revision' = $7
+     -- The time of a process scorecard changes when it is submitted.
+     AND ($8 OR ((b.body->'range'->>'from')::timestamptz < $10 AND (b.body->'range'->>'to')::timestamptz > $9))
+)
+SELECT w.id, w.first, w.last FROM written w
+ WHERE w.first IS NOT NULL AND NOT EXISTS (
+   SELECT FROM refill.run r JOIN refill.backfill d ON d.reindex_plan = r.plan OR d.run = r.id
+    WHERE r.cluster = $2 AND r.customer = $3 AND r.profile = $4 AND r.dataset = $5 AND r.state = 'succeeded'
+      AND r.range_from <= w.first::timestamptz AND r.range_to > w.last::timestamptz AND r.created_at > w.at)
+ ORDER BY w.id`;
+
+export async function readUnproven(
+  sql: Sql,
+  { id, tenant, dataset, template, kind, range }: BackfillPlan,
+): ReturnType<BackfillLedger['unprovenOf']> {
+  return await sql.rows(UNPROVEN, [
+    id,
+    tenant.cluster,
+    tenant.customer,
+    tenant.profile,
+    dataset,
+    template.id,
+    template.revision,
+    kind === 'process-scorecards',
+    range.from,
+    range.to,
+  ]);
 }
 
 export async function requestBackfill(sql: Sql, id: string, wanted: Wanted, actor: Actor): Promise<void> {

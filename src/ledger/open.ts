@@ -113,6 +113,7 @@ function ledgerOn(db: Database): Ledger {
     unjudged: (id, limit) => backfills.readUnjudged(db, id, limit),
     setBackfillState: (id, state, actor, extra) =>
       db.transaction((sql) => backfills.setBackfillState(sql, id, state, actor, extra)),
+    unprovenOf: (plan) => backfills.readUnproven(db, plan),
     setReindexPlan: (id, plan) => backfills.setReindexPlan(db, id, plan),
     requestBackfill: (id, wanted, actor) => db.transaction((sql) => backfills.requestBackfill(sql, id, wanted, actor)),
     backfillWanted: (id) => backfills.readBackfillWanted(db, id),

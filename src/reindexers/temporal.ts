@@ -1,8 +1,8 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import type { ReindexerConfig } from '../config/config.ts';
-import { RefillError } from '../domain/errors.ts';
 import type { Reindexer, ReindexerState } from '../domain/reindexer.ts';
+import { temporalError } from '../domain/temporal-error.ts';
 import { fillJson, fillText, numberAt } from './template.ts';
 
 /** The users' Temporal server, connected. */
@@ -44,16 +44,18 @@ export function openTemporalReindexer(config: ReindexerConfig, connect: () => Pr
       const { workflow: workflows } = (await server()).client;
       const { customer, profile } = tenant;
       const payload = fillJson(config.payload, { customer, profile, id: workflow, from, to });
-      await workflows
-        .start(workflowType, {
+      try {
+        await workflows.start(workflowType, {
           workflowId: workflow,
           taskQueue,
           args: [payload],
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
-        })
-        .catch((error: unknown) => {
-          if (!isNamed(error, 'WorkflowExecutionAlreadyStartedError')) throw serverError(config, error);
         });
+        return true;
+      } catch (error) {
+        if (isNamed(error, 'WorkflowExecutionAlreadyStartedError')) return false;
+        throw temporalError(error, config);
+      }
     },
     async look(workflow) {
       const { client, decode } = await server();
@@ -61,7 +63,7 @@ export function openTemporalReindexer(config: ReindexerConfig, connect: () => Pr
         return await stateOf(config, await client.workflow.getHandle(workflow).describe(), decode);
       } catch (error) {
         if (isNamed(error, 'WorkflowNotFoundError')) return { state: 'gone', status: 'unknown', progress: null };
-        throw serverError(config, error);
+        throw temporalError(error, config);
       }
     },
     async cancel(workflow) {
@@ -70,7 +72,7 @@ export function openTemporalReindexer(config: ReindexerConfig, connect: () => Pr
         .getHandle(workflow)
         .cancel()
         .catch((error: unknown) => {
-          if (!isNamed(error, 'WorkflowNotFoundError')) throw serverError(config, error);
+          if (!isNamed(error, 'WorkflowNotFoundError')) throw temporalError(error, config);
         });
     },
     async close() {
@@ -80,15 +82,26 @@ export function openTemporalReindexer(config: ReindexerConfig, connect: () => Pr
   };
 }
 
+/** Of all others, such as FAILED and TIMED_OUT, the reason may be the size of their range. */
+const STATES: Readonly<Record<string, ReindexerState['state']>> = {
+  RUNNING: 'running',
+  CONTINUED_AS_NEW: 'running',
+  COMPLETED: 'completed',
+  CANCELLED: 'ended',
+  TERMINATED: 'ended',
+};
+
 async function stateOf(
   config: ReindexerConfig,
   { status, raw }: WorkflowExecutionDescription,
   decode: TheirServer['decode'],
 ): Promise<ReindexerState> {
-  const running = status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW';
-  const state = running ? 'running' : status.name === 'COMPLETED' ? 'completed' : 'failed';
   const told = (raw.pendingActivities ?? []).map(({ heartbeatDetails }) => decode(heartbeatDetails?.payloads ?? []));
-  return { state, status: status.name, progress: progressOf(config, await Promise.all(told)) };
+  return {
+    state: STATES[status.name] ?? 'failed',
+    status: status.name,
+    progress: progressOf(config, await Promise.all(told)),
+  };
 }
 
 /** Of the activity that counts most: the others look for something, or clean up. */
@@ -118,22 +131,3 @@ function parsed(data: Uint8Array | null | undefined): unknown {
 }
 
 const isNamed = (error: unknown, name: string): boolean => error instanceof Error && error.name === name;
-
-/** gRPC's numbers of what passes: the server is away, or was asked for too much. */
-const PASSING = [4, 8, 14];
-
-function serverError({ address, namespace }: ReindexerConfig, error: unknown): RefillError {
-  if (error instanceof RefillError) return error;
-  const chain: unknown[] = [];
-  for (let at = error; at instanceof Error; at = at.cause) chain.push(at);
-  const codes = chain.flatMap((one) =>
-    typeof one === 'object' && one !== null && 'code' in one && typeof one.code === 'number' ? [one.code] : [],
-  );
-  const passing = codes.length === 0 || codes.some((code) => PASSING.includes(code));
-  const text = error instanceof Error ? error.message : String(error);
-  return new RefillError(
-    passing ? 'TEMPORAL_UNREACHABLE' : 'TEMPORAL_FAILED',
-    `Temporal ${address}, namespace ${namespace}: ${text}`,
-    { cause: error },
-  );
-}

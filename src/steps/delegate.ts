@@ -26,7 +26,7 @@ export interface DelegateOptions {
   readonly onProgress: (done: number, total: number) => void;
   readonly onWait: (reason: string) => void;
   readonly onNotice: (message: string) => Promise<void>;
-  /** How long a unit took, and for how large a part of the window. */
+  /** How long a unit took that was started here, and for how large a part of the window. */
   readonly onUnit: (unit: ReindexerUnit, seconds: number) => void;
   /** A unit failed for what may be its size. */
   readonly onTooLarge: (unit: ReindexerUnit) => void;
@@ -35,10 +35,11 @@ export interface DelegateOptions {
 /**
  * Has the users' workflow derive a window's units, one after another. Each is started by the id that the ledger holds, or
  * adopted where it was started before. How a workflow ended is not believed: where it failed, and the target has all rows
- * of the unit all the same, the unit is done; where rows are missing, it is cut in two. A program that stops leaves them
- * at work, and they are adopted by the next one; those of a run that is cancelled are ended by `endDelegated`.
+ * of the unit all the same, the unit is done; where rows are missing, it is cut in two, unless somebody has ended it. A
+ * program that stops leaves them at work, and they are adopted by the next one; those of a run that is cancelled are ended
+ * by `endDelegated`.
  *
- * @throws RefillError `REINDEXER_FAILED` where a unit that cannot be cut further lacks rows.
+ * @throws RefillError `REINDEXER_FAILED` where a unit lacks rows that cannot be cut further, or that somebody has ended.
  */
 export async function delegateUnits(
   bench: Workbench,
@@ -58,16 +59,26 @@ async function deriveUnit(
   halvings = 0,
 ): Promise<void> {
   options.signal.throwIfAborted();
-  const began = Date.now();
-  const { status, state } = await options.pool.run(() => follow(bench, unit, options));
+  const { reindexer, signal } = options;
+  const { status, state, seconds } = await options.pool.run(() => follow(bench, unit, options), {
+    signal,
+    onWait: () => options.onWait(`one of the ${reindexer.atOnce} workflows that its re-indexer bears at once`),
+  });
   if (state === 'completed') {
-    options.onUnit(unit, (Date.now() - began) / 1000);
+    if (seconds !== null) options.onUnit(unit, seconds);
     return;
   }
   if (await holdsAll(bench, unit, options)) {
     await options.onNotice(`workflow ${unit.workflow} is ${status}, and its rows are all there: it counts as done`);
     return;
   }
+  // Who has ended it did not mean that its parts should be done.
+  if (state === 'ended')
+    throw new RefillError(
+      'REINDEXER_FAILED',
+      `workflow ${unit.workflow} was ended by somebody (${status}), and rows of ${unit.from} to ${unit.to} are missing`,
+      { details: { workflow: unit.workflow, status } },
+    );
   const halved = halvings < MOST_HALVINGS ? halve(unit) : null;
   if (!halved)
     throw new RefillError(
@@ -86,30 +97,36 @@ async function deriveUnit(
     await deriveUnit(bench, { ...range, workflow: ids[index] ?? unit.workflow }, options, halvings + 1);
 }
 
+interface FollowedUnit extends ReindexerState {
+  /** That it took from its start; null where that is not known, as of one that was adopted. */
+  readonly seconds: number | null;
+}
+
 /** Starts or adopts a workflow, and looks at it until it has ended, through its retries and continuations. */
 async function follow(
   bench: Workbench,
   unit: ReindexerUnit,
   { reindexer, signal, onWait, onProgress }: DelegateOptions,
-): Promise<ReindexerState> {
+): Promise<FollowedUnit> {
   // It may have waited for its turn for long.
   signal.throwIfAborted();
-  await reindexer.start(bench.tenant, unit);
-  await debugPoint('reindexer-started');
   const began = Date.now();
+  const own = await reindexer.start(bench.tenant, unit);
+  await debugPoint('reindexer-started');
+  const elapsed = () => (own ? (Date.now() - began) / 1000 : null);
   for (;;) {
     const now = await reindexer.look(unit.workflow);
-    if (now.state !== 'running') return now;
-    onWait(`workflow ${unit.workflow}: ${progressWords(now, (Date.now() - began) / 1000)}`);
+    if (now.state !== 'running') return { ...now, seconds: elapsed() };
+    onWait(`workflow ${unit.workflow}: ${progressWords(now, elapsed())}`);
     if (now.progress) onProgress(now.progress.done, now.progress.total);
     await sleep(reindexer.pollSeconds * 1000, undefined, { signal });
   }
 }
 
-function progressWords({ status, progress }: ReindexerState, seconds: number): string {
+function progressWords({ status, progress }: ReindexerState, seconds: number | null): string {
   if (!progress) return status.toLowerCase();
   const { done, total, failed } = progress;
-  const rate = seconds > 0 ? `, ${(done / seconds).toFixed(1)} a second` : '';
+  const rate = seconds !== null && seconds > 0 ? `, ${(done / seconds).toFixed(1)} a second` : '';
   return `${done} of ${total} conversations${failed > 0 ? `, ${failed} failed` : ''}${rate}`;
 }
 

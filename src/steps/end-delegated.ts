@@ -49,7 +49,8 @@ async function eachAtWork(
 ): Promise<void> {
   const { state } = await reindexer.look(workflow);
   if (state === 'running') await act(workflow);
-  if (state === 'failed') for (const half of halvesOf(workflow)) await eachAtWork(reindexer, half, act);
+  if (state === 'failed' || state === 'ended')
+    for (const half of halvesOf(workflow)) await eachAtWork(reindexer, half, act);
 }
 
 /** Ids of the workflows of a unit's halves. */

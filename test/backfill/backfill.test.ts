@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ScorerConfig } from '../../src/config/config.ts';
+import { createRefill } from '../../src/create-refill.ts';
 import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
 import type { TestTenant } from '../support/tenant.ts';
 import { fillCards, RANGE as ALL, thrown } from '../support/cards.ts';
@@ -14,6 +15,7 @@ import {
   endedBackfill,
   others,
   ownScorer,
+  RANGE,
   requestFor,
   rowsOf,
   TEMPLATE,
@@ -113,6 +115,57 @@ test('conversations get scorecards in Postgres, once, and ClickHouse has them, p
   expect(writes.length).toBeGreaterThan(1);
   const created = writes.reduce((n, { details }) => n + Number(details['scorecardsCreated']), 0);
   expect(created).toBe(wanted.length);
+});
+
+test('what an earlier backfill wrote and nobody has proven is re-indexed by the next one, or it does not succeed', async () => {
+  const { t, refill } = await prepared();
+  const inTarget = async () => {
+    const sql = `SELECT toString(uniqExact(scorecard_id)) AS n FROM scorecard WHERE template_id = '${TEMPLATE}'`;
+    return Number((await t.select<{ n: string }>(sql))[0]?.n);
+  };
+  const wanted = (await conversations(t, NOT_DEV)).length;
+  // Refused, as it deletes more than may be deleted unasked: everything is in Postgres by then, and nothing in ClickHouse.
+  const careful = createRefill({
+    ...t.config,
+    scorers: { quality: ownScorer() },
+    limits: { ...t.config.limits, blastRows: 1 },
+  });
+  onTestFinished(() => careful.close());
+  for (const tally of [{ scorecardsCreated: wanted }, { scorecardsCreated: 0, scorecardsUnchanged: wanted }])
+    expect((await backfilled(careful, requestFor(t))).result).toMatchObject({
+      state: 'failed',
+      error: { code: 'ROWS_NOT_CONFIRMED' },
+      tally,
+    });
+  expect(await inTarget()).toBe(0);
+  // One that judges none of these conversations has nothing to do with that.
+  const elsewhere = { from: RANGE.to, to: '2026-01-31T02:00:00.000Z' };
+  expect((await backfilled(refill, requestFor(t, { range: elsewhere, reindex: false }))).result.state).toBe(
+    'succeeded',
+  );
+
+  const { events, result } = await backfilled(refill, requestFor(t));
+  expect(result).toMatchObject({
+    state: 'succeeded',
+    run: expect.stringMatching(/^r-/u),
+    tally: { scorecardsCreated: 0 },
+  });
+  expect(events).toContainEqual(
+    expect.objectContaining({ message: expect.stringContaining('wrote what is not proven in ClickHouse') }),
+  );
+  expect(await inTarget()).toBe(wanted);
+  // It was proven by that: nothing is left to do.
+  expect((await backfilled(refill, requestFor(t))).result).toMatchObject({ state: 'succeeded', run: null });
+
+  // So it is of one that was to leave the re-indexing out.
+  await t.pg.query(
+    `UPDATE director.scores s SET text_value = 'old' FROM director.scorecards c
+     WHERE c.resource_id = s.scorecard_id AND c.template_id = $1`,
+    [TEMPLATE],
+  );
+  await backfilled(refill, requestFor(t, { reindex: false }));
+  const { result: later } = await backfilled(refill, requestFor(t));
+  expect(later).toMatchObject({ state: 'succeeded', run: expect.stringMatching(/^r-/u), tally: { scoresChanged: 0 } });
 });
 
 test('historic scores are changed only where they differ, and never those of people', async () => {

@@ -25,10 +25,12 @@ async function theirTenant(
   limits: Partial<Limits> = {},
   {
     aimSeconds = 3600,
+    atOnce = 2,
     executor = 'local',
     connection,
   }: {
     readonly aimSeconds?: number;
+    readonly atOnce?: number;
     readonly executor?: Executor;
     /** How Refill reaches their server. Default: as it is. */
     readonly connection?: Partial<TemporalConnection>;
@@ -54,7 +56,7 @@ async function theirTenant(
       failed: '0.State.FailedConversations',
       total: '0.State.TotalConversationCount',
     },
-    atOnce: 2,
+    atOnce,
     aimSeconds,
     pollSeconds: 0.1,
   } as const;
@@ -162,6 +164,15 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     });
     expect((await killed.end).signal).toBe('SIGKILL');
     await expect.poll(() => begun.length).toBe(2);
+    // Who waits is told for what, and may stop waiting.
+    const waited: string[] = [];
+    const enough = new AbortController();
+    const onWait = (reason: string) => {
+      waited.push(reason);
+      enough.abort();
+    };
+    await expect(refill.cancel(undefined, { signal: enough.signal, onWait })).rejects.toThrow();
+    expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
     expect(await refill.cancel()).toMatchObject({ state: 'cancelled' });
     for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
     theirs.slowMs = 0;
@@ -169,6 +180,54 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
     expect(notices(events).join('\n')).not.toContain('cut in two');
     await expectClean(t);
+  });
+
+  test.each(['cancel', 'terminate'] as const)(
+    'an operator who does %s to a workflow of theirs gets no more of it, and retry starts another one',
+    async (how) => {
+      const theirs: { slowMs: number } = { slowMs: 30_000 };
+      const { t, refill, operator, begun } = await theirTenant(theirs, { windowRows: 100_000 });
+      const january = { from: RANGE.from, to: '2026-02-01T00:00:00.000Z' };
+      const plan = await refill.plan({ tenant: t.name, range: january });
+      expect(plan.windows).toHaveLength(1);
+      let asked = false;
+      const { result } = await ended(refill.run(plan.id), async () => {
+        if (begun.length === 0 || asked) return;
+        asked = true;
+        await operator('workflow', how, '--workflow-id', begun[0] ?? '');
+      });
+      expect(result).toMatchObject({
+        state: 'failed',
+        error: { code: 'REINDEXER_FAILED', message: expect.stringContaining('was ended by somebody') },
+      });
+      expect(begun).toHaveLength(1);
+      theirs.slowMs = 0;
+      expect((await ended(refill.retry())).result).toMatchObject({ state: 'succeeded', differences: 0 });
+      expect(begun).toHaveLength(2);
+    },
+  );
+
+  test('who waits for a place of theirs says so, and is cancelled while another run has it', async () => {
+    const theirs: { slowMs: number } = { slowMs: 30_000 };
+    const { t, refill, begun } = await theirTenant(theirs, { windowRows: 100_000 }, { atOnce: 1 });
+    const planned = (from: string, to: string) => refill.plan({ tenant: t.name, range: { from, to } });
+    const middle = '2026-01-31T00:00:00.000Z';
+    const [first, second] = [await planned(RANGE.from, middle), await planned(middle, RANGE.to)];
+    const busy = ended(refill.run(first.id));
+    await expect.poll(() => begun.length).toBe(1);
+    let asked = false;
+    const { events, result } = await ended(refill.run(second.id), async (event) => {
+      if (asked || event.type !== 'progress' || !event.doing.includes('one of the 1 workflows')) return;
+      asked = true;
+      await refill.cancel(event.run);
+    });
+    expect(events.some((event) => event.type === 'progress' && event.doing.includes('one of the 1 workflows'))).toBe(
+      true,
+    );
+    expect(result.state).toBe('cancelled');
+    expect(begun).toHaveLength(1);
+    await refill.cancel();
+    expect((await busy).result.state).toBe('cancelled');
   });
 
   test('their server is reached as Refill’s own: with certificates, a key and a codec, and with every call', async () => {

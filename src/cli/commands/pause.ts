@@ -25,12 +25,22 @@ async function ask(
       await askFleet(cli, refill, id, wanted, options);
       return;
     }
-    const run = await (wanted === 'pause' ? refill.pause(id) : refill.cancel(id));
+    const run = await (wanted === 'pause' ? refill.pause(id) : refill.cancel(id, { onWait: onceEach(cli) }));
     if (options.json === true) {
       const { runJson } = await import('../views/status.ts');
       cli.json(runJson(run));
     } else cli.print(says(run));
   });
+}
+
+/** Says what is waited for, once each: it is looked at every few seconds, and may take as long as somebody else's workflow. */
+function onceEach(cli: Cli): (reason: string) => void {
+  const said = new Set<string>();
+  return (reason) => {
+    if (said.has(reason)) return;
+    said.add(reason);
+    cli.note(`Waiting for ${reason}. Ctrl-C stops waiting; the same command waits again.`);
+  };
 }
 
 /** `refill pause` */

@@ -1,9 +1,10 @@
 import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { RefillError } from '../../domain/errors.ts';
+import { temporalError } from '../../domain/temporal-error.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { pollersOf } from './pollers.ts';
-import { connectClient, temporalError, type TemporalSettings } from './settings.ts';
+import { connectClient, type TemporalSettings } from './settings.ts';
 import {
   clusterQueue,
   fleetQueue,

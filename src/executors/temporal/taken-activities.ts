@@ -34,7 +34,7 @@ export interface TakenJobs {
     options: { readonly signal: AbortSignal; readonly onBeat: (beat: TakenBeat) => void },
   ): Promise<TakenEnd>;
   /** Ends for good what `execute` has left. */
-  cancel(plan: TakenPlan): Promise<void>;
+  cancel(plan: TakenPlan, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -49,12 +49,12 @@ export function createTakenActivities(
   return {
     refillTakenPlaces: () => Promise.resolve(places),
     refillTakenFind: ({ cluster, tenant }) =>
-      attended(limits, { State: zero(0), Refill: { doing: `looking for the tenant on ${cluster}` } }, () =>
-        jobs.has(cluster, tenant),
+      attended(limits, { State: zero(0), Refill: { doing: `looking for the tenant on ${cluster}` } }, (signal) =>
+        unlessStopped(signal, jobs.has(cluster, tenant)),
       ),
     refillTakenPlan: ({ type, payload, cluster }) =>
-      attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, () =>
-        jobs.plan(type, on(cluster, takenJob(type, payload))),
+      attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, (signal) =>
+        unlessStopped(signal, jobs.plan(type, on(cluster, takenJob(type, payload)))),
       ),
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
@@ -63,8 +63,25 @@ export function createTakenActivities(
       return end.result;
     },
     refillTakenCancel: (plan) =>
-      attended(limits, { State: zero(plan.total), Refill: { doing: 'cancelling' } }, () => jobs.cancel(plan)),
+      attended(limits, { State: zero(plan.total), Refill: { doing: 'cancelling' } }, (signal) =>
+        unlessStopped(signal, jobs.cancel(plan, signal)),
+      ),
   };
+}
+
+/** Nobody waits for what only looks, which may take minutes, when its activity is to end: it is begun again elsewhere. */
+async function unlessStopped<T>(signal: AbortSignal, task: Promise<T>): Promise<T> {
+  const given = new AbortController();
+  const stopped = new Promise<never>((_, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true, signal: given.signal });
+  });
+  try {
+    return await Promise.race([task, stopped]);
+  } finally {
+    given.abort();
+  }
 }
 
 /** A job on the cluster that was found to have its tenant. */

@@ -145,8 +145,7 @@ export function sentFleet(payload: Omit<FleetPayload, 'v'>): Readonly<Record<str
   return { v: PAYLOAD_VERSION, ...others, sliceWindows: slice.windows, sliceDeletes: slice.deletes };
 }
 
-/** What the activity of a window or a delete is given. */
-/** A unit of a run that an activity is to do. */
+/** What the activity of a window or a delete is given: the unit of a run that it is to do. */
 export interface UnitPayload {
   readonly v: 1;
   readonly run: string;
