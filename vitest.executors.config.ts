@@ -14,7 +14,7 @@ export default defineConfig({
   test: {
     env: { REFILL_TEST_EXECUTOR: 'temporal' },
     include: [
-      'test/run/{control,cut,disk-full,first,governor,lightweight,live-writers,part,sweep,untouched}.test.ts',
+      'test/run/{control,cut,disk-full,first,governor,lightweight,live-writers,part,rows-left,sweep,untouched}.test.ts',
       'test/fleet/{control,first,governor}.test.ts',
       'test/verify/{agreement,drift}.test.ts',
       'test/oracle/*.test.ts',

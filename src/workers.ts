@@ -1,5 +1,5 @@
 import { Backfills } from './backfills.ts';
-import { RefillError } from './domain/errors.ts';
+import { asRefillError, RefillError } from './domain/errors.ts';
 import type { Environment } from './environment.ts';
 import { Gates } from './executors/temporal/gate.ts';
 import type { WorkerEnvironment } from './executors/temporal/opened.ts';
@@ -7,6 +7,8 @@ import { clusterQueue } from './executors/temporal/shared/names.ts';
 import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
 import { Runs } from './runs.ts';
+import { withSource } from './source/postgres.ts';
+import { listed } from './steps/tenants.ts';
 import { verify } from './steps/verify.ts';
 import { createTakenJobs } from './taken-jobs.ts';
 import { packageVersion } from './version.ts';
@@ -17,6 +19,7 @@ export async function work(environment: Environment, options: WorkOptions): Prom
   const clusters = namesOf(Object.keys(config.clusters), options.clusters);
   const served = await servedBy(environment, clusters);
   const { onLog = () => undefined, onReady = () => undefined, onNotice = () => undefined, stop } = options;
+  await refuseUnable(environment, clusters);
   for (const { clusters: own } of served) await registerAttributes(environment, own[0], onNotice);
   const own: WorkerEnvironment = {
     actor: environment.actor,
@@ -54,6 +57,29 @@ function namesOf(all: readonly string[], wanted: readonly string[] | undefined):
   if (unknown !== undefined)
     throw new RefillError('CONFIG_INVALID', `no cluster ${unknown} in the configuration; it has ${all.join(', ')}`);
   return wanted ?? all;
+}
+
+/**
+ * Refuses to begin what could do nothing but fail the runs of others: it would take work from workers that are well. A
+ * database that is away may be back before it is needed, and is waited for then.
+ *
+ * @throws RefillError What the ledger or a database says of this program: its version, its passwords, its rights.
+ */
+async function refuseUnable(environment: Environment, clusters: readonly string[]): Promise<void> {
+  await environment.ledger();
+  for (const cluster of await environment.clusters(clusters)) {
+    const { tenants } = cluster.config;
+    const [first] = tenants === 'discover' ? [] : listed(cluster, tenants);
+    const looks = [
+      cluster.layout(),
+      withSource(cluster.source(first?.sourceDatabase ?? 'postgres'), (source) => source.query('SELECT 1')),
+    ];
+    for (const look of await Promise.allSettled(looks)) {
+      if (look.status === 'fulfilled') continue;
+      const error = asRefillError(look.reason);
+      if (error.code === 'PG_AUTH' || error.code === 'CH_AUTH' || error.source === 'config') throw error;
+    }
+  }
 }
 
 /** The Temporal servers of these clusters. Throws `CONFIG_INVALID` where one has none. */

@@ -71,7 +71,6 @@ const DELETES = 3;
  * Deletes rows of a table until none is left, which is looked for first and again after each delete: that a server calls a
  * mutation done is not that its rows are gone. Its condition must fit no row that is to stay, now or later.
  *
- * @returns Rows that were found at first.
  * @throws RefillError `ROWS_KEEP_COMING`, and what deletes throw.
  */
 export async function deleteUntilGone(
@@ -79,9 +78,10 @@ export async function deleteUntilGone(
   table: BenchTable,
   what: DeleteNow,
   options: AwaitOptions,
-): Promise<number> {
-  const first = await countMatching(bench, table, what.condition);
-  for (let left = first, deletes = 0; left > 0; deletes += 1) {
+): Promise<void> {
+  for (let deletes = 0; ; deletes += 1) {
+    const left = await countMatching(bench, table, what.condition);
+    if (left === 0) return;
     if (deletes === DELETES)
       throw new RefillError(
         'ROWS_KEEP_COMING',
@@ -89,9 +89,7 @@ export async function deleteUntilGone(
         { details: { rows: left } },
       );
     await deleteNow(bench, table, what, options);
-    left = await countMatching(bench, table, what.condition);
   }
-  return first;
 }
 
 /** Deletes rows of a table and waits for it. The ledger does not know it: after a crash it may be sent once more. */

@@ -85,6 +85,8 @@ export const OLD_BY_SECONDS = 60;
 export interface AwaitDeleteOptions extends AwaitOptions, Pick<SubmitOptions, 'kindOf'> {
   /** The run's. */
   readonly epoch: string;
+  /** Does something as the only program that sends deletes of the run. */
+  readonly alone: (task: () => Promise<void>) => Promise<void>;
 }
 
 /**
@@ -128,19 +130,12 @@ async function deleteLeft(
   const { name } = table.definition;
   const older = olderThan(table, versionBefore(options.epoch, OLD_BY_SECONDS));
   const surely = `(${older} OR ${versionIn(table, versions?.superseded ?? [])})`;
-  const rows = await deleteUntilGone(
-    bench,
-    table,
-    {
-      range: del,
-      condition: `${deleteCondition(bench, table, del, versions)} AND ${surely}`,
-      mark: `refill ${run} delete ${del.id} `,
-      kind: options.kindOf(name),
-    },
-    options,
+  const condition = `${deleteCondition(bench, table, del, versions)} AND ${surely}`;
+  const rows = await countMatching(bench, table, condition);
+  if (rows === 0) return;
+  const what = { range: del, condition, mark: `refill ${run} delete ${del.id} `, kind: options.kindOf(name) };
+  await options.alone(() => deleteUntilGone(bench, table, what, options));
+  await options.onNotice?.(
+    `delete ${del.id}: ${rows} rows of ${name} from before the run were there when its servers said it is done; they are deleted now`,
   );
-  if (rows > 0)
-    await options.onNotice?.(
-      `delete ${del.id}: ${rows} rows of ${name} from before the run were there when its servers said it is done; they are deleted now`,
-    );
 }

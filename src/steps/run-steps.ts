@@ -47,10 +47,24 @@ export interface RunStepsOptions {
   readonly actor: Actor;
   readonly signal: AbortSignal;
   readonly reports: StepReports;
+  /**
+   * Does something as the only program that sends deletes of the run, within a step that needs it in rare cases only.
+   * Default: at once, as the executor has the run to itself.
+   */
+  readonly alone?: (task: () => Promise<void>) => Promise<void>;
 }
 
 /** The steps of one run, over its workbench and the ledger. Neither order nor retries are here. */
-export function createRunSteps({ bench, ledger, run, plan, actor, signal, reports }: RunStepsOptions): Steps {
+export function createRunSteps({
+  bench,
+  ledger,
+  run,
+  plan,
+  actor,
+  signal,
+  reports,
+  alone = (task) => task(),
+}: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
   const versions = createRunVersions(ledger, run, plan);
 
@@ -239,6 +253,7 @@ export function createRunSteps({ bench, ledger, run, plan, actor, signal, report
         ...waiting(`delete ${id}`),
         epoch: await versions.epoch(),
         kindOf: kindsOf(id),
+        alone,
       });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(await deleteOf(id), 'finished', await rowsOf(id));

@@ -169,7 +169,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
 
   test('paused, it leaves tenants; resumed, it ends', async () => {
     const fleet = await temporalFleet({ cards: [60, 60, 60], limits: { windowRows: 60, windows: 1, tenants: 1 } });
-    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000@2' });
+    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=15000@2' });
     const plan = await fleet.refill.planFleet({ range: RANGE });
     let asked = false;
     const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
@@ -226,7 +226,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
 
   test('cancelled in Temporal itself, it is cancelled with its tenants; retried, it ends', async () => {
     const fleet = await temporalFleet({ cards: [60, 60], limits: { windowRows: 60, windows: 1, tenants: 1 } });
-    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000@2' });
+    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=15000@2' });
     const plan = await fleet.refill.planFleet({ range: RANGE });
     let asked = false;
     const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { ErrorCode } from '../../domain/catalogue.ts';
 import { asRefillError, RefillError } from '../../domain/errors.ts';
 import type { Limits } from '../../domain/limits.ts';
 import { withRetries } from '../retry.ts';
@@ -105,11 +106,32 @@ export async function keptAlive<T>({ limits, beat, work, onRetry }: Attended<T>)
 /** What an activity ends with: what stopped it comes before what the stop has led to. */
 function endOf(context: Context, stopped: AbortSignal, thrown: unknown): unknown {
   if (stopped.aborted) return toFailure(stopped.reason);
-  if (!context.cancellationSignal.aborted) return toFailure(again(context, thrown));
+  if (!context.cancellationSignal.aborted)
+    return accusesWorker(context, thrown) ? toFailure(thrown, 'again') : toFailure(again(context, thrown));
   if (context.cancellationDetails?.cancelRequested === true) return context.cancellationSignal.reason;
   // The worker shuts down, or was thought dead: another one begins it again.
   return toFailure(new RefillError('INTERRUPTED', 'the worker gave its work back'));
 }
+
+/**
+ * What says more of this worker than of its unit: its version, its configuration, its passwords. Another worker may be well,
+ * as in a rolling upgrade the newer one is that has migrated the ledger.
+ */
+const OF_WORKERS: readonly ErrorCode[] = [
+  'LEDGER_NEWER',
+  'LEDGER_FAILED',
+  'PG_AUTH',
+  'CH_AUTH',
+  'CONFIG_MISSING',
+  'CONFIG_INVALID',
+  'CONFIG_SECRET_MISSING',
+  'DATASET_UNKNOWN',
+];
+/** Attempts in which that is offered to other workers: with the pauses between them a minute, then it is the unit's. */
+const OFFERS = 8 + HANDED_BACK_AT_MOST;
+
+const accusesWorker = ({ info }: Context, thrown: unknown): boolean =>
+  OF_WORKERS.includes(asRefillError(thrown).code) && info.attempt < OFFERS;
 
 /** Attempts in which a state that another worker has changed meanwhile is looked at again; some were handed back. */
 const LOOKS = 5 + HANDED_BACK_AT_MOST;

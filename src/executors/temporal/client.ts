@@ -4,6 +4,7 @@ import { temporalError } from '../../domain/temporal-error.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { pollersOf } from './pollers.ts';
+import { fromFailure } from './shared/failure.ts';
 import { connectClient, type TemporalSettings } from './settings.ts';
 import {
   clusterQueue,
@@ -134,6 +135,19 @@ export class TemporalClient {
     const described = await this.describe(workflow);
     if (!described) return 'gone';
     return described.status.name === 'RUNNING' ? 'running' : 'ended';
+  }
+
+  /** What a workflow has failed of. */
+  async failureOf(workflow: string): Promise<RefillError> {
+    return await this.handle(workflow)
+      .result()
+      .then(
+        () => workflowEnded(workflow),
+        (error: unknown) =>
+          error instanceof Error && error.name === 'WorkflowFailedError'
+            ? fromFailure(error.cause)
+            : temporalError(error, this.settings),
+      );
   }
 
   handle(workflow: string): WorkflowHandle {

@@ -93,13 +93,18 @@ interface AtWork extends OnDesk {
   readonly steps: Steps;
 }
 
-function stepsOf(
-  { actor }: WorkerEnvironment,
-  { bench, ledger, plan }: OpenedRun,
-  run: string,
-  { signal, beat }: Desk,
-): Steps {
-  return createRunSteps({ bench, ledger, run, plan, actor, signal, reports: reportsIn(beat) });
+function stepsOf(environment: WorkerEnvironment, opened: OpenedRun, run: string, desk: Desk): Steps {
+  const { bench, ledger, plan } = opened;
+  return createRunSteps({
+    bench,
+    ledger,
+    run,
+    plan,
+    actor: environment.actor,
+    signal: desk.signal,
+    reports: reportsIn(desk.beat),
+    alone: (task) => alone(environment, { ...opened, run, desk }, task),
+  });
 }
 
 /** What steps tell goes into the heartbeat. */

@@ -35,14 +35,17 @@ export function fleetSubject(ledger: Ledger, { id, workflow }: FleetRecord, acto
 
 /**
  * Whether a workflow is at work. What is `running` without one was ended from outside, as by `temporal workflow terminate`:
- * it is failed then, and `retry` goes on.
+ * it is failed then, and `retry` goes on. One that failed itself, and could not keep why, says it.
  */
 export async function settle(client: TemporalClient, subject: Subject): Promise<boolean> {
   const described = await client.describe(subject.workflow);
   if (described?.status.name === 'RUNNING') return true;
   // It may have kept its end since.
-  if ((await wasEnded(subject, described?.closeTime)) && (await subject.state()) === 'running')
-    await subject.fail(workflowEnded(subject.workflow).toJSON());
+  if ((await wasEnded(subject, described?.closeTime)) && (await subject.state()) === 'running') {
+    const error =
+      described?.status.name === 'FAILED' ? await client.failureOf(subject.workflow) : workflowEnded(subject.workflow);
+    await subject.fail(error.toJSON());
+  }
   return false;
 }
 

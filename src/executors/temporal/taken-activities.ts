@@ -59,7 +59,8 @@ export function createTakenActivities(
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
       const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat }));
-      if (end.ended === 'badly') throw toFailure(errorOf(end.error));
+      // Its end is in the ledger: another try would find the same.
+      if (end.ended === 'badly') throw toFailure(errorOf(end.error), 'final');
       return end.result;
     },
     refillTakenCancel: (plan) =>

@@ -4,6 +4,7 @@ import { createActivities } from './activities.ts';
 import { workflowBundle } from './bundle.ts';
 import type { Gates } from './gate.ts';
 import type { WorkerEnvironment } from './opened.ts';
+import { redact } from '../../domain/redact.ts';
 import { temporalError } from '../../domain/temporal-error.ts';
 import { connectionOptions, loaded, type TemporalSettings } from './settings.ts';
 import type { RefillActivities, TakenActivities } from './shared/activity-types.ts';
@@ -110,13 +111,24 @@ function installRuntime(sdk: typeof Sdk): void {
   sdk.Runtime.install({
     // Signals are the command line's.
     shutdownSignals: [],
-    logger: new sdk.DefaultLogger('WARN', ({ level, message }) => {
-      for (const { onLog } of listeners) onLog(level, message);
+    logger: new sdk.DefaultLogger('WARN', ({ level, message, meta }) => {
+      for (const { onLog } of listeners) onLog(level, `${message}${circumstances(meta)}`);
     }),
     telemetryOptions: {
       logging: { filter: sdk.makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },
   });
+}
+
+/** Of what the SDK says beside a message: which workflow and activity it is about, and why. */
+function circumstances(meta: Sdk.LogMetadata | undefined): string {
+  const about = ['workflowId', 'activityType'].flatMap((name) => {
+    const value: unknown = meta?.[name];
+    return typeof value === 'string' ? [value] : [];
+  });
+  const error: unknown = meta?.['error'];
+  const why = error instanceof Error ? `: ${redact(error.message)}` : '';
+  return `${about.length === 0 ? '' : ` (${about.join(', ')})`}${why}`;
 }
 
 function queuesOf({ taskQueue }: TemporalSettings, clusters: readonly string[]): readonly string[] {

@@ -16,13 +16,15 @@ import { asRefillError, RefillError } from '../../../domain/errors.ts';
  */
 const TRIED_AGAIN: readonly ErrorCode[] = ['INTERRUPTED', 'LEDGER_UNREACHABLE'];
 
-export function toFailure(thrown: unknown): ApplicationFailure {
+/** @param how `final` and `again` say whether another try can mend it, whatever its code. Default: by its code. */
+export function toFailure(thrown: unknown, how?: 'final' | 'again'): ApplicationFailure {
   if (thrown instanceof ApplicationFailure) return thrown;
   const error = asRefillError(thrown);
+  const again = how === undefined ? TRIED_AGAIN.includes(error.code) : how === 'again';
   return ApplicationFailure.create({
     message: error.message,
     type: error.code,
-    nonRetryable: !TRIED_AGAIN.includes(error.code),
+    nonRetryable: !again,
     details: [error.toJSON()],
   });
 }
