@@ -12,6 +12,7 @@ import { type Reindexing, runLocalBackfill } from './executors/backfill.ts';
 import type { ReindexEnd } from './flow/backfill.ts';
 import { newId } from './ledger/ids.ts';
 import type { BackfillRecord } from './ledger/ledger.ts';
+import { whereIdle } from './ledger/lock.ts';
 import type { BackfillReport, RunOptions } from './refill.ts';
 import type { Runs } from './runs.ts';
 import { openScorer } from './scorers/open.ts';
@@ -103,16 +104,14 @@ export class Backfills {
     const ledger = await this.#environment.ledger();
     const record = await ledger.backfill(id);
     await ledger.requestBackfill(record.id, wanted, actor);
-    if (record.holder === null) {
-      const lock = await ledger.lockBackfill(record.id, actor);
-      try {
+    if (record.holder === null)
+      await whereIdle(ledger.lockBackfill(record.id, actor), async () => {
         await this.#askReindex(record, wanted);
-        if (wanted === 'cancel') await ledger.setBackfillState(record.id, 'cancelled', actor);
-        else if (record.state === 'running') await ledger.setBackfillState(record.id, 'paused', actor);
-      } finally {
-        await lock.release();
-      }
-    }
+        const { state } = await ledger.backfill(record.id);
+        if (wanted === 'cancel' && (state === 'running' || state === 'paused'))
+          await ledger.setBackfillState(record.id, 'cancelled', actor);
+        else if (state === 'running') await ledger.setBackfillState(record.id, 'paused', actor);
+      });
     return ledger.backfill(record.id);
   }
 

@@ -22,6 +22,7 @@ import { fleetSubject, settle } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import { newId } from './ledger/ids.ts';
 import type { FleetRecord } from './ledger/ledger.ts';
+import { whereIdle } from './ledger/lock.ts';
 import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
 import type { Runs } from './runs.ts';
 import type { Cluster } from './steps/connect.ts';
@@ -268,19 +269,17 @@ export class Fleets {
       if ((await client.state(workflow)) === 'running') return ledger.fleet(fleet.id);
     }
     // Nobody is at work on it who could see what is wanted: then it is done here.
-    if (fleet.holder === null) {
-      const lock = await ledger.lockFleet(fleet.id, actor);
-      try {
+    if (fleet.holder === null)
+      await whereIdle(ledger.lockFleet(fleet.id, actor), async () => {
         for (const { run, runState } of await ledger.members(fleet.id)) {
           const open = runState === 'running' || (runState === 'paused' && wanted === 'cancel');
           if (run !== null && open) await this.#runs.ask(run, wanted);
         }
-        if (wanted === 'cancel') await ledger.setFleetState(fleet.id, 'cancelled', actor);
-        else if (fleet.state === 'running') await ledger.setFleetState(fleet.id, 'paused', actor);
-      } finally {
-        await lock.release();
-      }
-    }
+        const { state } = await ledger.fleet(fleet.id);
+        if (wanted === 'cancel' && (state === 'running' || state === 'paused'))
+          await ledger.setFleetState(fleet.id, 'cancelled', actor);
+        else if (state === 'running') await ledger.setFleetState(fleet.id, 'paused', actor);
+      });
     return ledger.fleet(fleet.id);
   }
 

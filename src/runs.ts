@@ -14,6 +14,7 @@ import type { LocalRun } from './executors/local-run.ts';
 import { runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
+import { whereIdle } from './ledger/lock.ts';
 import type { RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
 import { endDelegated, type Ending } from './steps/end-delegated.ts';
@@ -163,14 +164,8 @@ export class Runs {
       await this.#tell(run, wanted, waiting);
       return ledger.run(run.id);
     }
-    if (run.holder === null) {
-      const lock = await ledger.lockRun(run.id, actor);
-      try {
-        await this.#end(run, wanted, waiting);
-      } finally {
-        await lock.release();
-      }
-    }
+    if (run.holder === null)
+      await whereIdle(ledger.lockRun(run.id, actor), async () => this.#end(await ledger.run(run.id), wanted, waiting));
     return ledger.run(run.id);
   }
 

@@ -104,3 +104,20 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
     },
   };
 }
+
+/**
+ * Does something that needs the lock of what nobody is at work on. Where another program has taken it meanwhile nothing is
+ * done: it looks by itself for what is wanted of it.
+ */
+export async function whereIdle(take: Promise<RunLock>, task: () => Promise<void>): Promise<void> {
+  const lock = await take.catch((error: unknown) => {
+    if (error instanceof RefillError && error.code === 'RUN_BUSY') return null;
+    throw error;
+  });
+  if (!lock) return;
+  try {
+    await task();
+  } finally {
+    await lock.release();
+  }
+}
