@@ -4,7 +4,6 @@ import { temporalError } from '../../domain/temporal-error.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import { formatTenant } from '../../domain/words.ts';
 import { pollersOf } from './pollers.ts';
-import { fromFailure } from './shared/failure.ts';
 import { connectClient, type TemporalSettings } from './settings.ts';
 import {
   clusterQueue,
@@ -139,15 +138,15 @@ export class TemporalClient {
 
   /** What a workflow has failed of. */
   async failureOf(workflow: string): Promise<RefillError> {
-    return await this.handle(workflow)
-      .result()
-      .then(
-        () => workflowEnded(workflow),
-        (error: unknown) =>
-          error instanceof Error && error.name === 'WorkflowFailedError'
-            ? fromFailure(error.cause)
-            : temporalError(error, this.settings),
-      );
+    try {
+      await this.handle(workflow).result();
+      return workflowEnded(workflow);
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'WorkflowFailedError') return temporalError(error, this.settings);
+      // Needs a package of Temporal's, which is there only where one is used.
+      const { fromFailure } = await import('./shared/failure.ts');
+      return fromFailure(error.cause);
+    }
   }
 
   handle(workflow: string): WorkflowHandle {
