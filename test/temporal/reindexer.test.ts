@@ -171,9 +171,17 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
       waited.push(reason);
       enough.abort();
     };
-    await expect(refill.cancel(undefined, { signal: enough.signal, onWait })).rejects.toThrow();
-    expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
-    expect(await refill.cancel()).toMatchObject({ state: 'cancelled' });
+    const cancelled = refill.cancel(undefined, { signal: enough.signal, onWait });
+    // Where their worker is quicker than the first look there is nothing to wait for.
+    const left = await cancelled.then(
+      () => false,
+      () => true,
+    );
+    if (left) {
+      expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
+      await refill.cancel();
+    }
+    expect((await refill.status()).run).toMatchObject({ state: 'cancelled' });
     for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
     theirs.slowMs = 0;
     const { events, result } = await ended(refill.retry());
