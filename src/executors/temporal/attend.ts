@@ -8,6 +8,7 @@ import { toFailure } from './shared/failure.ts';
 
 /** How often an activity tells that it is alive, and what it is at. */
 const BEAT_MS = 2000;
+const MINUTE_MS = 60_000;
 
 /** What a heartbeat tells: followers and operators read it. */
 export interface Beat {
@@ -68,7 +69,7 @@ type RetryLimits = Pick<Limits, 'attempts' | 'outageMinutes'>;
 export interface Attended<T> {
   readonly limits: RetryLimits;
   /** What the next heartbeat tells. */
-  readonly beat: () => unknown;
+  readonly beat: () => object;
   readonly work: (signal: AbortSignal, stop: Desk['stop']) => Promise<T>;
   readonly onRetry: (error: RefillError, seconds: number) => void;
 }
@@ -97,17 +98,17 @@ export async function keptAlive<T>({ limits, beat, work, onRetry }: Attended<T>)
       () => work(signal, (reason) => stop.abort(reason)),
     );
   } catch (thrown) {
-    throw endOf(context, stop.signal, thrown);
+    throw endOf(context, { limits, beat }, stop.signal, thrown);
   } finally {
     clearInterval(ticker);
   }
 }
 
 /** What an activity ends with: what stopped it comes before what the stop has led to. */
-function endOf(context: Context, stopped: AbortSignal, thrown: unknown): unknown {
+function endOf(context: Context, told: Told, stopped: AbortSignal, thrown: unknown): unknown {
   if (stopped.aborted) return toFailure(stopped.reason);
   if (!context.cancellationSignal.aborted)
-    return accusesWorker(context, thrown) ? toFailure(thrown, 'again') : toFailure(again(context, thrown));
+    return offered(context, told, thrown) ? toFailure(thrown, 'again') : toFailure(again(context, thrown));
   if (context.cancellationDetails?.cancelRequested === true) return context.cancellationSignal.reason;
   // The worker shuts down, or was thought dead: another one begins it again.
   return toFailure(new RefillError('INTERRUPTED', 'the worker gave its work back'));
@@ -124,14 +125,33 @@ const OF_WORKERS: readonly ErrorCode[] = [
   'CH_AUTH',
   'CONFIG_MISSING',
   'CONFIG_INVALID',
+  'CONFIG_SECRET_LITERAL',
   'CONFIG_SECRET_MISSING',
   'DATASET_UNKNOWN',
 ];
-/** Attempts in which that is offered to other workers: with the pauses between them a minute, then it is the unit's. */
-const OFFERS = 8 + HANDED_BACK_AT_MOST;
 
-const accusesWorker = ({ info }: Context, thrown: unknown): boolean =>
-  OF_WORKERS.includes(asRefillError(thrown).code) && info.attempt < OFFERS;
+type Told = Pick<Attended<unknown>, 'limits' | 'beat'>;
+
+/**
+ * Whether what was met is offered to other workers, until no worker could do it for as long as a server that is away is
+ * waited for. Since when that is goes from one attempt to the next in its last heartbeat: that of a worker that could do
+ * it says nothing of it, so that hours of its work do not count. The times are the server's, as workers' clocks differ.
+ */
+function offered(context: Context, { limits, beat }: Told, thrown: unknown): boolean {
+  const error = asRefillError(thrown);
+  if (!OF_WORKERS.includes(error.code)) return false;
+  const { heartbeatDetails, currentAttemptScheduledTimestampMs: now } = context.info;
+  const since = unableSince(heartbeatDetails) ?? now;
+  context.heartbeat({ ...beat(), unable: { since, message: error.message } });
+  return now - since < limits.outageMinutes * MINUTE_MS;
+}
+
+function unableSince(told: unknown): number | null {
+  if (typeof told !== 'object' || told === null || !('unable' in told)) return null;
+  const { unable } = told;
+  if (typeof unable !== 'object' || unable === null || !('since' in unable)) return null;
+  return typeof unable.since === 'number' ? unable.since : null;
+}
 
 /** Attempts in which a state that another worker has changed meanwhile is looked at again; some were handed back. */
 const LOOKS = 5 + HANDED_BACK_AT_MOST;
