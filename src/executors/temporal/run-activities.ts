@@ -49,7 +49,10 @@ export function createRunActivities(
           desk.beat.unit = `${kind} ${unit}`;
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
-          const end = await work({ ...opened, run, unit, desk, steps: stepsOf(environment, opened, run, desk) }, to);
+          const end = await work(
+            { ...opened, run, unit, desk, steps: stepsOf(environment, gates, opened, run, desk) },
+            to,
+          );
           return end === null ? null : { wanted: await opened.ledger.wanted(run), ...end };
         },
         (error) => {
@@ -66,7 +69,7 @@ export function createRunActivities(
     refillSubmitDelete: step('submitDelete', 'delete', (at) =>
       deleteWhenOpen(environment, gates, at, () => at.steps.submitDelete(at.unit)),
     ),
-    refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => steps.awaitDelete(unit)),
+    refillAwaitDelete: step('awaitDelete', 'delete', ({ steps, unit }) => unlessClosed(steps.awaitDelete(unit))),
     refillProveWritten: step('proveWritten', 'delete', ({ steps, unit }) => steps.proveWritten(unit)),
     refillProveDelete: step('proveDelete', 'delete', ({ steps, unit }) => steps.proveDelete(unit)),
     refillSweep: (payload) =>
@@ -74,7 +77,7 @@ export function createRunActivities(
         const run = new Fields('refillSweep', payload).text('run');
         desk.beat.unit = 'sweep';
         const opened = await runs.get(run);
-        const steps = stepsOf(environment, opened, run, desk);
+        const steps = stepsOf(environment, gates, opened, run, desk);
         const end = await deleteWhenOpen(environment, gates, { ...opened, run, desk }, () => steps.sweep());
         return { wanted: await opened.ledger.wanted(run), ...end };
       }),
@@ -93,7 +96,7 @@ interface AtWork extends OnDesk {
   readonly steps: Steps;
 }
 
-function stepsOf(environment: WorkerEnvironment, opened: OpenedRun, run: string, desk: Desk): Steps {
+function stepsOf(environment: WorkerEnvironment, gates: Gates, opened: OpenedRun, run: string, desk: Desk): Steps {
   const { bench, ledger, plan } = opened;
   return createRunSteps({
     bench,
@@ -103,7 +106,10 @@ function stepsOf(environment: WorkerEnvironment, opened: OpenedRun, run: string,
     actor: environment.actor,
     signal: desk.signal,
     reports: reportsIn(desk.beat),
-    alone: (task) => alone(environment, { ...opened, run, desk }, task),
+    alone: async (task) => {
+      const { left } = await deleteWhenOpen(environment, gates, { ...opened, run, desk }, task);
+      if (left === true) throw CLOSED;
+    },
   });
 }
 
@@ -161,6 +167,20 @@ async function deleteWhenOpen(
 ): Promise<Omit<StepEnd, 'wanted'>> {
   const done = await gates.whenOpen(passingOf(at), () => alone(environment, at, task));
   return done ? {} : { left: true };
+}
+
+/** Why a step that waits was left where it would have had to delete. */
+const CLOSED = new Error('the run is to begin nothing more, and there are rows to delete');
+
+/** What waits needs no turn; where it has to delete and the run was paused before its turn came, it is left. */
+async function unlessClosed(waiting: Promise<void>): Promise<Omit<StepEnd, 'wanted'>> {
+  try {
+    await waiting;
+    return {};
+  } catch (error) {
+    if (error === CLOSED) return { left: true };
+    throw error;
+  }
 }
 
 /**
