@@ -1,5 +1,6 @@
 import { asyncLocalStorage, CancelledFailure, Context } from '@temporalio/activity';
 import { expect, test } from 'vitest';
+import { RefillError } from '../../src/domain/errors.ts';
 import { createTakenActivities, type TakenJobs } from '../../src/executors/temporal/taken-activities.ts';
 
 test('an activity that looks for a tenant, plans or cancels for minutes ends with its cancel', async () => {
@@ -26,3 +27,23 @@ test('an activity that looks for a tenant, plans or cancels for minutes ends wit
     await expect(doing).rejects.toThrow('asked');
   }
 });
+
+test.each(['LEDGER_UNREACHABLE', 'INTERRUPTED'] as const)(
+  'a job that is kept as failed with %s is over: another try would find the same',
+  async (code) => {
+    const never = () => Promise.reject(new Error('not asked for'));
+    const error = new RefillError(code, 'kept').toJSON();
+    const execute = () => Promise.resolve({ ended: 'badly', error } as const);
+    const jobs: TakenJobs = { has: never, plan: never, execute, cancel: never };
+    const activities = createTakenActivities(jobs, { attempts: 1, outageMinutes: 0 }, []);
+    const context: Context = Object.create(Context.prototype, {
+      cancellationSignal: { value: new AbortController().signal },
+      heartbeat: { value: () => undefined },
+    });
+    const plan = { kind: 'plan', id: 'p-1', confirmRows: null, total: 1 } as const;
+    await expect(asyncLocalStorage.run(context, () => activities.refillTakenRun(plan))).rejects.toMatchObject({
+      type: code,
+      nonRetryable: true,
+    });
+  },
+);

@@ -136,10 +136,10 @@ export class TemporalClient {
     return described.status.name === 'RUNNING' ? 'running' : 'ended';
   }
 
-  /** What a workflow has failed of. */
-  async failureOf(workflow: string): Promise<RefillError> {
+  /** What an execution of a workflow has failed of. By its own id: a `retry` may have started the next one since. */
+  async failureOf(workflow: string, execution: string): Promise<RefillError> {
     try {
-      await this.handle(workflow).result();
+      await this.#client.workflow.getHandle(workflow, execution, { followRuns: false }).result();
       return workflowEnded(workflow);
     } catch (error) {
       if (!(error instanceof Error) || error.name !== 'WorkflowFailedError') return temporalError(error, this.settings);

@@ -43,7 +43,9 @@ export async function settle(client: TemporalClient, subject: Subject): Promise<
   // It may have kept its end since.
   if ((await wasEnded(subject, described?.closeTime)) && (await subject.state()) === 'running') {
     const error =
-      described?.status.name === 'FAILED' ? await client.failureOf(subject.workflow) : workflowEnded(subject.workflow);
+      described?.status.name === 'FAILED'
+        ? await client.failureOf(subject.workflow, described.runId)
+        : workflowEnded(subject.workflow);
     await subject.fail(error.toJSON());
   }
   return false;
