@@ -94,6 +94,12 @@ async function servedBy(environment: Environment, wanted: readonly string[]): Pr
     served.push({
       settings: await environment.temporalSettings(own[0]),
       clusters: own,
+      // Whoever has registered what was missing, and when.
+      attributes: async () =>
+        await environment.temporal(own[0]).then(
+          (client) => client.knowsAttributes(),
+          () => false,
+        ),
       // A task queue of the users' is found by the server and the namespace alone.
       places: same.flatMap(({ taskQueue, clusters: names }) =>
         names.map((cluster) => ({ cluster, taskQueue: clusterQueue(taskQueue, cluster) })),

@@ -6,7 +6,7 @@ import { createTakenActivities, type TakenJobs } from '../../src/executors/tempo
 test('an activity that looks for a tenant, plans or cancels for minutes ends with its cancel', async () => {
   const forever = () => new Promise<never>(() => undefined);
   const jobs: TakenJobs = { has: forever, plan: forever, execute: forever, cancel: forever };
-  const activities = createTakenActivities(jobs, { attempts: 1, outageMinutes: 0 }, []);
+  const activities = createTakenActivities(jobs, { attempts: 1, outageMinutes: 0 }, [], () => Promise.resolve(false));
   const tenant = { customer: 'acme', profile: 'main' };
   const plan = { kind: 'plan', id: 'p-1', confirmRows: null, total: 1 } as const;
   const payload = { customer_id: 'acme', profile_id: 'main', start_time: '2026-01-01Z', end_time: '2026-01-02Z' };
@@ -35,7 +35,7 @@ test.each(['LEDGER_UNREACHABLE', 'INTERRUPTED'] as const)(
     const error = new RefillError(code, 'kept').toJSON();
     const execute = () => Promise.resolve({ ended: 'badly', error } as const);
     const jobs: TakenJobs = { has: never, plan: never, execute, cancel: never };
-    const activities = createTakenActivities(jobs, { attempts: 1, outageMinutes: 0 }, []);
+    const activities = createTakenActivities(jobs, { attempts: 1, outageMinutes: 0 }, [], () => Promise.resolve(false));
     const context: Context = Object.create(Context.prototype, {
       cancellationSignal: { value: new AbortController().signal },
       heartbeat: { value: () => undefined },

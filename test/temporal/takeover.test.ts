@@ -152,6 +152,20 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     await expectClean(t);
   });
 
+  test('an operator finds it by its tenant and state: while it is at work, and when it has ended', async () => {
+    const { t, refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    await worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000' });
+    const id = idOf('reindexconversations');
+    await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
+    const tenant = `RefillTenant = "${t.name.customer}/${t.name.profile}" AND RefillCluster = "test"`;
+    const found = (more: string) => operator('workflow', 'list', '--query', `${tenant} AND ${more}`);
+    await expect.poll(() => found('RefillState = "running"'), { timeout: 60_000 }).toContain(id);
+    expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
+    const { run } = await refill.status();
+    const ended = `RefillState = "succeeded" AND RefillRun = "${run.id}"`;
+    await expect.poll(() => found(ended), { timeout: 30_000 }).toContain(id);
+  });
+
   test('process scorecards by their ids', async () => {
     const { t, worker, execute, idOf, owner } = await takenTenant();
     await worker();

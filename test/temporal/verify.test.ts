@@ -75,6 +75,13 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     const failed = await trigger();
     expect(failed).toContain('FAILED');
     expect(failed).toContain('1 missing in score (not_in_target)');
+    const tenant = `${t.name.customer}/${t.name.profile}`;
+    for (const state of ['succeeded', 'differences']) {
+      const query = `RefillTenant = "${tenant}" AND RefillState = "${state}" AND WorkflowType = "refillVerify"`;
+      const list = async (): Promise<unknown> =>
+        JSON.parse(await t.operator('workflow', 'list', '--query', query, '--output', 'json'));
+      await expect.poll(list, { timeout: 30_000 }).toHaveLength(1);
+    }
   });
 
   test('of an unknown tenant it fails at once, and says which', async () => {

@@ -5,16 +5,17 @@ import { createLifeActivities } from './life-activities.ts';
 import { OpenedRuns, type WorkerEnvironment } from './opened.ts';
 import { createRunActivities } from './run-activities.ts';
 import type { RefillActivities } from './shared/activity-types.ts';
-import { createVerifyActivities } from './verify-activities.ts';
 
-/** All activities of the executor, over what the configuration names. */
-export function createActivities(environment: WorkerEnvironment, gates: Gates): RefillActivities {
+/** Activities of the executor that are the same on every Temporal server, over what the configuration names. */
+export function createActivities(
+  environment: WorkerEnvironment,
+  gates: Gates,
+): Omit<RefillActivities, 'refillVerifyRange'> {
   const runs = new OpenedRuns(environment);
   const shared = new EvenHanded();
   return {
     ...createLifeActivities(environment, runs, [runs, gates, shared]),
     ...createRunActivities(environment, runs, gates, shared),
     ...createFleetActivities(environment),
-    ...createVerifyActivities(environment),
   };
 }

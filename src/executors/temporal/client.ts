@@ -54,7 +54,7 @@ export class TemporalClient {
    * one.
    */
   async startRun(run: RunRecord): Promise<void> {
-    const attributes = await this.#knowsAttributes();
+    const attributes = await this.knowsAttributes();
     const tenant = formatTenant(run.tenant);
     await this.#start(TENANT_WORKFLOW, {
       id: run.workflow ?? workflowId(run.id),
@@ -76,7 +76,7 @@ export class TemporalClient {
 
   /** The same for a fleet. */
   async startFleet(fleet: { readonly id: string; readonly dataset: string }, how: MemberPayload['how']): Promise<void> {
-    const attributes = await this.#knowsAttributes();
+    const attributes = await this.knowsAttributes();
     const { taskQueue } = this.settings;
     await this.#start(FLEET_WORKFLOW, {
       id: workflowId(fleet.id),
@@ -171,7 +171,7 @@ export class TemporalClient {
    * Whether the server knows our search attributes: it refuses a workflow with one that it does not know. Only that it
    * does is kept: a look that failed says nothing of the next one, and others may register what was missing.
    */
-  async #knowsAttributes(): Promise<boolean> {
+  async knowsAttributes(): Promise<boolean> {
     if (this.#attributes) return true;
     const missing = await this.missingAttributes().catch(() => null);
     this.#attributes = missing?.length === 0;

@@ -40,11 +40,13 @@ export interface TakenJobs {
 /**
  * @param limits How often, and how long, what another try can mend is tried again.
  * @param places The clusters of the Temporal server.
+ * @param attributes Whether that server has our search attributes.
  */
 export function createTakenActivities(
   jobs: TakenJobs,
   limits: Pick<Limits, 'attempts' | 'outageMinutes'>,
   places: readonly TakenPlace[],
+  attributes: () => Promise<boolean>,
 ): TakenActivities {
   return {
     refillTakenPlaces: () => Promise.resolve(places),
@@ -53,9 +55,10 @@ export function createTakenActivities(
         unlessStopped(signal, jobs.has(cluster, tenant)),
       ),
     refillTakenPlan: ({ type, payload, cluster }) =>
-      attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, (signal) =>
-        unlessStopped(signal, jobs.plan(type, on(cluster, takenJob(type, payload)))),
-      ),
+      attended(limits, { State: zero(0), Refill: { doing: 'planning' } }, async (signal) => ({
+        ...(await unlessStopped(signal, jobs.plan(type, on(cluster, takenJob(type, payload))))),
+        attributes: await attributes(),
+      })),
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
       const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat }));

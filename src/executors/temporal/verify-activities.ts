@@ -2,8 +2,15 @@ import { attend } from './attend.ts';
 import type { WorkerEnvironment } from './opened.ts';
 import type { RefillActivities } from './shared/activity-types.ts';
 
-/** A verification as an activity. */
-export function createVerifyActivities(environment: WorkerEnvironment): Pick<RefillActivities, 'refillVerifyRange'> {
+/**
+ * A verification as an activity.
+ *
+ * @param attributes Whether its Temporal server has our search attributes.
+ */
+export function createVerifyActivities(
+  environment: WorkerEnvironment,
+  attributes: () => Promise<boolean>,
+): Pick<RefillActivities, 'refillVerifyRange'> {
   return {
     refillVerifyRange: (request) =>
       attend('verification', environment.limits, async ({ signal, beat }) => {
@@ -15,6 +22,7 @@ export function createVerifyActivities(environment: WorkerEnvironment): Pick<Ref
           onProgress,
         });
         return {
+          attributes: await attributes(),
           verification,
           ok,
           snapshot,

@@ -11,6 +11,7 @@ import type { RefillActivities, TakenActivities } from './shared/activity-types.
 import { clusterQueue, fleetQueue, workerIdentity } from './shared/names.ts';
 import { TAKEN_QUEUES, type TakenPlace } from './shared/taken.ts';
 import { createTakenActivities, type TakenJobs } from './taken-activities.ts';
+import { createVerifyActivities } from './verify-activities.ts';
 
 /** The clusters that one Temporal server is responsible for. */
 export interface Served {
@@ -18,6 +19,8 @@ export interface Served {
   readonly clusters: readonly string[];
   /** All clusters whose runs it has, whether this worker serves them or not. */
   readonly places: readonly TakenPlace[];
+  /** Whether it has our search attributes by now. */
+  readonly attributes: () => Promise<boolean>;
 }
 
 export interface WorkerRun {
@@ -55,8 +58,12 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const workers: Serving[] = [];
   listeners.add(options);
   try {
-    for (const { settings, clusters, places } of options.served) {
-      const activities = { ...own, ...createTakenActivities(options.taken, options.environment.limits, places) };
+    for (const { settings, clusters, places, attributes } of options.served) {
+      const activities = {
+        ...own,
+        ...createVerifyActivities(options.environment, attributes),
+        ...createTakenActivities(options.taken, options.environment.limits, places, attributes),
+      };
       const connection = await asked(settings, sdk.NativeConnection.connect(connectionOptions(settings)));
       connections.push(connection);
       for (const taskQueue of [...queuesOf(settings, clusters), ...theirs]) {

@@ -7,6 +7,9 @@ import type { FlowTenant } from '../../../flow/fleet.ts';
 import type { FlowWindow, Work } from '../../../flow/steps.ts';
 import type { MemberPayload, SliceSize, UnitPayload } from './payloads.ts';
 
+/** What a verification came to, and whether the server knows our search attributes; a worker of before does not say. */
+export type VerifyEnd = Verified & { readonly attributes?: boolean };
+
 /** A part of what a run still has to do. */
 export interface Slice {
   readonly work: Work;
@@ -111,7 +114,7 @@ export interface RefillActivities {
     readonly cancelled: boolean;
     readonly seconds: number;
   }): Promise<{ readonly state: RunState }>;
-  refillVerifyRange(request: VerifyRequest): Promise<Verified>;
+  refillVerifyRange(request: VerifyRequest): Promise<VerifyEnd>;
 }
 
 /** The activities of workflows that were taken over. */

@@ -35,6 +35,8 @@ export interface TakenPlan {
   readonly confirmRows: number | null;
   /** What is counted in heartbeats: scorecards, or conversations to judge. */
   readonly total: number;
+  /** Whether the server knows our search attributes; a worker of before does not say. */
+  readonly attributes?: boolean;
 }
 
 /** The shape that heartbeats have always had; what is more is beside it. */
