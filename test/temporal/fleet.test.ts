@@ -85,6 +85,45 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await expect.poll(listed, { timeout: 30_000 }).toHaveLength(2);
   });
 
+  test('while it runs, an operator sees which tenants are at work on which cluster, and how far each is', async () => {
+    const fleet = await temporalFleet({
+      cards: [60, 60, 60],
+      west: 1,
+      limits: { windowRows: 60, windows: 1, tenants: 1 },
+    });
+    await fleet.worker({ REFILL_DEBUG_POINT: 'window-inserted:sleep=4000@all' });
+    const { id } = await fleet.refill.planFleet({ range: RANGE });
+    const drain = new AbortController();
+    const following = thrown(() => fleetEnded(fleet.refill.runFleet(id, { drain: drain.signal })));
+    const list = async (query: string): Promise<unknown> =>
+      JSON.parse(await fleet.operator('workflow', 'list', '--query', query, '--output', 'json'));
+    const running = (more: string) => () => list(`RefillState = "running" AND ${more}`);
+    // One of each cluster, and one waits; the fleet is found by its own id.
+    for (const name of ['east', 'west']) {
+      const query = `RefillCluster = "${name}" AND TaskQueue = "${fleet.taskQueue}-${name}"`;
+      await expect.poll(running(query), { timeout: 60_000 }).toHaveLength(1);
+    }
+    await expect.poll(running(`RefillRun = "${id}"`), { timeout: 30_000 }).toHaveLength(1);
+    const members = (await (await fleet.refill.ledger()).members(id)).filter(({ run }) => run !== null);
+    expect(members).toHaveLength(2);
+    const described = (workflow: string) =>
+      fleet.operator('workflow', 'describe', '--workflow-id', workflow, '--output', 'json');
+    const whole = await described(`refill-${id}`);
+    for (const { order, cluster, customer, profile, run } of members) {
+      const tenant = `${customer}/${profile}`;
+      const found = running(`RefillRun = "${run}" AND RefillTenant = "${tenant}" AND RefillCluster = "${cluster}"`);
+      await expect.poll(found, { timeout: 30_000 }).toHaveLength(1);
+      expect(whole).toContain(`"refill-${id}-${order}"`);
+      const one = () => described(`refill-${id}-${order}`);
+      await expect
+        .poll(one, { timeout: 30_000 })
+        .toMatch(/refillWriteWindow[^]*"rowsTotal": ?\d+[^]*"unit": ?"window \d+"/u);
+    }
+    drain.abort();
+    await following;
+    await fleet.operator('workflow', 'terminate', '--workflow-id', `refill-${id}`);
+  });
+
   test('of 20,000 tenants: what its workflow is given, what it is told, and what a follower reads do not grow with them', async () => {
     const fleet = await temporalFleet({ cards: [16, 16, 16], west: 1, limits: { windowRows: 100 } });
     const plan = await fleet.refill.planFleet({ range: RANGE });
