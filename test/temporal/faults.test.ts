@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { DebugPoint } from '../../src/steps/debug-points.ts';
-import { ended, RANGE } from '../support/cards.ts';
+import { fleetEnded } from '../fleet/support.ts';
+import { ended, expectClean, RANGE } from '../support/cards.ts';
 import { expectAsLocal, expectOnce, filled, keepApart } from './as-local.ts';
-import { noTemporal, ownTemporal, type TemporalTenant, untilWindow } from './given.ts';
+import { noTemporal, ownTemporal, temporalFleet, type TemporalTenant, untilWindow } from './given.ts';
 import { newerProgram } from './newer-program.ts';
 import { startByHand } from './by-hand.ts';
 
@@ -15,7 +16,7 @@ vi.setConfig({ testTimeout: 600_000 });
  * next worker. All points are in test/faults/kill.test.ts, for the steps themselves.
  */
 const POINTS: Readonly<Record<'purge' | 'replace', readonly DebugPoint[]>> = {
-  purge: ['mutation-sent', 'table-inserted', 'window-written', 'mutations-finished', 'run-ending'],
+  purge: ['mutation-sent', 'table-inserted', 'window-written', 'mutations-finished', 'range-swept', 'run-ending'],
   replace: ['epoch-kept', 'window-inserted', 'rows-proven', 'mutations-kept', 'delete-proven'],
 };
 
@@ -47,6 +48,18 @@ describe.skipIf(noTemporal())('over Temporal', () => {
       await expectAsLocal(t, strategy);
     },
   );
+
+  test('a fleet: a worker killed -9 when it has made the run of a tenant: another one goes on with that run', async () => {
+    const fleet = await temporalFleet({ cards: [16], limits: { windowRows: 100 } });
+    const { id } = await fleet.refill.planFleet({ range: RANGE });
+    const running = fleetEnded(fleet.refill.runFleet(id));
+    const first = await fleet.worker({ REFILL_DEBUG_POINT: 'run-created:kill' });
+    expect((await first.end).signal).toBe('SIGKILL');
+    await fleet.worker();
+    expect((await running).result).toMatchObject({ state: 'succeeded', tenants: { total: 1, proven: 1 } });
+    expect(await fleet.refill.runs()).toHaveLength(1);
+    for (const tenant of fleet.tenants) await expectClean(tenant);
+  });
 
   test('heartbeat timeout: a worker that wakes up after it overwrites nothing of its successor', async () => {
     const t = await filled();
