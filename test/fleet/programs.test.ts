@@ -36,33 +36,39 @@ async function program({ config }: TestFleet, plan: string, env: NodeJS.ProcessE
   return start(['run', plan, '--execute', '--json', '--config', await configFile(config)], env);
 }
 
-/** A program of its own that is at a window and stays at it until it is killed. */
-async function holder(fleet: TestFleet, tenant: TestTenant): Promise<Program> {
-  const held = await program(fleet, await planOf(fleet.refill, tenant), HOLDS);
-  await expect.poll(async () => (await fleet.refill.slots()).length, { timeout: 60_000 }).toBe(1);
-  return held;
+/** A program of its own that is at a window: of each it takes as long as the debug point says. */
+async function atWork(fleet: TestFleet, tenant: TestTenant, env: NodeJS.ProcessEnv): Promise<Program> {
+  const other = await program(fleet, await planOf(fleet.refill, tenant), env);
+  await expect.poll(async () => (await fleet.refill.slots()).length, { timeout: 60_000, interval: 50 }).toBe(1);
+  return other;
 }
 
-/** Windows take so long here that those of two programs would meet. */
+/** A program of its own that is at a window and stays at it until it is killed. */
+const holder = (fleet: TestFleet, tenant: TestTenant): Promise<Program> => atWork(fleet, tenant, HOLDS);
+
+/** Windows take so long that those of two programs would meet, and that a waiting one tells of it. */
+const SLOW_MS = 600;
+const SLOW = { REFILL_DEBUG_POINT: `attempt-kept:sleep=${SLOW_MS}@all` };
+
 function slowWindows(): void {
   onDebugPoint(async (point) => {
-    if (point === 'attempt-kept') await sleep(150);
+    if (point === 'attempt-kept') await sleep(SLOW_MS);
   });
 }
 
-test('two programs on one Postgres server, of which one window may be at work: never two, both end, each says what it waits for', async () => {
+test('two programs on one Postgres server, of which one window may be at work: never two, both end, who waits says for what', async () => {
   const { fleet, one, two } = await twoTenants();
   slowWindows();
-  const [mine, theirs] = [await planOf(fleet.refill, one), await planOf(fleet.refill, two)];
-  const other = await program(fleet, theirs);
+  const mine = await planOf(fleet.refill, one);
+  const other = await atWork(fleet, two, SLOW);
   const told: string[] = [];
   const { result } = await ended(fleet.refill.run(mine), (event) => {
     if (event.type === 'progress') told.push(event.doing);
   });
-  const { status, stdout } = await other.end;
+  const { status } = await other.end;
   expect({ state: result.state, status }).toEqual({ state: 'succeeded', status: 0 });
   await expectOneAtATime(fleet.config, { attempts: 8, runs: 2 });
-  expect([...told, stdout].join('\n')).toMatch(BY_ANOTHER);
+  expect(told.join('\n')).toMatch(BY_ANOTHER);
   expect(await fleet.refill.slots()).toEqual([]);
   for (const tenant of fleet.tenants) await expectClean(tenant);
 });

@@ -2,7 +2,8 @@ import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LedgerConfig } from '../../src/config/config.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
-import { fleetEnded } from '../fleet/support.ts';
+import type { FleetEvent } from '../../src/domain/fleet-events.ts';
+import { fleetEnded, type TestFleet } from '../fleet/support.ts';
 import { ACTOR } from '../ledger/samples.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
 import { InProcess } from '../support/executor.ts';
@@ -63,6 +64,17 @@ async function executions(t: OverTemporal, workflow: string): Promise<number> {
   return listed.length;
 }
 
+/** Every window of a fleet's runs was told, and none twice, however soon after the run's beginning it was written. */
+async function expectEachWindowTold({ refill }: TestFleet, events: readonly FleetEvent[]): Promise<void> {
+  const ledger = await refill.ledger();
+  const runs = await refill.runs();
+  const windows = await Promise.all(
+    runs.map(async ({ id }) => (await ledger.windows(id)).map((window) => `${id} ${window.id}`)),
+  );
+  const told = events.flatMap((event) => (event.type === 'window' ? [`${event.run} ${event.window}`] : []));
+  expect(told.toSorted()).toEqual(windows.flat().toSorted());
+}
+
 describe.skipIf(noTemporal())('a fleet over Temporal', () => {
   test('four tenants on two clusters are run and proven; an operator finds them', async () => {
     const fleet = await temporalFleet({ cards: [60, 20, 40, 30], west: 2, limits: { windowRows: 100 } });
@@ -76,6 +88,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     });
     for (const tenant of fleet.tenants) await expectClean(tenant);
     expect(events.filter((e) => e.type === 'started')).toHaveLength(4);
+    await expectEachWindowTold(fleet, events);
     expect(events.filter((e) => e.type === 'result').map((e) => e.state)).toEqual(Array(4).fill('succeeded'));
     expect((await fleet.refill.fleetStatus(plan.id)).fleet).toMatchObject({ executor: 'temporal', state: 'succeeded' });
     const query = `RefillCluster = "west" AND RefillState = "succeeded" AND TaskQueue = "${fleet.taskQueue}-west"`;
@@ -211,7 +224,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     const first = await fleet.worker({ REFILL_DEBUG_POINT: 'window-written:sleep=15000@2' });
     const plan = await fleet.refill.planFleet({ range: RANGE });
     let asked = false;
-    const { result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
+    const { events, result } = await fleetEnded(fleet.refill.runFleet(plan.id), async (event) => {
       if (asked || event.type !== 'started') return;
       asked = true;
       const query = ['--workflow-id', `refill-${plan.id}`, '--type', 'refillProgress', '--output', 'json'];
@@ -225,6 +238,7 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await fleet.worker();
     const again = await fleetEnded(fleet.refill.resumeFleet(plan.id));
     expect(again.result).toMatchObject({ state: 'succeeded', tenants: { proven: 3 } });
+    await expectEachWindowTold(fleet, [...events, ...again.events]);
     for (const tenant of fleet.tenants) await expectClean(tenant);
   });
 

@@ -19,10 +19,12 @@ describe.skipIf(noTemporal())('rows that a delete has left, over Temporal', () =
       if (point !== 'mutations-assigned' || wrote) return;
       wrote = true;
       await t.refill.setLimit('test', 0);
-      await t.command(
-        `INSERT INTO scorecard SELECT * REPLACE ('agent-left' AS agent_user_id, toDateTime64('2026-02-10', 6, 'UTC') AS update_time)
-         FROM before WHERE toDate(scorecard_time) = '2026-01-30' ORDER BY scorecard_id LIMIT 1 BY scorecard_id LIMIT 2`,
-      );
+      // In the range of each delete: of the other one, which may not have been sent yet, they may go by its own mutation.
+      for (const day of ['2026-01-30', '2026-02-02'])
+        await t.command(
+          `INSERT INTO scorecard SELECT * REPLACE ('agent-left' AS agent_user_id, toDateTime64('2026-02-10', 6, 'UTC') AS update_time)
+           FROM before WHERE toDate(scorecard_time) = '${day}' ORDER BY scorecard_id LIMIT 1 BY scorecard_id LIMIT 2`,
+        );
       // The governor looks often; it is to know.
       await sleep(1000);
     });
@@ -37,10 +39,10 @@ describe.skipIf(noTemporal())('rows that a delete has left, over Temporal', () =
     await expect.poll(() => wrote, { timeout: 60_000 }).toBe(true);
     await expect.poll(() => described().catch(String), { timeout: 30_000 }).toMatch(/refillAwaitDelete[^]*held/u);
     await sleep(2000);
-    expect(await left()).toBe(2);
+    expect(await left()).toBeGreaterThanOrEqual(2);
     await t.refill.pause();
     expect((await running).result).toMatchObject({ state: 'paused' });
-    expect(await left()).toBe(2);
+    expect(await left()).toBeGreaterThanOrEqual(2);
 
     await t.refill.setLimit('test', null);
     expect((await ended(t.refill.resume())).result).toMatchObject({ state: 'succeeded', differences: 0 });

@@ -3,6 +3,7 @@ import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledger.ts';
+import type { MemberChanges } from '../../ledger/fleet-ledger.ts';
 import type { FleetRun } from '../fleet.ts';
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
@@ -39,7 +40,7 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
   else await ledger.setFleetState(fleet.id, 'running', actor);
   await ledger.setFleetWorkflow(fleet.id, workflowId(fleet.id));
   let changes = await ledger.memberChanges(fleet.id, null);
-  const before = changes.members;
+  const before = changes;
   await client.startFleet(fleet, how);
   yield {
     type: 'fleet-started',
@@ -48,7 +49,7 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     reach: fleet.reach,
     resumed: how !== 'run',
   };
-  const tracker = new FleetTracker(fleet.id, before, limits.tenants);
+  const tracker = new FleetTracker(fleet.id, before.members, limits.tenants);
   const watches = new MemberWatches(options, tracker, before);
   const subject = fleetSubject(ledger, fleet, actor);
   const notices: string[] = [];
@@ -82,15 +83,20 @@ class MemberWatches {
   readonly #states: Map<number, MemberRecord['state']>;
   /** Tenants whose runs are at work, as they were when they changed last: each look is at all of them. */
   readonly #atWork: Map<number, MemberRecord>;
+  /** From when on runs are watched, and those that were there by then. */
+  readonly #mark: string;
+  readonly #runsBefore: ReadonlySet<string | null>;
 
   /** @param before The tenants before the fleet went on: what had ended by then is not told again. */
-  constructor(options: TemporalFleet, tracker: FleetTracker, before: readonly MemberRecord[]) {
+  constructor(options: TemporalFleet, tracker: FleetTracker, { members, mark }: MemberChanges) {
     this.#options = options;
     this.#tracker = tracker;
     this.#states = new Map(
-      before.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
+      members.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
     );
-    this.#atWork = new Map(before.flatMap((one) => (one.state === 'running' ? [[one.order, one] as const] : [])));
+    this.#atWork = new Map(members.flatMap((one) => (one.state === 'running' ? [[one.order, one] as const] : [])));
+    this.#mark = mark;
+    this.#runsBefore = new Set(members.map(({ run }) => run));
   }
 
   /** @param changed Tenants that have changed since the last look. */
@@ -125,7 +131,9 @@ class MemberWatches {
       }
     };
     if (!watch) {
-      watch = await RunWatch.open(ledger, client, run, async (plan) => (await governed(plan)).calendar);
+      // It is at work since some moment before this look.
+      const from = { mark: this.#mark, made: !this.#runsBefore.has(run) };
+      watch = await RunWatch.open(ledger, client, run, async (plan) => (await governed(plan)).calendar, from);
       this.#watches.set(order, watch);
       tell([watch.started(this.#options.how !== 'run')]);
     }

@@ -15,6 +15,14 @@ import { UnitWatch } from './watch-units.ts';
 /** Entries of the audit that are looked at: far more than a run writes between two looks. */
 const ENTRIES = 30;
 
+/** From when on a run is watched that is at work already. */
+export interface WatchFrom {
+  /** The ledger's: what has changed since then is told. */
+  readonly mark: string;
+  /** Whether the run was made since then. */
+  readonly made: boolean;
+}
+
 const entryKey = ({ at, action, details }: AuditEntry): string => JSON.stringify([at, action, details]);
 
 /** What happens in a run whose steps are done by workers: told by its ledger, and by what its activities tell. */
@@ -53,20 +61,22 @@ export class RunWatch {
   }
 
   /**
-   * Watches from now on: what is done already is not told.
+   * Watches a run: what was done before is not told.
    *
    * @param calendarOf Whose deadline is warned about; null where there is none.
+   * @param from Default: now, which misses nothing only of a run that is not at work yet.
    */
   static async open(
     ledger: Ledger,
     client: TemporalClient,
     id: string,
     calendarOf: (plan: Plan) => Promise<Calendar | null>,
+    from?: WatchFrom,
   ): Promise<RunWatch> {
     const [run, known, audit] = await Promise.all([
       ledger.run(id),
-      ledger.changes(id, null),
-      ledger.auditEntries({ subject: id, limit: ENTRIES }),
+      knownAt(ledger, id, from),
+      from?.made === true ? [] : ledger.auditEntries({ subject: id, limit: ENTRIES }),
     ]);
     const plan = await ledger.plan(run.plan);
     return new RunWatch(ledger, client, { run, known, plan, audit, calendar: await calendarOf(plan) });
@@ -150,4 +160,18 @@ export class RunWatch {
       seconds: 0,
     });
   }
+}
+
+/** A run's units as they were at a mark: what has changed since then counts as not begun, and so is news. */
+async function knownAt(ledger: Ledger, run: string, from: WatchFrom | undefined): Promise<Changes> {
+  const all = await ledger.changes(run, null);
+  if (from === undefined) return all;
+  const since = await ledger.changes(run, from.mark);
+  const windows = new Set(since.windows.map(({ id }) => id));
+  const deletes = new Set(since.deletes.map(({ id }) => id));
+  return {
+    windows: all.windows.map((w) => (windows.has(w.id) ? { ...w, state: 'pending', attempts: 0 } : w)),
+    deletes: all.deletes.map((d) => (deletes.has(d.id) ? { ...d, state: 'pending' } : d)),
+    mark: from.mark,
+  };
 }
