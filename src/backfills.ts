@@ -13,7 +13,7 @@ import type { ReindexEnd } from './flow/backfill.ts';
 import { newId } from './ledger/ids.ts';
 import type { BackfillRecord } from './ledger/ledger.ts';
 import { whereIdle } from './ledger/lock.ts';
-import type { BackfillReport, RunOptions } from './refill.ts';
+import type { BackfillReport, CancelWaiting, RunOptions } from './refill.ts';
 import type { Runs } from './runs.ts';
 import { openScorer } from './scorers/open.ts';
 import { type ChunkOptions, createChunks } from './steps/backfill/chunk.ts';
@@ -99,14 +99,14 @@ export class Backfills {
   }
 
   /** Asks a backfill to pause or to end; where nobody is at work on it who could see that, it is done here. */
-  async ask(id: string, wanted: 'pause' | 'cancel'): Promise<BackfillRecord> {
+  async ask(id: string, wanted: 'pause' | 'cancel', waiting: CancelWaiting = {}): Promise<BackfillRecord> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const record = await ledger.backfill(id);
     await ledger.requestBackfill(record.id, wanted, actor);
     if (record.holder === null)
       await whereIdle(ledger.lockBackfill(record.id, actor), async () => {
-        await this.#askReindex(record, wanted);
+        await this.#askReindex(record, wanted, waiting);
         const { state } = await ledger.backfill(record.id);
         if (wanted === 'cancel' && (state === 'running' || state === 'paused'))
           await ledger.setBackfillState(record.id, 'cancelled', actor);
@@ -189,10 +189,10 @@ export class Backfills {
     return made;
   }
 
-  async #askReindex({ run }: BackfillRecord, wanted: 'pause' | 'cancel'): Promise<void> {
+  async #askReindex({ run }: BackfillRecord, wanted: 'pause' | 'cancel', waiting: CancelWaiting = {}): Promise<void> {
     if (run === null) return;
     const { state } = await (await this.#environment.ledger()).run(run);
-    if (UNFINISHED_RUN_STATES.includes(state)) await this.#runs.ask(run, wanted);
+    if (UNFINISHED_RUN_STATES.includes(state)) await this.#runs.ask(run, wanted, waiting);
   }
 }
 

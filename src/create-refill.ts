@@ -175,7 +175,7 @@ class LocalRefill implements Refill {
   resumeFleet: Refill['resumeFleet'] = (fleet, options = {}) => this.#fleets.resume(fleet, options);
   retryFleet: Refill['retryFleet'] = (fleet, options = {}) => this.#fleets.retry(fleet, options);
   pauseFleet: Refill['pauseFleet'] = (fleet) => this.#fleets.ask(fleet, 'pause');
-  cancelFleet: Refill['cancelFleet'] = (fleet) => this.#fleets.ask(fleet, 'cancel');
+  cancelFleet: Refill['cancelFleet'] = (fleet, waiting) => this.#fleets.ask(fleet, 'cancel', waiting);
   fleets: Refill['fleets'] = async (options = {}) => (await this.ledger()).fleets(options.limit ?? 20);
   fleetStatus: Refill['fleetStatus'] = (fleet) => this.#fleets.status(fleet);
   fleetReport: Refill['fleetReport'] = (fleet) => this.#fleets.report(fleet);
@@ -186,7 +186,7 @@ class LocalRefill implements Refill {
   resumeBackfill: Refill['resumeBackfill'] = (id, options = {}) => this.#backfills.resume(id, options);
   retryBackfill: Refill['retryBackfill'] = (id, options = {}) => this.#backfills.retry(id, options);
   pauseBackfill: Refill['pauseBackfill'] = (id) => this.#backfills.ask(id, 'pause');
-  cancelBackfill: Refill['cancelBackfill'] = (id) => this.#backfills.ask(id, 'cancel');
+  cancelBackfill: Refill['cancelBackfill'] = (id, waiting) => this.#backfills.ask(id, 'cancel', waiting);
   backfills: Refill['backfills'] = async (options = {}) => (await this.ledger()).backfills(options.limit ?? 20);
   backfillStatus: Refill['backfillStatus'] = async (id) => (await this.ledger()).backfill(id);
   backfillReport: Refill['backfillReport'] = (id) => this.#backfills.report(id);

@@ -23,7 +23,7 @@ import { workflowId } from './executors/temporal/shared/names.ts';
 import { newId } from './ledger/ids.ts';
 import type { FleetRecord } from './ledger/ledger.ts';
 import { whereIdle } from './ledger/lock.ts';
-import type { FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
+import type { CancelWaiting, FleetReport, FleetStatus, PlanFleetOptions, RunOptions } from './refill.ts';
 import type { Runs } from './runs.ts';
 import type { Cluster } from './steps/connect.ts';
 import { findByCluster, refuseCollisions, selectTenants } from './steps/fleet.ts';
@@ -257,7 +257,7 @@ export class Fleets {
     }
   }
 
-  async ask(id: string, wanted: 'pause' | 'cancel'): Promise<FleetRecord> {
+  async ask(id: string, wanted: 'pause' | 'cancel', waiting: CancelWaiting = {}): Promise<FleetRecord> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const fleet = await ledger.fleet(id);
@@ -273,7 +273,7 @@ export class Fleets {
       await whereIdle(ledger.lockFleet(fleet.id, actor), async () => {
         for (const { run, runState } of await ledger.members(fleet.id)) {
           const open = runState === 'running' || (runState === 'paused' && wanted === 'cancel');
-          if (run !== null && open) await this.#runs.ask(run, wanted);
+          if (run !== null && open) await this.#runs.ask(run, wanted, waiting);
         }
         const { state } = await ledger.fleet(fleet.id);
         if (wanted === 'cancel' && (state === 'running' || state === 'paused'))

@@ -2,6 +2,7 @@
 export { createRefill } from './create-refill.ts';
 export type {
   BackfillReport,
+  CancelWaiting,
   FleetReport,
   FleetStatus,
   PlanFleetOptions,

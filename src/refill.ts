@@ -109,8 +109,9 @@ export interface RunDetails {
 
 /** What the waiting of `cancel` is told by. */
 export interface CancelWaiting {
-  /** Aborting ends the waiting: the run is as it was, and can be cancelled again. */
+  /** Aborting ends the waiting: the run is as it was, and can be cancelled again. Default: it is waited for. */
   readonly signal?: AbortSignal;
+  /** Called at each look with what is waited for. */
   readonly onWait?: (reason: string) => void;
 }
 
@@ -201,8 +202,8 @@ export interface Refill {
   retryFleet(fleet: string, options?: RunOptions): AsyncIterable<FleetEvent>;
   /** Asks a fleet to pause or to end, whichever program is at work on it. */
   pauseFleet(fleet: string): Promise<FleetRecord>;
-  /** The same, to end it with the runs of its tenants. */
-  cancelFleet(fleet: string): Promise<FleetRecord>;
+  /** The same, to end it with the runs of its tenants, as `cancel` does. */
+  cancelFleet(fleet: string, waiting?: CancelWaiting): Promise<FleetRecord>;
   /** Newest first; 20 where no limit is given. */
   fleets(options?: { readonly limit?: number }): Promise<readonly FleetRecord[]>;
   /** How a fleet stands, however many windows it has. Throws `FLEET_UNKNOWN`. */
@@ -229,8 +230,8 @@ export interface Refill {
   retryBackfill(id: string, options?: Pick<RunOptions, 'drain' | 'force'>): AsyncIterable<BackfillEvent>;
   /** Asks a backfill to pause or to end, with the run that re-indexes, whichever program is at work on it. */
   pauseBackfill(id: string): Promise<BackfillRecord>;
-  /** The same, to end it. What was written to Postgres stays. */
-  cancelBackfill(id: string): Promise<BackfillRecord>;
+  /** The same, to end it, as `cancel` does. What was written to Postgres stays. */
+  cancelBackfill(id: string, waiting?: CancelWaiting): Promise<BackfillRecord>;
   /** Newest first; 20 where no limit is given. */
   backfills(options?: { readonly limit?: number }): Promise<readonly BackfillRecord[]>;
   /** Where a backfill is. Throws `BACKFILL_UNKNOWN`. */

@@ -15,9 +15,9 @@ import { runLocal } from './executors/local.ts';
 import { newId } from './ledger/ids.ts';
 import type { Ledger, RunRecord } from './ledger/ledger.ts';
 import { whereIdle } from './ledger/lock.ts';
-import type { RunDetails, RunOptions } from './refill.ts';
+import type { CancelWaiting, RunDetails, RunOptions } from './refill.ts';
 import { debugPoint } from './steps/debug-points.ts';
-import { endDelegated, type Ending } from './steps/end-delegated.ts';
+import { endDelegated } from './steps/end-delegated.ts';
 import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
 import { preflight, refuseErrors } from './steps/preflight.ts';
@@ -153,7 +153,7 @@ export class Runs {
   }
 
   /** Asks a run to pause or to end; where nobody is at work on it who could see that, it is done here. */
-  async ask(id: string | undefined, wanted: 'pause' | 'cancel', waiting: Partial<Ending> = {}): Promise<RunRecord> {
+  async ask(id: string | undefined, wanted: 'pause' | 'cancel', waiting: CancelWaiting = {}): Promise<RunRecord> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const run = await this.#choose(id, ['running', 'paused'], `to ${wanted}`);
@@ -170,7 +170,7 @@ export class Runs {
   }
 
   /** Tells a run's workflow what is wanted of it; where none is at work, it is done here. */
-  async #tell(run: RunRecord, wanted: 'pause' | 'cancel', waiting: Partial<Ending>): Promise<void> {
+  async #tell(run: RunRecord, wanted: 'pause' | 'cancel', waiting: CancelWaiting): Promise<void> {
     const [ledger, client] = await Promise.all([
       this.#environment.ledger(),
       this.#environment.temporal(run.tenant.cluster),
@@ -181,7 +181,7 @@ export class Runs {
   }
 
   /** Pauses or ends a run that nobody is at work on; what it has left at work in the users' workflows is ended first. */
-  async #end({ id, plan, state }: RunRecord, wanted: 'pause' | 'cancel', waiting: Partial<Ending>): Promise<void> {
+  async #end({ id, plan, state }: RunRecord, wanted: 'pause' | 'cancel', waiting: CancelWaiting): Promise<void> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     if (wanted === 'pause' && state === 'running') await ledger.setRunState(id, 'paused', actor);

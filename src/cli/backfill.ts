@@ -1,7 +1,7 @@
 import type { BackfillEvent, BackfillResult } from '../domain/backfill.ts';
 import { EXIT } from '../domain/exit.ts';
 import type { BackfillRecord } from '../ledger/ledger.ts';
-import type { Refill, RunOptions } from '../refill.ts';
+import type { CancelWaiting, Refill, RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
 import { listen } from './follow.ts';
 import type { ConfigOptions } from './session.ts';
@@ -50,8 +50,9 @@ export async function askBackfill(
   id: string,
   wanted: 'pause' | 'cancel',
   options: OutputOptions,
+  waiting: CancelWaiting,
 ): Promise<void> {
-  const record = await (wanted === 'pause' ? refill.pauseBackfill(id) : refill.cancelBackfill(id));
+  const record = await (wanted === 'pause' ? refill.pauseBackfill(id) : refill.cancelBackfill(id, waiting));
   const { backfillJson } = await import('./views/backfill.ts');
   if (options.json === true) cli.json(backfillJson(record));
   else cli.print(answer(record, wanted, options));

@@ -5,7 +5,7 @@ import type { FleetEvent, FleetResult } from '../domain/fleet-events.ts';
 import type { FleetPlan, FleetRequest } from '../domain/fleet.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { FleetRecord } from '../ledger/ledger.ts';
-import type { Refill, RunOptions } from '../refill.ts';
+import type { CancelWaiting, Refill, RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
 import { confirmWords } from './confirm.ts';
 import { listen } from './follow.ts';
@@ -107,8 +107,9 @@ export async function askFleet(
   id: string,
   wanted: 'pause' | 'cancel',
   options: OutputOptions,
+  waiting: CancelWaiting,
 ): Promise<void> {
-  const fleet: FleetRecord = await (wanted === 'pause' ? refill.pauseFleet(id) : refill.cancelFleet(id));
+  const fleet: FleetRecord = await (wanted === 'pause' ? refill.pauseFleet(id) : refill.cancelFleet(id, waiting));
   if (options.json === true) {
     cli.json({ fleet: fleet.id, ...fleet });
     return;

@@ -9,7 +9,9 @@ import type { Executor } from '../../src/domain/executor.ts';
 import type { Limits } from '../../src/domain/limits.ts';
 import type { RunEvent } from '../../src/domain/events.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
+import type { CancelWaiting } from '../../src/refill.ts';
 import { configFile, start } from '../faults/program.ts';
+import { fleetEnded } from '../fleet/support.ts';
 import { ended, expectClean, fillCards, RANGE, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
 import { codecFile } from './codec.ts';
@@ -155,40 +157,46 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
   });
 
-  test('cancel of a run whose program was killed ends what that has left; retry begins anew and cuts nothing', async () => {
-    const theirs: { slowMs: number } = { slowMs: 30_000 };
-    const { t, refill, config, operator, begun } = await theirTenant(theirs);
-    const plan = await refill.plan({ tenant: t.name, range: RANGE });
-    const killed = await start(['run', plan.id, '--execute', '--config', await configFile(config)], {
-      REFILL_DEBUG_POINT: 'reindexer-started:kill@2',
-    });
-    expect((await killed.end).signal).toBe('SIGKILL');
-    await expect.poll(() => begun.length).toBe(2);
-    // Who waits is told for what, and may stop waiting.
-    const waited: string[] = [];
-    const enough = new AbortController();
-    const onWait = (reason: string) => {
-      waited.push(reason);
-      enough.abort();
-    };
-    const cancelled = refill.cancel(undefined, { signal: enough.signal, onWait });
-    // Where their worker is quicker than the first look there is nothing to wait for.
-    const left = await cancelled.then(
-      () => false,
-      () => true,
-    );
-    if (left) {
-      expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
-      await refill.cancel();
-    }
-    expect((await refill.status()).run).toMatchObject({ state: 'cancelled' });
-    for (const id of begun) expect(await statusOf(operator, id)).toMatch(/CANCELED/u);
-    theirs.slowMs = 0;
-    const { events, result } = await ended(refill.retry());
-    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
-    expect(notices(events).join('\n')).not.toContain('cut in two');
-    await expectClean(t);
-  });
+  test.each(['run', 'fleet'] as const)(
+    'cancel of a %s whose program was killed ends what that has left; retry begins anew and cuts nothing',
+    async (of) => {
+      const theirs: { slowMs: number } = { slowMs: 30_000 };
+      const { t, refill, config, operator, begun } = await theirTenant(theirs);
+      const { id } = await (of === 'run'
+        ? refill.plan({ tenant: t.name, range: RANGE })
+        : refill.planFleet({ range: RANGE, tenants: [t.name] }));
+      const killed = await start(['run', id, '--execute', '--config', await configFile(config)], {
+        REFILL_DEBUG_POINT: 'reindexer-started:kill@2',
+      });
+      expect((await killed.end).signal).toBe('SIGKILL');
+      await expect.poll(() => begun.length).toBe(2);
+      // Who waits is told for what, and may stop waiting.
+      const waited: string[] = [];
+      const enough = new AbortController();
+      const onWait = (reason: string) => {
+        waited.push(reason);
+        enough.abort();
+      };
+      const cancel = (waiting: CancelWaiting = {}) =>
+        of === 'run' ? refill.cancel(undefined, waiting) : refill.cancelFleet(id, waiting);
+      // Where their worker is quicker than the first look there is nothing to wait for.
+      const left = await cancel({ signal: enough.signal, onWait }).then(
+        () => false,
+        () => true,
+      );
+      if (left) {
+        expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
+        await cancel();
+      }
+      expect((await refill.status()).run).toMatchObject({ state: 'cancelled' });
+      for (const workflow of begun) expect(await statusOf(operator, workflow)).toMatch(/CANCELED/u);
+      theirs.slowMs = 0;
+      const { events, result } = of === 'run' ? await ended(refill.retry()) : await fleetEnded(refill.retryFleet(id));
+      expect(result).toMatchObject({ state: 'succeeded' });
+      expect(JSON.stringify(events)).not.toContain('cut in two');
+      await expectClean(t);
+    },
+  );
 
   test.each(['cancel', 'terminate'] as const)(
     'an operator who does %s to a workflow of theirs gets no more of it, and retry starts another one',

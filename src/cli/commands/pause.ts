@@ -17,15 +17,16 @@ async function ask(
   says: (run: RunRecord) => string,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
+    const waiting = { onWait: onceEach(cli) };
     if (isBackfill(id)) {
-      await askBackfill(cli, refill, id, wanted, options);
+      await askBackfill(cli, refill, id, wanted, options, waiting);
       return;
     }
     if (isFleet(id)) {
-      await askFleet(cli, refill, id, wanted, options);
+      await askFleet(cli, refill, id, wanted, options, waiting);
       return;
     }
-    const run = await (wanted === 'pause' ? refill.pause(id) : refill.cancel(id, { onWait: onceEach(cli) }));
+    const run = await (wanted === 'pause' ? refill.pause(id) : refill.cancel(id, waiting));
     if (options.json === true) {
       const { runJson } = await import('../views/status.ts');
       cli.json(runJson(run));
