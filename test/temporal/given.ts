@@ -71,6 +71,15 @@ export async function operator(
   return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
 }
 
+/** What happened in a workflow, one JSON text an event, with its payloads in it. */
+export async function eventsOf(t: OverTemporal, workflow: string): Promise<readonly string[]> {
+  const show = ['workflow', 'show', '--workflow-id', workflow, '--output', 'json'];
+  const { events }: { events: readonly object[] } = JSON.parse(await t.operator(...show));
+  const readable = (key: string, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value;
+  return events.map((event) => JSON.stringify(event, readable));
+}
+
 export type TemporalTenant = TestTenant & OverTemporal;
 
 export async function temporalTenant(options: TestTenantOptions & Different = {}): Promise<TemporalTenant> {
@@ -144,7 +153,13 @@ export async function ownTemporal(): Promise<OwnTemporal> {
     namespace,
     kill: () => void signal(server.process, 'SIGKILL'),
     startAgain: async () => {
-      server = await startTemporal({ dir, namespace, attached: true, port: Number(address.split(':')[1]) });
+      server = await startTemporal({
+        dir,
+        namespace,
+        attached: true,
+        dynamicConfig,
+        port: Number(address.split(':')[1]),
+      });
     },
   };
 }
