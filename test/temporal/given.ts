@@ -8,7 +8,7 @@ import { expect, inject, onTestFinished } from 'vitest';
 import type { RefillConfig, TemporalConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import { signal } from '../../src/embedded/process.ts';
-import { startTemporal, stopTemporal } from '../../src/embedded/temporal.ts';
+import { startTemporal, stopTemporal, type TemporalOptions } from '../../src/embedded/temporal.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import type { Refill } from '../../src/refill.ts';
 import { configFile, type Program, start } from '../faults/program.ts';
@@ -139,10 +139,11 @@ export interface OwnTemporal {
   startAgain(): Promise<void>;
 }
 
-export async function ownTemporal(): Promise<OwnTemporal> {
+/** @param dynamicConfig Of that server, where it is to be another one than it is by itself. */
+export async function ownTemporal(dynamicConfig: TemporalOptions['dynamicConfig'] = {}): Promise<OwnTemporal> {
   const dir = await mkdtemp(join(tmpdir(), 'refill-own-temporal-'));
   const namespace = 'ingestion';
-  let server = await startTemporal({ dir, namespace, attached: true });
+  let server = await startTemporal({ dir, namespace, attached: true, dynamicConfig });
   onTestFinished(async () => {
     await stopTemporal(server);
     await rm(dir, { recursive: true, force: true });
