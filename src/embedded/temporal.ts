@@ -27,6 +27,8 @@ export interface TemporalOptions {
   readonly port?: number;
   /** It ends with this process, however that ends. Default false: it stays until `stopTemporal`. */
   readonly attached?: boolean;
+  /** Of its dynamic configuration, what is to be other than it is by itself. */
+  readonly dynamicConfig?: Readonly<Record<string, number>>;
 }
 
 /** It is serving in under a second, on a busy machine in some. */
@@ -42,6 +44,7 @@ export async function startTemporal({
   namespace,
   port,
   attached = false,
+  dynamicConfig = {},
 }: TemporalOptions): Promise<EmbeddedTemporal> {
   const binary = temporalBinary();
   if (binary === null) {
@@ -52,8 +55,12 @@ export async function startTemporal({
   const log = join(dir, 'temporal.log');
   const args = ['server', 'start-dev', '--headless', '--ip', LOOPBACK, '--port', String(own), '--namespace', namespace];
   const file = ['--db-filename', join(dir, 'temporal.sqlite'), '--log-level', 'error'];
+  const dynamic = Object.entries(dynamicConfig).flatMap(([key, value]) => [
+    '--dynamic-config-value',
+    `${key}=${value}`,
+  ]);
   const launch = attached ? launchAttached() : launchDetached;
-  const ref = await launch({ file: binary, args: [...args, ...file], cwd: dir, log });
+  const ref = await launch({ file: binary, args: [...args, ...file, ...dynamic], cwd: dir, log });
   if (!(await answers(ref, own))) {
     await end(ref, [['SIGKILL', 5000]]);
     throw new RefillError('EMBEDDED_FAILED', `Temporal did not start; its log is ${log}`, { details: { log } });

@@ -7,6 +7,7 @@ import { cutWindows } from '../domain/windows.ts';
 import type { Actor, Ledger } from '../ledger/ledger.ts';
 import { createPool, type Pool } from '../domain/pool.ts';
 import { countByHour } from '../target/count.ts';
+import { debugPoint } from './debug-points.ts';
 import { checkRange } from './preflight.ts';
 import { proveInPasses, type ProofWindow } from './prove.ts';
 import { windowSums } from './window-sums.ts';
@@ -32,9 +33,10 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
   const sumsOf = sumTogether(bench, createPool(limits.windows), signal, () => {
     options.onProgress?.((done += 1), windows.length);
   });
-  const { proofs, drift } = await proveInPasses(bench, windows, sumsOf, { limits, signal, range }, (found) =>
-    ledger.addProofs(id, found.proofs, found.drift),
-  );
+  const { proofs, drift } = await proveInPasses(bench, windows, sumsOf, { limits, signal, range }, async (found) => {
+    await ledger.addProofs(id, found.proofs, found.drift);
+    await debugPoint('verification-kept');
+  });
   const tables = verifiedTables(proofs, drift);
   const ok = differences(tables) === 0;
   await ledger.finishVerification(id, ok);

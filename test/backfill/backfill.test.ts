@@ -1,18 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ScorerConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
-import type { TestTenant } from '../support/tenant.ts';
 import { fillCards, RANGE as ALL, thrown } from '../support/cards.ts';
 import { createTenant } from '../support/tenant.ts';
-import { startScorer } from '../scorers/server.ts';
 import {
   addTemplate,
-  answerFor,
   backfilled,
   conversations,
   endedBackfill,
+  NOT_DEV,
   others,
   ownScorer,
   RANGE,
@@ -23,17 +20,13 @@ import {
   withScorers,
 } from './support.ts';
 
-const NOT_DEV = `agent_user_id IS DISTINCT FROM 'agent-3'`;
-
-async function prepared(quality: ScorerConfig = ownScorer(), t?: TestTenant) {
-  const tenant = t ?? (await createTenant({ limits: { attempts: 2 } }));
-  if (!t) {
-    await fillCards(tenant);
-    await addTemplate(tenant);
-  }
-  const refill = withScorers(tenant, { quality });
+async function prepared() {
+  const t = await createTenant({ limits: { attempts: 2 } });
+  await fillCards(t);
+  await addTemplate(t);
+  const refill = withScorers(t, { quality: ownScorer() });
   onTestFinished(() => refill.close());
-  return { t: tenant, refill };
+  return { t, refill };
 }
 
 test('conversations get scorecards in Postgres, once, and ClickHouse has them, proven', async () => {
@@ -248,41 +241,6 @@ test('process scorecards that are there are judged; none is made', async () => {
   const { result } = await backfilled(refill, request);
   expect(result).toMatchObject({ state: 'succeeded', tally: { judged: n, scorecardsCreated: 0, scoresChanged: ai } });
   expect(await cards()).toEqual(before);
-});
-
-test('what cannot be judged is named and counted; the rest is written', async () => {
-  const { url } = await startScorer(({ items }) => ({
-    results: items.slice(1).map(({ id }, index) => (index === 0 ? { id, error: 'NO_TRANSCRIPT' } : answerFor(id))),
-  }));
-  const { t, refill } = await prepared({ url, batch: 5 });
-  const { result } = await backfilled(refill, requestFor(t, { reindex: false }));
-  const { judged, unjudged } = result.tally;
-  expect(result.state).toBe('incomplete');
-  expect(judged + unjudged).toBe((await conversations(t, NOT_DEV)).length);
-  expect(result.tally.scorecardsCreated).toBe(judged);
-  expect(new Set(result.unjudged.map(({ code }) => code))).toEqual(new Set(['SCORER_PARTIAL', 'SCORER_DECLINED']));
-  expect(await (await refill.ledger()).unjudged(result.backfill, 1000)).toHaveLength(unjudged);
-});
-
-test('a scorer that fails is asked again, then the backfill stops; executed again it goes on where it was', async () => {
-  let failing = true;
-  const { url, calls } = await startScorer(({ items }, response) => {
-    if (failing && items.length > 0 && calls() > 4) return void response.writeHead(500).end();
-    return { results: items.map(({ id }) => answerFor(id)) };
-  });
-  const { t, refill } = await prepared({ url, batch: 5 });
-  const wanted = (await conversations(t, NOT_DEV)).length;
-  const { events, result } = await backfilled(refill, requestFor(t));
-  expect(result).toMatchObject({ state: 'failed', error: { code: 'SCORER_FAILED' }, run: null });
-  expect(events).toContainEqual(
-    expect.objectContaining({ type: 'notice', message: expect.stringContaining('tried again') }),
-  );
-  expect(result.tally.judged).toBe(20);
-  failing = false;
-  const asked = calls();
-  const { result: ended } = await endedBackfill(refill.backfill(result.backfill));
-  expect(ended).toMatchObject({ state: 'succeeded', tally: { judged: wanted, scorecardsCreated: wanted } });
-  expect(calls() - asked).toBe(Math.ceil((wanted - 20) / 5));
 });
 
 test('a plan is refused where its template or its conversations are others by now', async () => {

@@ -12,6 +12,8 @@ import type { TestTenant } from '../support/tenant.ts';
 /** The template of its own that backfills are tested with: nobody has a scorecard of it. */
 export const TEMPLATE = 'quality';
 export const RANGE = { from: '2026-01-29T00:00:00.000Z', to: '2026-01-31T00:00:00.000Z' };
+/** Conversations that a backfill judges unless it is asked for those of dev users too. */
+export const NOT_DEV = `agent_user_id IS DISTINCT FROM 'agent-3'`;
 
 /** Adds a template of two revisions, of which the older is not active. */
 export async function addTemplate(t: TestTenant, audience: object = {}, type = 1): Promise<void> {

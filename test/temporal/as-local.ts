@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Limits } from '../../src/domain/limits.ts';
 import type { Strategy } from '../../src/domain/words.ts';
 import { ended, expectClean, fillCards, outside, RANGE, sourceRows, targetRows } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
@@ -37,16 +38,23 @@ export async function expectOnce(t: TestTenant): Promise<void> {
  * Fails unless the tenant's only run has left what a run of the local executor leaves of the same cards: every row, in the
  * range and outside of it, and in the ledger every window, delete and proof.
  */
-export async function expectAsLocal(t: TestTenant, strategy: Strategy): Promise<void> {
+export async function expectAsLocal(t: TestTenant, strategy: Strategy, limits: Partial<Limits> = {}): Promise<void> {
   await expectClean(t, RANGE);
-  const twin = await createTenant({ limits: LIMITS });
-  await fillCards(twin);
+  const twin = await localTwin(limits);
   const { id } = await twin.refill.plan({ tenant: twin.name, range: RANGE, strategy });
   expect((await ended(twin.refill.run(id))).result).toMatchObject({ state: 'succeeded', differences: 0 });
   expect(await left(t)).toEqual(await left(twin));
 }
 
-async function left(t: TestTenant): Promise<object> {
+/** A tenant with the same cards, whose runs the local executor does. */
+export async function localTwin(limits: Partial<Limits> = {}): Promise<TestTenant> {
+  const twin = await createTenant({ limits: { ...LIMITS, ...limits } });
+  await fillCards(twin);
+  return twin;
+}
+
+/** What the tenant's only run has left: rows of both tables, and all that the ledger knows but for ids and times. */
+export async function left(t: TestTenant): Promise<object> {
   const rows = async (table: 'scorecard' | 'score') =>
     (await targetRows(t, table, EVERYTHING)).map((row) => ({ ...row, customer_id: '', profile_id: '' }));
   const { run, windows, deletes, proofs } = await t.refill.status();

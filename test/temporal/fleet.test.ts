@@ -8,7 +8,7 @@ import { ACTOR } from '../ledger/samples.ts';
 import { expectClean, RANGE, thrown } from '../support/cards.ts';
 import { InProcess } from '../support/executor.ts';
 import { startFleetByHand } from './by-hand.ts';
-import { noTemporal, type OverTemporal, startWorker, temporalFleet } from './given.ts';
+import { eventsOf, noTemporal, type OverTemporal, startWorker, temporalFleet } from './given.ts';
 
 /** Does something with the ledger's tables, past the ledger. */
 async function inLedger<T>(config: LedgerConfig, task: (sql: Client) => Promise<T>): Promise<T> {
@@ -44,15 +44,6 @@ async function tenantsRead(sql: Client): Promise<number> {
     `SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_user_tables WHERE relid = 'refill.fleet_member'::regclass`,
   );
   return Number(rows[0]?.read);
-}
-
-/** What happened in a workflow, one JSON text an event, with its payloads in it. */
-async function eventsOf(t: OverTemporal, workflow: string): Promise<readonly string[]> {
-  const show = ['workflow', 'show', '--workflow-id', workflow, '--output', 'json'];
-  const { events }: { events: readonly object[] } = JSON.parse(await t.operator(...show));
-  const readable = (key: string, value: unknown) =>
-    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value;
-  return events.map((event) => JSON.stringify(event, readable));
 }
 
 /** How many executions of a workflow there were. */

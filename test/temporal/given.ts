@@ -8,7 +8,7 @@ import { expect, inject, onTestFinished } from 'vitest';
 import type { RefillConfig, TemporalConfig } from '../../src/config/config.ts';
 import { createRefill } from '../../src/create-refill.ts';
 import { signal } from '../../src/embedded/process.ts';
-import { startTemporal, stopTemporal } from '../../src/embedded/temporal.ts';
+import { startTemporal, stopTemporal, type TemporalOptions } from '../../src/embedded/temporal.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
 import type { Refill } from '../../src/refill.ts';
 import { configFile, type Program, start } from '../faults/program.ts';
@@ -71,6 +71,15 @@ export async function operator(
   return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
 }
 
+/** What happened in a workflow, one JSON text an event, with its payloads in it. */
+export async function eventsOf(t: OverTemporal, workflow: string): Promise<readonly string[]> {
+  const show = ['workflow', 'show', '--workflow-id', workflow, '--output', 'json'];
+  const { events }: { events: readonly object[] } = JSON.parse(await t.operator(...show));
+  const readable = (key: string, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value;
+  return events.map((event) => JSON.stringify(event, readable));
+}
+
 export type TemporalTenant = TestTenant & OverTemporal;
 
 export async function temporalTenant(options: TestTenantOptions & Different = {}): Promise<TemporalTenant> {
@@ -130,10 +139,11 @@ export interface OwnTemporal {
   startAgain(): Promise<void>;
 }
 
-export async function ownTemporal(): Promise<OwnTemporal> {
+/** @param dynamicConfig Of that server, where it is to be another one than it is by itself. */
+export async function ownTemporal(dynamicConfig: TemporalOptions['dynamicConfig'] = {}): Promise<OwnTemporal> {
   const dir = await mkdtemp(join(tmpdir(), 'refill-own-temporal-'));
   const namespace = 'ingestion';
-  let server = await startTemporal({ dir, namespace, attached: true });
+  let server = await startTemporal({ dir, namespace, attached: true, dynamicConfig });
   onTestFinished(async () => {
     await stopTemporal(server);
     await rm(dir, { recursive: true, force: true });
@@ -144,7 +154,13 @@ export async function ownTemporal(): Promise<OwnTemporal> {
     namespace,
     kill: () => void signal(server.process, 'SIGKILL'),
     startAgain: async () => {
-      server = await startTemporal({ dir, namespace, attached: true, port: Number(address.split(':')[1]) });
+      server = await startTemporal({
+        dir,
+        namespace,
+        attached: true,
+        dynamicConfig,
+        port: Number(address.split(':')[1]),
+      });
     },
   };
 }

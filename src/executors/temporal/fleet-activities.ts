@@ -1,5 +1,6 @@
 import { formatTenant } from '../../domain/words.ts';
 import type { MemberRecord } from '../../ledger/ledger.ts';
+import { debugPoint } from '../../steps/debug-points.ts';
 import { endedAs } from '../fleet.ts';
 import { readFleetResult } from '../fleet-result.ts';
 import { attend } from './attend.ts';
@@ -23,6 +24,7 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
         const [members, { dataset, state, wanted }] = await Promise.all([ledger.members(fleet), ledger.fleet(fleet)]);
         // Resumed just when its end was kept.
         if (state === 'paused' && wanted === 'run') await ledger.setFleetState(fleet, 'running', actor);
+        await debugPoint('fleet-begun');
         const most = fields.optionalWhole('most', 1, Infinity);
         const sent = members.map((member) => sentMember(member, dataset, payload.how));
         return {
@@ -38,6 +40,7 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
         const [member] = await ledger.members(fleet, order);
         // An ended run tells for itself.
         if (member?.runState !== 'failed') await ledger.setMemberError(fleet, order, error);
+        await debugPoint('tenant-failure-kept');
       }),
 
     refillFleetEnd: ({ fleet, stopped, cancelled, seconds }) =>
@@ -52,10 +55,12 @@ export function createFleetActivities(environment: WorkerEnvironment): FleetActi
           failures: limits.fleetFailures,
           seconds,
         });
+        await debugPoint('fleet-ending');
         await ledger.setFleetState(fleet, result.state, actor, {
           seconds,
           ...(result.error ? { error: result.error } : {}),
         });
+        await debugPoint('fleet-ended');
         return { state: result.state };
       }),
   };
