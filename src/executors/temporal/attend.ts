@@ -119,7 +119,6 @@ function endOf(context: Context, told: Told, stopped: AbortSignal, thrown: unkno
  * as in a rolling upgrade the newer one is that has migrated the ledger.
  */
 const OF_WORKERS: readonly ErrorCode[] = [
-  'LEDGER_NEWER',
   'LEDGER_FAILED',
   'PG_AUTH',
   'CH_AUTH',
