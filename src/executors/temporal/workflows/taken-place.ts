@@ -35,7 +35,8 @@ async function askAll(places: readonly TakenPlace[], tenant: TenantName): Promis
   let open = places.length;
   const ask = async ({ cluster, taskQueue }: TakenPlace) => {
     try {
-      if (await takenActivities(taskQueue).refillTakenFind({ cluster, tenant })) having.push({ cluster, taskQueue });
+      if (await takenActivities(taskQueue, cluster).refillTakenFind({ cluster, tenant }))
+        having.push({ cluster, taskQueue });
     } catch (error) {
       failures.push(error);
     } finally {

@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, defineSignal, patched, setHandler } from '@temporalio/workflow';
-import { formatTenant } from '../../../domain/words.ts';
+import { formatRange, formatTenant } from '../../../domain/words.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { NEWS_SIGNAL } from '../shared/names.ts';
 import { takenJob, takenNews, type TakenJob, type TakenPlan, type TakenType } from '../shared/taken.ts';
@@ -14,7 +14,8 @@ const newsSignal = defineSignal<[unknown]>(NEWS_SIGNAL);
  * and goes on with its run. A cancel ends that too, whichever worker is left to do it.
  */
 async function taken(type: TakenType, payload: unknown): Promise<unknown> {
-  const { request } = jobOf(type, payload);
+  const job = jobOf(type, payload);
+  const { request } = job;
   // Told by the first activity that can; by none in workflows that began before any could.
   let known = false;
   const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(known, values);
@@ -22,17 +23,17 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
     const news = takenNews(raw);
     if (news) tell({ RefillRun: news.run, RefillState: news.state });
   });
+  let queue: string | undefined;
   let plan: TakenPlan | undefined;
-  let cancel: (plan: TakenPlan) => Promise<void> = () => Promise.resolve();
   try {
     // Workflows that began before clusters were asked stay where they were planned.
     const places = patched('taken-place') ? await takenActivities().refillTakenPlaces() : null;
     known = places?.some(({ attributes }) => attributes === true) ?? false;
     tell({ RefillTenant: formatTenant(request.tenant), RefillState: 'running' });
     const place = places === null ? null : await placeOf(type, request.tenant, places);
-    const { refillTakenPlan, refillTakenRun, refillTakenCancel } = takenActivities(place?.taskQueue);
-    cancel = refillTakenCancel;
-    plan = await refillTakenPlan({ type, payload, ...(place === null ? {} : { cluster: place.cluster }) });
+    queue = place?.taskQueue;
+    const at = place === null ? {} : { cluster: place.cluster };
+    plan = await takenActivities(queue, whatOf(job)).refillTakenPlan({ type, payload, ...at });
     known ||= plan.attributes === true;
     tell({
       ...(plan.kind === 'backfill' ? { RefillRun: plan.id } : {}),
@@ -41,7 +42,7 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
       RefillTenant: formatTenant(request.tenant),
       RefillState: 'running',
     });
-    const result = await refillTakenRun(plan);
+    const result = await takenActivities(queue, `${plan.kind} ${plan.id}`).refillTakenRun(plan);
     const { run, state } = result;
     tell({
       ...(plan.kind === 'plan' && typeof run === 'string' ? { RefillRun: run } : {}),
@@ -51,12 +52,20 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
   } catch (error) {
     // Not by the error: where its worker is gone, a cancelled activity has timed out.
     const cancelled = CancellationScope.current().consideredCancelled;
+    const name = plan && `${plan.kind} ${plan.id}`;
     const begun = plan;
-    if (cancelled && begun) await CancellationScope.nonCancellable(() => cancel(begun));
+    if (cancelled && begun)
+      await CancellationScope.nonCancellable(() => takenActivities(queue, name).refillTakenCancel(begun));
     tell({ RefillState: cancelled ? 'cancelled' : endOf(error) });
     if (!cancelled || !begun) throw error;
-    throw new CancelledFailure(`${begun.kind} ${begun.id} was cancelled`);
+    throw new CancelledFailure(`${name} was cancelled`);
   }
+}
+
+/** What is planned, in a few words. */
+function whatOf({ of, request }: TakenJob): string {
+  const tenant = formatTenant(request.tenant);
+  return of === 'ids' ? `${tenant}: ${request.ids.length} scorecards` : `${tenant}: ${formatRange(request.range)}`;
 }
 
 function jobOf(type: TakenType, payload: unknown): TakenJob {

@@ -1,6 +1,6 @@
 import { CancellationScope, patched, workflowInfo } from '@temporalio/workflow';
 import { RefillError } from '../../../domain/errors.ts';
-import { formatTenant } from '../../../domain/words.ts';
+import { formatRange, formatTenant } from '../../../domain/words.ts';
 import { toFailure } from '../shared/failure.ts';
 import { differenceWords, type Verified, type VerifyRequest, verifyRequest } from '../shared/verify.ts';
 import { activities } from './activities.ts';
@@ -16,7 +16,7 @@ export async function refillVerify(payload: unknown): Promise<Verified> {
   const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(known, values);
   try {
     // Workflows that began before are found when they have ended.
-    const begun = patched('verify-begin') ? await activities.refillVerifyBegin(request) : null;
+    const begun = patched('verify-begin') ? await activities().refillVerifyBegin(request) : null;
     known = begun?.attributes ?? false;
     const { cluster, dataset } = begun ?? request;
     const subject = {
@@ -25,7 +25,11 @@ export async function refillVerify(payload: unknown): Promise<Verified> {
       ...(dataset === undefined ? {} : { RefillDataset: dataset }),
     };
     tell({ ...subject, RefillState: 'running' });
-    const { attributes = false, cluster: found, ...verified } = await activities.refillVerifyRange(request);
+    const {
+      attributes = false,
+      cluster: found,
+      ...verified
+    } = await activities(`${subject.RefillTenant}: ${formatRange(request.range)}`).refillVerifyRange(request);
     known ||= attributes;
     tell({
       ...subject,
