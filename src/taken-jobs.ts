@@ -3,7 +3,13 @@ import type { Backfills } from './backfills.ts';
 import { RefillError } from './domain/errors.ts';
 import { UNFINISHED_RUN_STATES, type Wanted } from './domain/states.ts';
 import type { Environment } from './environment.ts';
-import { type TakenBeat, type TakenJob, type TakenPlan, unknownTenant } from './executors/temporal/shared/taken.ts';
+import {
+  type TakenBeat,
+  type TakenJob,
+  type TakenNews,
+  type TakenPlan,
+  unknownTenant,
+} from './executors/temporal/shared/taken.ts';
 import type { TakenEnd, TakenJobs } from './executors/temporal/taken-activities.ts';
 import type { BackfillRecord, RunRecord } from './ledger/ledger.ts';
 import type { Runs } from './runs.ts';
@@ -31,7 +37,7 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
       const { tenant, cluster } = job.request;
       throw unknownTenant(type, tenant, cluster === undefined ? await clusterNames(environment) : [cluster]);
     },
-    async execute(plan, { signal, onBeat }) {
+    async execute(plan, { signal, onBeat, onNews }) {
       const subject = subjectOf(plan);
       let last = beatOf({ done: 0, failed: 0, total: plan.total }, { [plan.kind]: plan.id });
       const tell = (beat: TakenBeat) => {
@@ -42,7 +48,8 @@ export function createTakenJobs(environment: Environment, runs: Runs, backfills:
         signal.throwIfAborted();
         const now = await subject.look();
         if (now.is === 'over') return now.end;
-        if (now.is === 'free') await subject.goOn({ signal, onBeat: tell }).catch(unlessBusy);
+        if (now.news) onNews(now.news);
+        if (now.is === 'free') await subject.goOn({ signal, onBeat: tell, onNews }).catch(unlessBusy);
         else {
           onBeat({ ...last, Refill: { ...last.Refill, doing: WAITS[now.is] } });
           await sleep(LOOK_MS, undefined, { signal });
@@ -78,14 +85,15 @@ const clusterNames = async (environment: Environment) => Object.keys((await envi
 async function planOf(environment: Environment, runs: Runs, backfills: Backfills, job: TakenJob): Promise<TakenPlan> {
   if (job.of === 'backfill') {
     const scorer = job.request.scorer ?? (await onlyScorer(environment));
-    const { id, items } = await backfills.plan({ ...job.request, scorer });
-    return { kind: 'backfill', id, confirmRows: null, total: items };
+    const { id, items, dataset } = await backfills.plan({ ...job.request, scorer });
+    return { kind: 'backfill', id, confirmRows: null, total: items, dataset };
   }
   const made =
     job.of === 'ids'
       ? await runs.planIds(job.request)
       : await runs.plan(await environment.workbench(job.request), job.request);
-  return { kind: 'plan', id: made.id, confirmRows: job.confirmRows, total: made.counts[0]?.source ?? 0 };
+  const { id, dataset, counts } = made;
+  return { kind: 'plan', id, confirmRows: job.confirmRows, total: counts[0]?.source ?? 0, dataset };
 }
 
 async function onlyScorer(environment: Environment): Promise<string> {
@@ -102,7 +110,9 @@ async function onlyScorer(environment: Environment): Promise<string> {
  * How the run or the backfill of a plan stands. `free`: to be begun, or gone on with. `taken`: another program is at work
  * on it, such as a worker that was thought dead, until it notices. `asked`: nobody is, as it was asked to pause or to end.
  */
-type Standing = { readonly is: 'free' | 'taken' | 'asked' } | { readonly is: 'over'; readonly end: TakenEnd };
+type Standing =
+  | { readonly is: 'free' | 'taken' | 'asked'; readonly news?: TakenNews }
+  | { readonly is: 'over'; readonly end: TakenEnd };
 
 const WAITS = {
   taken: 'waiting for another program that is at work on it',
@@ -117,9 +127,12 @@ interface Subject {
   cancel(): Promise<boolean>;
 }
 
-function standingOf({ wanted, holder }: { readonly wanted: Wanted; readonly holder: unknown }): Standing {
-  if (holder !== null) return { is: 'taken' };
-  return { is: wanted === 'run' ? 'free' : 'asked' };
+function standingOf(
+  news: TakenNews,
+  { wanted, holder }: { readonly wanted: Wanted; readonly holder: unknown },
+): Standing {
+  if (holder !== null) return { is: 'taken', news };
+  return { is: wanted === 'run' ? 'free' : 'asked', news };
 }
 
 /** Another program was quicker. */
@@ -134,9 +147,12 @@ function runOf(environment: Environment, runs: Runs, { id, total, confirmRows }:
     async look() {
       const run = await newest();
       if (!run) return { is: 'free' };
-      return UNFINISHED_RUN_STATES.includes(run.state) ? standingOf(run) : { is: 'over', end: endOfRun(run) };
+      const { state } = run;
+      return state === 'running' || state === 'paused'
+        ? standingOf({ run: run.id, state }, run)
+        : { is: 'over', end: endOfRun(run) };
     },
-    async goOn({ signal, onBeat }) {
+    async goOn({ signal, onBeat, onNews }) {
       const begun = await newest();
       const common = { force: signal, ...(confirmRows === null ? {} : { confirmRows }) };
       // In this worker: it is an activity of a workflow already.
@@ -144,6 +160,7 @@ function runOf(environment: Environment, runs: Runs, { id, total, confirmRows }:
         ? runs.resume(begun.id, common)
         : runs.run(id, { ...common, executor: 'local', recount: false });
       for await (const event of events) {
+        if (event.type === 'started' || event.type === 'progress') onNews({ run: event.run, state: 'running' });
         if (event.type !== 'progress') continue;
         const { run, rowsWritten, rowsTotal, doing } = event;
         const done = rowsTotal === 0 ? 0 : Math.min(total, Math.floor((total * rowsWritten) / rowsTotal));
@@ -174,11 +191,12 @@ function backfillOf(environment: Environment, backfills: Backfills, { id, total 
       const { state } = backfill;
       if (state === 'planned') return { is: 'free' };
       return state === 'running' || state === 'paused'
-        ? standingOf(backfill)
+        ? standingOf({ run: id, state }, backfill)
         : { is: 'over', end: endOfBackfill(backfill) };
     },
-    async goOn({ signal, onBeat }) {
+    async goOn({ signal, onBeat, onNews }) {
       for await (const event of backfills.run(id, { force: signal })) {
+        if (event.type !== 'backfill-result') onNews({ run: id, state: 'running' });
         if (event.type !== 'backfill-progress') continue;
         const { judged: done, unjudged: failed } = event.tally;
         onBeat(beatOf({ done, failed, total }, { backfill: id, ...event.tally }));
@@ -195,7 +213,8 @@ function backfillOf(environment: Environment, backfills: Backfills, { id, total 
 function endOfBackfill({ id, state, tally, plan, after, run, error }: BackfillRecord): TakenEnd {
   if (state === 'succeeded' || state === 'incomplete')
     return { ended: 'well', result: { backfill: id, state, tally, before: plan.before, after, run } };
-  return { ended: 'badly', error: error ?? new RefillError('RUN_STATE', `backfill ${id} is ${state}`).toJSON() };
+  const other = new RefillError('RUN_STATE', `backfill ${id} is ${state}`, { details: { backfill: id, state } });
+  return { ended: 'badly', error: error ?? other.toJSON() };
 }
 
 /** The shape that heartbeats have always had, with more beside it. */

@@ -28,14 +28,25 @@ export async function work(environment: Environment, options: WorkOptions): Prom
     ledger: () => environment.ledger(),
     workbenchOf: (plan) => environment.workbenchOf(plan),
     governed: (plan) => environment.governed(plan),
-    verify: async (request, watch) =>
-      verify(await environment.workbench(request), {
+    named: async ({ dataset, cluster }) => {
+      const [only, ...others] = Object.keys(config.clusters);
+      const found = cluster ?? (others.length === 0 ? only : undefined);
+      return {
+        dataset: dataset ?? (await environment.dataset(undefined)).name,
+        ...(found === undefined ? {} : { cluster: found }),
+      };
+    },
+    verify: async (request, watch) => {
+      const bench = await environment.workbench(request);
+      const found = await verify(bench, {
         range: request.range,
         limits: config.limits,
         ledger: await environment.ledger(),
         actor: environment.actor,
         ...watch,
-      }),
+      });
+      return { ...found, cluster: bench.tenant.cluster };
+    },
   };
   const { runWorker } = await import('./executors/temporal/worker.ts');
   const runs = new Runs(environment);

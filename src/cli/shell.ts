@@ -1,4 +1,4 @@
-import { formatTenant, type Range, type TenantName } from '../domain/words.ts';
+import { formatInstant, formatTenant, type Range, type TenantName } from '../domain/words.ts';
 import { visible } from '../report/format.ts';
 import type { ConfigOptions } from './session.ts';
 
@@ -17,6 +17,5 @@ export function commandLine(words: readonly string[], options: ConfigOptions = {
 
 /** The words that name a tenant and a range; whole days without their hours. */
 export function rangeWords(tenant: TenantName, range: Range): readonly string[] {
-  const time = (at: string) => at.replace(/T00:00:00\.000Z$/u, '').replace(/\.000Z$/u, 'Z');
-  return [formatTenant(tenant), '--from', time(range.from), '--to', time(range.to)];
+  return [formatTenant(tenant), '--from', formatInstant(range.from), '--to', formatInstant(range.to)];
 }

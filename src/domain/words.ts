@@ -54,6 +54,16 @@ export function formatTenant(tenant: TenantName): string {
   return `${tenant.customer}/${tenant.profile}`;
 }
 
+/** An instant as a person writes it: midnight is its day alone. */
+export function formatInstant(at: Instant): string {
+  return at.replace(/T00:00:00\.000Z$/u, '').replace(/\.000Z$/u, 'Z');
+}
+
+/** `2026-01-05 to 2026-01-15` */
+export function formatRange({ from, to }: Range): string {
+  return `${formatInstant(from)} to ${formatInstant(to)}`;
+}
+
 /**
  * The database name of a tenant: every character of `customer_profile` that is not an ASCII letter, digit or `_`
  * becomes `_`. It cannot be reversed, and two tenants can have the same one.

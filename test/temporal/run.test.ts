@@ -1,6 +1,34 @@
 import { describe, expect, test } from 'vitest';
+import { formatRange } from '../../src/domain/words.ts';
 import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
 import { noTemporal, temporalTenant } from './given.ts';
+
+/** A payload as the `temporal` command line prints it. */
+interface Printed {
+  readonly data: string;
+}
+
+/** What is read here of a history. */
+interface History {
+  readonly events: readonly {
+    readonly userMetadata?: { readonly summary?: Printed };
+    readonly activityTaskScheduledEventAttributes?: { readonly activityType: { readonly name: string } };
+  }[];
+}
+
+const text = ({ data }: Printed): unknown => JSON.parse(Buffer.from(data, 'base64').toString());
+
+/** Summaries of a history's activities, by their types. */
+function summariesOf(shown: string): ReadonlyMap<string, readonly unknown[]> {
+  const { events }: History = JSON.parse(shown);
+  const found = new Map<string, unknown[]>();
+  for (const { activityTaskScheduledEventAttributes: scheduled, userMetadata } of events) {
+    if (!scheduled) continue;
+    const { name } = scheduled.activityType;
+    found.set(name, [...(found.get(name) ?? []), userMetadata?.summary && text(userMetadata.summary)]);
+  }
+  return found;
+}
 
 describe.skipIf(noTemporal())('a run over Temporal', () => {
   test.each(['purge', 'replace'] as const)(
@@ -27,6 +55,23 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
       expect(audit.filter(({ action }) => action === 'run.sweep')).toMatchObject([{ details: { deleted: 0 } }]);
     },
   );
+
+  test('Temporal shows of each step which unit it is about, and of the workflow which run', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 150 } });
+    await fillCards(t);
+    await t.worker();
+    const { id, windows } = await t.refill.plan({ tenant: t.name, range: RANGE });
+    const { run } = (await ended(t.refill.run(id))).result;
+    const at = ['--workflow-id', `refill-${run}`, '--output', 'json'];
+    const summaries = summariesOf(await t.operator('workflow', 'show', ...at));
+    expect(new Set(summaries.get('refillWriteWindow'))).toEqual(
+      new Set(windows.map((w) => `window ${w.id}: ${formatRange(w)}`)),
+    );
+    expect(summaries.get('refillProveDelete')).toContain('delete 1: 2026-01-29 to 2026-02-01');
+    const described = await t.operator('workflow', 'describe', ...at);
+    expect(described).toContain(`"${t.name.customer}/${t.name.profile}: replace of 2026-01-29 to 2026-02-04"`);
+    expect(described).toContain(`"run ${run}, plan ${id}, dataset scorecards, cluster test"`);
+  });
 
   test('a worker that finds another table than the plan was made for does nothing', async () => {
     const t = await temporalTenant();

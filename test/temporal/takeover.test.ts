@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRefill } from '../../src/create-refill.ts';
 import { temporalBinary } from '../../src/embedded/temporal-binary.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/executors/temporal/shared/names.ts';
 import { TAKEN_QUEUES, takenJob, type TakenType } from '../../src/executors/temporal/shared/taken.ts';
 import type { TenantName } from '../../src/domain/words.ts';
 import { Proxy } from '../ledger/proxy.ts';
@@ -12,14 +13,13 @@ import { answerFor, addTemplate, conversations, RANGE as DAYS, TEMPLATE } from '
 import { startScorer } from '../scorers/server.ts';
 import { checksum, ended, expectClean, fillCards, RANGE, sourceRows, targetRows } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
-import { noTemporal, startWorker, temporalFleet } from './given.ts';
+import { noTemporal, ownTemporal, startWorker, temporalFleet } from './given.ts';
 
 /** A tenant with a worker that listens in place of the users' own, and the `temporal` command line as they use it. */
-async function takenTenant() {
+async function takenTenant(server = inject('temporal') ?? { address: '', namespace: '' }) {
   const t = await createTenant({ limits: { outageMinutes: 2 } });
   await fillCards(t);
   await addTemplate(t);
-  const server = inject('temporal') ?? { address: '', namespace: '' };
   const { url } = await startScorer(({ items }) => ({ results: items.map(({ id }) => answerFor(id)) }));
   const temporal = { ...server, tls: false, taskQueue: `t-${randomUUID().slice(0, 8)}` };
   const { test: cluster } = t.config.clusters;
@@ -52,7 +52,10 @@ async function takenTenant() {
       ['workflow', 'start', '--type', type, '--task-queue', queue, '--workflow-id', id],
       ['--input', JSON.stringify(payload)],
     );
-  return { t, refill, postgres, worker, operator, execute, begin, idOf, owner, times };
+  /** The tenant's workflows with these search attributes, as the `temporal` command line lists them. */
+  const found = (more: string) =>
+    operator('workflow', 'list', '--query', `RefillTenant = "${t.name.customer}/${t.name.profile}" AND ${more}`);
+  return { t, refill, postgres, worker, operator, execute, begin, found, idOf, owner, times };
 }
 
 /** Two clusters with a tenant each, whose workers reach the databases of their own cluster and no others. */
@@ -152,18 +155,36 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     await expectClean(t);
   });
 
-  test('an operator finds it by its tenant and state: while it is at work, and when it has ended', async () => {
-    const { t, refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+  test('an operator finds it by its run, tenant and state: while it is at work, and when it has ended', async () => {
+    const { refill, worker, operator, begin, found, idOf, owner, times } = await takenTenant();
     await worker({ REFILL_DEBUG_POINT: 'window-written:sleep=8000' });
     const id = idOf('reindexconversations');
     await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
-    const tenant = `RefillTenant = "${t.name.customer}/${t.name.profile}" AND RefillCluster = "test"`;
-    const found = (more: string) => operator('workflow', 'list', '--query', `${tenant} AND ${more}`);
-    await expect.poll(() => found('RefillState = "running"'), { timeout: 60_000 }).toContain(id);
+    const runId = async () => (await refill.status().catch(() => null))?.run.id;
+    await expect.poll(runId, { timeout: 60_000 }).toBeDefined();
+    const subject = `RefillRun = "${await runId()}" AND RefillCluster = "test" AND RefillDataset = "scorecards"`;
+    const running = () => found(`${subject} AND RefillState = "running" AND ExecutionStatus = "Running"`);
+    await expect.poll(running, { timeout: 20_000 }).toContain(id);
+    expect((await refill.status()).run.state).toBe('running');
     expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
-    const { run } = await refill.status();
-    const ended = `RefillState = "succeeded" AND RefillRun = "${run.id}"`;
-    await expect.poll(() => found(ended), { timeout: 30_000 }).toContain(id);
+    await expect.poll(() => found(`${subject} AND RefillState = "succeeded"`), { timeout: 30_000 }).toContain(id);
+  });
+
+  test('with a server that does not know the search attributes it is done all the same, and so is a verification', async () => {
+    const server = await ownTemporal();
+    const { t, worker, operator, execute, idOf, owner, times } = await takenTenant(server);
+    await worker();
+    // As a worker that may not register them leaves it.
+    for (const name of SEARCH_ATTRIBUTES)
+      await operator('operator', 'search-attribute', 'remove', ['--name', name, '--yes']);
+    const ended = await execute('ReindexConversations', 'reindex_conversations', idOf('re'), { ...owner, ...times });
+    expect(ended).toContain('succeeded');
+    const from = { v: 1, ...t.name, from: RANGE.from, to: RANGE.to };
+    const verified = await execute('refillVerify', 'reindex_conversations', idOf('verify'), from);
+    expect(verified).toContain('VERIFY_DIFFERS');
+    const listed = await operator('workflow', 'list', ['--output', 'json']);
+    expect(listed).toContain('refillVerify');
+    expect(listed).not.toContain('RefillState');
   });
 
   test('process scorecards by their ids', async () => {
@@ -209,9 +230,12 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     for (const [type, queue] of QUEUES) {
       const run = (payload: object) =>
         execute(type, queue, idOf('wrong'), { scorecard_template: TEMPLATE, ...payload });
-      const unknown = await run({ ...times, customer_id: 'nobody', profile_id: 'none' });
-      expect(unknown).toContain('PAYLOAD_INVALID');
-      expect(unknown).toContain('customer_id');
+      // One of a length that no search attribute has, too.
+      for (const customer_id of ['nobody', 'nobody'.repeat(500)]) {
+        const unknown = await run({ ...times, customer_id, profile_id: 'none' });
+        expect(unknown).toContain('PAYLOAD_INVALID');
+        expect(unknown).toContain('customer_id');
+      }
       expect(await run({ ...owner, start_time: RANGE.to, end_time: RANGE.from })).toContain('end_time');
       for (const [encoding, data, said] of [
         ['json/plain', '{"customer_id": "ac', 'what is no JSON'],
@@ -286,7 +310,7 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
   });
 
   test('its run is paused from elsewhere, and resumed there: the workflow waits, and ends with it', async () => {
-    const { refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    const { refill, worker, operator, begin, found, idOf, owner, times } = await takenTenant();
     await worker({ REFILL_DEBUG_POINT: 'window-written:sleep=5000' });
     const id = idOf('reindexconversations');
     await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
@@ -296,12 +320,15 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     await expect.poll(state, { timeout: 60_000 }).toBe('paused');
     const described = () => operator('workflow', 'describe', '--workflow-id', id);
     await expect.poll(described, { timeout: 30_000 }).toContain('waiting to be resumed');
+    const { run } = await refill.status();
+    const paused = () => found(`RefillRun = "${run.id}" AND RefillState = "paused" AND ExecutionStatus = "Running"`);
+    await expect.poll(paused, { timeout: 30_000 }).toContain(id);
     expect((await ended(refill.resume())).result).toMatchObject({ state: 'succeeded', differences: 0 });
     expect(await operator('workflow', 'result', '--workflow-id', id)).toContain('succeeded');
   });
 
   test('an operator cancels it while no worker is there: the next one ends the run, and its range is free', async () => {
-    const { t, refill, worker, operator, begin, idOf, owner, times } = await takenTenant();
+    const { t, refill, worker, operator, begin, found, idOf, owner, times } = await takenTenant();
     const first = await worker({ REFILL_DEBUG_POINT: 'window-inserted:kill' });
     const id = idOf('reindexconversations');
     await begin('ReindexConversations', 'reindex_conversations', id, { ...owner, ...times });
@@ -310,12 +337,15 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
     await operator('workflow', 'cancel', '--workflow-id', id);
     await worker();
     await expect.poll(async () => (await refill.status()).run.state, { timeout: 90_000 }).toBe('cancelled');
+    const { run } = await refill.status();
+    const over = () => found(`RefillRun = "${run.id}" AND RefillState = "cancelled"`);
+    await expect.poll(over, { timeout: 30_000 }).toContain(id);
     const plan = await refill.plan({ tenant: t.name, range: RANGE });
     expect((await ended(refill.run(plan.id))).result).toMatchObject({ state: 'succeeded' });
   });
 
   test('a backfill that is cancelled elsewhere is over, and its workflow says so', async () => {
-    const { refill, worker, operator, begin, idOf, owner } = await takenTenant();
+    const { refill, worker, operator, begin, found: listed, idOf, owner } = await takenTenant();
     await worker({ REFILL_DEBUG_POINT: 'chunk-committed:sleep=5000' });
     const id = idOf('backfillscorecards');
     const payload = { ...owner, start_time: DAYS.from, end_time: DAYS.to, scorecard_template: TEMPLATE };
@@ -324,9 +354,12 @@ describe.skipIf(noTemporal())('the workflows that users have', () => {
       .poll(() => refill.backfills(), { timeout: 60_000 })
       .toMatchObject([{ state: 'running' }])
       .then(() => refill.backfills());
+    const inState = (state: string) => listed(`RefillRun = "${found?.id}" AND RefillState = "${state}"`);
+    await expect.poll(() => inState('running'), { timeout: 30_000 }).toContain(id);
     await refill.cancelBackfill(found?.id ?? '');
     const answer = await operator('workflow', 'result', '--workflow-id', id);
     expect(answer).toMatch(/FAILED[^]*backfill b-\w+ is cancelled/u);
+    await expect.poll(() => inState('cancelled'), { timeout: 30_000 }).toContain(id);
     expect(await refill.backfillStatus(found?.id ?? '')).toMatchObject({ state: 'cancelled' });
   });
 });

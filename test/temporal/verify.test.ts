@@ -91,5 +91,38 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     const failed = await trigger();
     expect(failed).toContain('FAILED');
     expect(failed).toContain('nobody/x');
+    const query = `RefillTenant = "nobody/x" AND RefillState = "failed" AND TaskQueue = "${t.taskQueue}-test"`;
+    const list = async (): Promise<unknown> =>
+      JSON.parse(await t.operator('workflow', 'list', '--query', query, '--output', 'json'));
+    await expect.poll(list, { timeout: 30_000 }).toHaveLength(1);
+  });
+
+  test('an operator finds it while it is at work, and when it was cancelled', async () => {
+    const t = await temporalTenant({ limits: { windowRows: 20, windows: 1 } });
+    await fillCards(t);
+    await t.worker();
+    // It reads nothing until this ends.
+    await t.pg.query('BEGIN');
+    await t.pg.query('LOCK TABLE director.scorecards');
+    const id = `verify-${t.taskQueue}`;
+    const workflow = ['--workflow-id', id, '--type', 'refillVerify', '--task-queue', `${t.taskQueue}-test`];
+    await t.operator('workflow', 'start', ...workflow, '--input', JSON.stringify({ v: 1, ...t.name, ...RANGE }));
+    const subject = `RefillTenant = "${t.name.customer}/${t.name.profile}" AND RefillCluster = "test"`;
+    const query = `${subject} AND RefillDataset = "scorecards"`;
+    const found = (more: string) => () => t.operator('workflow', 'list', '--query', `${query} AND ${more}`);
+    const running = found('RefillState = "running" AND ExecutionStatus = "Running"');
+    await expect.poll(running, { timeout: 60_000 }).toContain(id);
+    await t.operator('workflow', 'cancel', '--workflow-id', id);
+    const beat = async () => {
+      const described = await t.operator('workflow', 'describe', '--workflow-id', id, '--output', 'json');
+      return /"lastHeartbeatTime": "(.+?)"/u.exec(described)?.[1];
+    };
+    // Its worker is told by the answer to a heartbeat, which it has before it sends the next one.
+    for (const _ of ['the answer', 'the next one']) {
+      const last = await beat();
+      await expect.poll(beat, { timeout: 30_000 }).not.toBe(last);
+    }
+    await t.pg.query('COMMIT');
+    await expect.poll(found('RefillState = "cancelled"'), { timeout: 60_000 }).toContain(id);
   });
 });

@@ -10,7 +10,7 @@ import type { RefillActivities } from './shared/activity-types.ts';
 export function createActivities(
   environment: WorkerEnvironment,
   gates: Gates,
-): Omit<RefillActivities, 'refillVerifyRange'> {
+): Omit<RefillActivities, 'refillVerifyBegin' | 'refillVerifyRange'> {
   const runs = new OpenedRuns(environment);
   const shared = new EvenHanded();
   return {

@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import { RefillError } from '../../domain/errors.ts';
 import { temporalError } from '../../domain/temporal-error.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
-import { formatTenant } from '../../domain/words.ts';
+import { formatRange, formatTenant } from '../../domain/words.ts';
 import { pollersOf } from './pollers.ts';
 import { connectClient, type TemporalSettings } from './settings.ts';
 import {
@@ -15,6 +15,7 @@ import {
   WANTED_SIGNAL,
   workflowId,
 } from './shared/names.ts';
+import { summaryOf } from './shared/summary.ts';
 import { DEFAULT_SLICE, FIRST_FLEET_PAYLOAD, type MemberPayload, sentFleet, sentTenant } from './shared/payloads.ts';
 
 /** What a workflow is, as the server knows it; `gone` where it knows none of that id. */
@@ -60,7 +61,8 @@ export class TemporalClient {
       id: run.workflow ?? workflowId(run.id),
       taskQueue: clusterQueue(this.settings.taskQueue, run.tenant.cluster),
       payload: sentTenant({ run: run.id, member: null, attributes, slice: DEFAULT_SLICE, most: null, seconds: 0 }),
-      summary: `${tenant}: ${run.strategy} of ${run.range.from} to ${run.range.to}`,
+      summary: `${tenant}: ${run.strategy} of ${formatRange(run.range)}`,
+      details: `run ${run.id}, plan ${run.plan}, dataset ${run.dataset}, cluster ${run.tenant.cluster}`,
       memo: { run: run.id, plan: run.plan, tenant, cluster: run.tenant.cluster, dataset: run.dataset },
       attributes: attributes
         ? {
@@ -83,6 +85,7 @@ export class TemporalClient {
       taskQueue: fleetQueue(taskQueue),
       payload: sentFleet({ ...FIRST_FLEET_PAYLOAD, fleet: fleet.id, how, attributes, taskQueue }),
       summary: `fleet ${fleet.id}`,
+      details: `dataset ${fleet.dataset}`,
       memo: { fleet: fleet.id, dataset: fleet.dataset },
       attributes: attributes ? { RefillRun: fleet.id, RefillDataset: fleet.dataset, RefillState: 'running' } : {},
     });
@@ -95,6 +98,7 @@ export class TemporalClient {
       readonly taskQueue: string;
       readonly payload: Readonly<Record<string, unknown>>;
       readonly summary: string;
+      readonly details: string;
       readonly memo: Record<string, unknown>;
       readonly attributes: Partial<Readonly<Record<SearchAttribute, string>>>;
     },
@@ -109,7 +113,8 @@ export class TemporalClient {
         signalArgs: ['run'],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: start.summary,
+        staticSummary: summaryOf(start.summary),
+        staticDetails: start.details,
         memo: start.memo,
         typedSearchAttributes: attributePairs(start.attributes),
       }),
@@ -178,12 +183,12 @@ export class TemporalClient {
     return this.#attributes;
   }
 
-  /** Our search attributes that the namespace does not have. */
+  /** Our search attributes that the namespace does not have, or has of another type, which the server would not take. */
   async missingAttributes(): Promise<readonly SearchAttribute[]> {
     return await this.#asked(async () => {
       const { namespace } = this.settings;
       const { customAttributes } = await this.#client.connection.operatorService.listSearchAttributes({ namespace });
-      return SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes));
+      return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] !== KEYWORD);
     });
   }
 

@@ -18,7 +18,12 @@ export interface WorkerEnvironment {
   ledger(): Promise<Ledger>;
   workbenchOf(plan: Plan): Promise<Workbench>;
   governed(plan: Plan): Promise<Governed>;
-  verify(request: VerifyRequest, options: Pick<VerifyOptions, 'signal' | 'onProgress'>): Promise<VerifyResult>;
+  /** What a request means by the configuration alone; no cluster where the tenant has to be looked for on several. */
+  named(request: VerifyRequest): Promise<{ readonly dataset: string; readonly cluster?: string }>;
+  verify(
+    request: VerifyRequest,
+    options: Pick<VerifyOptions, 'signal' | 'onProgress'>,
+  ): Promise<VerifyResult & { readonly cluster: string }>;
 }
 
 /** A run with what its steps need, opened once for all of its activities on this worker. */

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type { ErrorRecord } from '../../domain/errors.ts';
 import { errorOf } from '../../domain/errors.ts';
 import type { Limits } from '../../domain/limits.ts';
@@ -5,10 +6,12 @@ import type { TenantName } from '../../domain/words.ts';
 import { keptAlive } from './attend.ts';
 import type { TakenActivities } from './shared/activity-types.ts';
 import { toFailure } from './shared/failure.ts';
+import { NEWS_SIGNAL } from './shared/names.ts';
 import {
   type TakenBeat,
   takenJob,
   type TakenJob,
+  type TakenNews,
   type TakenPlace,
   type TakenPlan,
   type TakenType,
@@ -31,7 +34,12 @@ export interface TakenJobs {
    */
   execute(
     plan: TakenPlan,
-    options: { readonly signal: AbortSignal; readonly onBeat: (beat: TakenBeat) => void },
+    options: {
+      readonly signal: AbortSignal;
+      readonly onBeat: (beat: TakenBeat) => void;
+      /** Called with the run's id and its state, also where they are as they were. */
+      readonly onNews: (news: TakenNews) => void;
+    },
   ): Promise<TakenEnd>;
   /** Ends for good what `execute` has left. */
   cancel(plan: TakenPlan, signal: AbortSignal): Promise<void>;
@@ -49,7 +57,10 @@ export function createTakenActivities(
   attributes: () => Promise<boolean>,
 ): TakenActivities {
   return {
-    refillTakenPlaces: () => Promise.resolve(places),
+    refillTakenPlaces: async () => {
+      const known = await attributes();
+      return places.map((place) => ({ ...place, attributes: known }));
+    },
     refillTakenFind: ({ cluster, tenant }) =>
       attended(limits, { State: zero(0), Refill: { doing: `looking for the tenant on ${cluster}` } }, (signal) =>
         unlessStopped(signal, jobs.has(cluster, tenant)),
@@ -61,7 +72,8 @@ export function createTakenActivities(
       })),
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
-      const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat }));
+      const onNews = newsTeller();
+      const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat, onNews }));
       // Its end is in the ledger: another try would find the same.
       if (end.ended === 'badly') throw toFailure(errorOf(end.error), 'final');
       return end.result;
@@ -70,6 +82,31 @@ export function createTakenActivities(
       attended(limits, { State: zero(plan.total), Refill: { doing: 'cancelling' } }, (signal) =>
         unlessStopped(signal, jobs.cancel(plan, signal)),
       ),
+  };
+}
+
+/**
+ * Tells the workflow what its run is and how it stands, once for each change: it knows the plan alone, until its activity
+ * has ended. What could not be told is told with the next look.
+ */
+function newsTeller(): (news: TakenNews) => void {
+  const context = Context.current();
+  let last = '';
+  let telling = Promise.resolve();
+  const tell = async (news: TakenNews) => {
+    const { workflowId, runId } = context.info.workflowExecution ?? {};
+    if (workflowId !== undefined) await context.client.workflow.getHandle(workflowId, runId).signal(NEWS_SIGNAL, news);
+  };
+  return (news) => {
+    const now = `${news.run} ${news.state}`;
+    if (now === last) return;
+    last = now;
+    // One after another, as the last one counts.
+    telling = telling
+      .then(() => tell(news))
+      .catch(() => {
+        last = '';
+      });
   };
 }
 

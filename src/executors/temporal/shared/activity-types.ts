@@ -7,8 +7,16 @@ import type { FlowTenant } from '../../../flow/fleet.ts';
 import type { FlowWindow, Work } from '../../../flow/steps.ts';
 import type { MemberPayload, SliceSize, UnitPayload } from './payloads.ts';
 
-/** What a verification came to, and whether the server knows our search attributes; a worker of before does not say. */
-export type VerifyEnd = Verified & { readonly attributes?: boolean };
+/** What a workflow searches by: whether the server knows our search attributes, and what is to be known of it already. */
+export interface VerifyBegin {
+  readonly attributes: boolean;
+  readonly dataset: string;
+  /** Not there where the tenant has to be looked for on several. */
+  readonly cluster?: string;
+}
+
+/** What a verification came to, and where; a worker of before says less of the latter. */
+export type VerifyEnd = Verified & { readonly attributes?: boolean; readonly cluster?: string };
 
 /** A part of what a run still has to do. */
 export interface Slice {
@@ -114,6 +122,8 @@ export interface RefillActivities {
     readonly cancelled: boolean;
     readonly seconds: number;
   }): Promise<{ readonly state: RunState }>;
+  /** Looks at the configuration alone. */
+  refillVerifyBegin(request: VerifyRequest): Promise<VerifyBegin>;
   refillVerifyRange(request: VerifyRequest): Promise<VerifyEnd>;
 }
 

@@ -10,6 +10,8 @@ export const VERIFY_WORKFLOW = 'refillVerify';
 
 /** Signal with what is wanted of a run or a fleet: `run`, `pause`. To cancel is to cancel the workflow. */
 export const WANTED_SIGNAL = 'refillWanted';
+/** Signal to a workflow that was taken over, by the worker that is at it: `{ run, state }`, as soon as they are known. */
+export const NEWS_SIGNAL = 'refillNews';
 /** Update with `{ windows }`: how many windows of the run may be at work at once from now on. */
 export const LIMITS_UPDATE = 'refillLimits';
 /** Query: how far it is, as far as the workflow itself knows. */

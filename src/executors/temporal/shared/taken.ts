@@ -26,6 +26,8 @@ export type TakenJob =
 export interface TakenPlace {
   readonly cluster: string;
   readonly taskQueue: string;
+  /** Whether the server knows our search attributes; a worker of before does not say. */
+  readonly attributes?: boolean;
 }
 
 /** What was planned, and will be executed by its id. */
@@ -37,6 +39,23 @@ export interface TakenPlan {
   readonly total: number;
   /** Whether the server knows our search attributes; a worker of before does not say. */
   readonly attributes?: boolean;
+  /** A worker of before does not say it. */
+  readonly dataset?: string;
+}
+
+/** How the run or the backfill of a plan stands, while its activity is at work. */
+export interface TakenNews {
+  readonly run: string;
+  readonly state: 'running' | 'paused';
+}
+
+/** Reads it; undefined where it is of another version, or by hand. */
+export function takenNews(raw: unknown): TakenNews | undefined {
+  if (!isJsonObject(raw) || !('run' in raw) || !('state' in raw)) return undefined;
+  const { run, state } = raw;
+  if (typeof run !== 'string' || !/^[rb]-\w{1,40}$/u.test(run)) return undefined;
+  if (state !== 'running' && state !== 'paused') return undefined;
+  return { run, state };
 }
 
 /** The shape that heartbeats have always had; what is more is beside it. */

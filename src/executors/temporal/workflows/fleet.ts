@@ -24,6 +24,7 @@ import { attributePairs } from '../shared/attributes.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { clusterQueue, memberWorkflowId, PROGRESS_QUERY, TENANT_WORKFLOW, WANTED_SIGNAL } from '../shared/names.ts';
 import { fleetPayload, type FleetPayload, sentFleet, sentTenant } from '../shared/payloads.ts';
+import { summaryOf } from '../shared/summary.ts';
 import { activities } from './activities.ts';
 import type { refillTenant } from './tenant.ts';
 import { setAttributes } from './attributes.ts';
@@ -107,7 +108,7 @@ class FleetRun {
     let outcome: FleetOutcome | undefined;
     let more = false;
     try {
-      const slice = await activities.refillFleetBegin({ v: 1, fleet, how, most, after });
+      const slice = await activities().refillFleetBegin({ v: 1, fleet, how, most, after });
       more = slice.more ?? false;
       outcome = await this.#flow(slice);
     } catch (error) {
@@ -117,7 +118,7 @@ class FleetRun {
     if (next) return await this.#again(next, this.#seconds);
     this.#resumed = false;
     const end = await CancellationScope.nonCancellable(() =>
-      activities.refillFleetEnd({
+      activities().refillFleetEnd({
         v: 1,
         fleet,
         stopped: outcome?.stopped ?? false,
@@ -175,7 +176,12 @@ class FleetRun {
       if (isCancellation(thrown) || this.#wanted.cancelled) return 'left';
       const error = fromFailure(thrown).toJSON();
       // A run that failed tells for itself; this is kept for one that could not begin.
-      await activities.refillTenantFailed({ v: 1, fleet, order: member.order, error });
+      await activities(`${member.tenant}: ${error.code}`).refillTenantFailed({
+        v: 1,
+        fleet,
+        order: member.order,
+        error,
+      });
       return 'failed';
     }
   }
@@ -191,7 +197,8 @@ class FleetRun {
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       // Whoever terminates a fleet wants its tenants to stop, each with its end kept.
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      staticSummary: `${tenant} of fleet ${fleet}`,
+      staticSummary: summaryOf(`${tenant} of fleet ${fleet}`),
+      staticDetails: `plan ${plan}, dataset ${dataset}, cluster ${cluster}`,
       memo: { fleet, tenant, cluster, plan },
       typedSearchAttributes: attributes
         ? attributePairs({ RefillCluster: cluster, RefillTenant: tenant, RefillDataset: dataset })

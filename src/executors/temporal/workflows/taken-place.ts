@@ -13,8 +13,7 @@ const OTHERS = '30 seconds';
  * databases. Each cluster is asked, by a worker of its own. One that nobody answers for is waited for, until another one
  * has the tenant: «unknown» would be a guess.
  */
-export async function placeOf(type: TakenType, tenant: TenantName): Promise<TakenPlace> {
-  const places = await takenActivities().refillTakenPlaces();
+export async function placeOf(type: TakenType, tenant: TenantName, places: readonly TakenPlace[]): Promise<TakenPlace> {
   const [only, more] = places;
   // Whether it has the tenant is told when the job is planned.
   if (only && !more) return only;
@@ -36,7 +35,8 @@ async function askAll(places: readonly TakenPlace[], tenant: TenantName): Promis
   let open = places.length;
   const ask = async ({ cluster, taskQueue }: TakenPlace) => {
     try {
-      if (await takenActivities(taskQueue).refillTakenFind({ cluster, tenant })) having.push({ cluster, taskQueue });
+      if (await takenActivities(taskQueue, cluster).refillTakenFind({ cluster, tenant }))
+        having.push({ cluster, taskQueue });
     } catch (error) {
       failures.push(error);
     } finally {

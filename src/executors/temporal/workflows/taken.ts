@@ -1,37 +1,50 @@
-import { CancellationScope, CancelledFailure, patched } from '@temporalio/workflow';
-import { formatTenant } from '../../../domain/words.ts';
-import { toFailure } from '../shared/failure.ts';
-import { takenJob, type TakenJob, type TakenType } from '../shared/taken.ts';
+import { CancellationScope, CancelledFailure, defineSignal, patched, setHandler } from '@temporalio/workflow';
+import { formatRange, formatTenant } from '../../../domain/words.ts';
+import { fromFailure, toFailure } from '../shared/failure.ts';
+import { NEWS_SIGNAL } from '../shared/names.ts';
+import { takenJob, takenNews, type TakenJob, type TakenPlan, type TakenType } from '../shared/taken.ts';
 import { setAttributes } from './attributes.ts';
 import { takenActivities } from './taken-activities.ts';
 import { placeOf } from './taken-place.ts';
+
+const newsSignal = defineSignal<[unknown]>(NEWS_SIGNAL);
 
 /**
  * Finds the cluster, plans there, then executes that plan there: a worker that dies in between finds it in the history,
  * and goes on with its run. A cancel ends that too, whichever worker is left to do it.
  */
 async function taken(type: TakenType, payload: unknown): Promise<unknown> {
-  let job: TakenJob;
-  try {
-    job = takenJob(type, payload);
-  } catch (error) {
-    throw toFailure(error);
-  }
-  // Workflows that began before clusters were asked stay where they were planned.
-  const place = patched('taken-place') ? await placeOf(type, job.request.tenant) : null;
-  const { refillTakenPlan, refillTakenRun, refillTakenCancel } = takenActivities(place?.taskQueue);
-  const plan = await refillTakenPlan({ type, payload, ...(place === null ? {} : { cluster: place.cluster }) });
-  const { attributes = false } = plan;
-  setAttributes(attributes, {
-    ...(plan.kind === 'backfill' ? { RefillRun: plan.id } : {}),
-    ...(place === null ? {} : { RefillCluster: place.cluster }),
-    RefillTenant: formatTenant(job.request.tenant),
-    RefillState: 'running',
+  const job = jobOf(type, payload);
+  const { request } = job;
+  // Told by the first activity that can; by none in workflows that began before any could.
+  let known = false;
+  const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(known, values);
+  setHandler(newsSignal, (raw) => {
+    const news = takenNews(raw);
+    if (news) tell({ RefillRun: news.run, RefillState: news.state });
   });
+  let queue: string | undefined;
+  let plan: TakenPlan | undefined;
   try {
-    const result = await refillTakenRun(plan);
+    // Workflows that began before clusters were asked stay where they were planned.
+    const places = patched('taken-place') ? await takenActivities().refillTakenPlaces() : null;
+    known = places?.some(({ attributes }) => attributes === true) ?? false;
+    tell({ RefillTenant: formatTenant(request.tenant), RefillState: 'running' });
+    const place = places === null ? null : await placeOf(type, request.tenant, places);
+    queue = place?.taskQueue;
+    const at = place === null ? {} : { cluster: place.cluster };
+    plan = await takenActivities(queue, whatOf(job)).refillTakenPlan({ type, payload, ...at });
+    known ||= plan.attributes === true;
+    tell({
+      ...(plan.kind === 'backfill' ? { RefillRun: plan.id } : {}),
+      ...(place === null ? {} : { RefillCluster: place.cluster }),
+      ...(plan.dataset === undefined ? {} : { RefillDataset: plan.dataset }),
+      RefillTenant: formatTenant(request.tenant),
+      RefillState: 'running',
+    });
+    const result = await takenActivities(queue, `${plan.kind} ${plan.id}`).refillTakenRun(plan);
     const { run, state } = result;
-    setAttributes(attributes, {
+    tell({
       ...(plan.kind === 'plan' && typeof run === 'string' ? { RefillRun: run } : {}),
       RefillState: typeof state === 'string' ? state : 'succeeded',
     });
@@ -39,11 +52,34 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
   } catch (error) {
     // Not by the error: where its worker is gone, a cancelled activity has timed out.
     const cancelled = CancellationScope.current().consideredCancelled;
-    if (cancelled) await CancellationScope.nonCancellable(() => refillTakenCancel(plan));
-    setAttributes(attributes, { RefillState: cancelled ? 'cancelled' : 'failed' });
-    if (!cancelled) throw error;
-    throw new CancelledFailure(`${plan.kind} ${plan.id} was cancelled`);
+    const name = plan && `${plan.kind} ${plan.id}`;
+    const begun = plan;
+    if (cancelled && begun)
+      await CancellationScope.nonCancellable(() => takenActivities(queue, name).refillTakenCancel(begun));
+    tell({ RefillState: cancelled ? 'cancelled' : endOf(error) });
+    if (!cancelled || !begun) throw error;
+    throw new CancelledFailure(`${name} was cancelled`);
   }
+}
+
+/** What is planned, in a few words. */
+function whatOf({ of, request }: TakenJob): string {
+  const tenant = formatTenant(request.tenant);
+  return of === 'ids' ? `${tenant}: ${request.ids.length} scorecards` : `${tenant}: ${formatRange(request.range)}`;
+}
+
+function jobOf(type: TakenType, payload: unknown): TakenJob {
+  try {
+    return takenJob(type, payload);
+  } catch (error) {
+    throw toFailure(error);
+  }
+}
+
+/** The state of what has ended badly: it says so where it did not fail. */
+function endOf(error: unknown): 'differences' | 'cancelled' | 'failed' {
+  const { state } = fromFailure(error).details;
+  return state === 'differences' || state === 'cancelled' ? state : 'failed';
 }
 
 export const ReindexConversations = (payload: unknown): Promise<unknown> => taken('ReindexConversations', payload);

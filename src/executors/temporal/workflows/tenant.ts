@@ -10,10 +10,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { createPool, type ResizablePool } from '../../../domain/pool.ts';
-import type { Instant } from '../../../domain/words.ts';
+import { formatRange, type Instant } from '../../../domain/words.ts';
 import { DELETES_AT_ONCE, type FlowWindow, type Steps } from '../../../flow/steps.ts';
 import { runFlow } from '../../../flow/run.ts';
-import type { Slice, StepEnd, TenantEnd } from '../shared/activity-types.ts';
+import type { RefillActivities, Slice, TenantEnd } from '../shared/activity-types.ts';
 import { errorOf } from '../../../domain/errors.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { LIMITS_UPDATE, PROGRESS_QUERY } from '../shared/names.ts';
@@ -23,7 +23,6 @@ import {
   sentTenant,
   tenantPayload,
   type TenantPayload,
-  type UnitPayload,
 } from '../shared/payloads.ts';
 import { activities } from './activities.ts';
 import { setAttributes } from './attributes.ts';
@@ -31,6 +30,15 @@ import { WantedHere } from './wanted.ts';
 
 const limitsUpdate = defineUpdate<number, [LimitsPayload]>(LIMITS_UPDATE);
 const progressQuery = defineQuery<TenantProgress>(PROGRESS_QUERY);
+
+/** What is done to a window or a delete. */
+type UnitActivity = keyof Pick<
+  RefillActivities,
+  'refillWriteWindow' | 'refillSubmitDelete' | 'refillAwaitDelete' | 'refillProveWritten' | 'refillProveDelete'
+>;
+
+const nameOf = (unit: { readonly window: number } | { readonly delete: number }): string =>
+  'window' in unit ? `window ${unit.window}` : `delete ${unit.delete}`;
 
 /** How far a run is, as far as its workflow knows; the ledger knows all of it. */
 interface TenantProgress {
@@ -62,6 +70,8 @@ class TenantRun {
   readonly #wanted: WantedHere;
   #run: string | null;
   #slice: Slice | undefined;
+  /** What windows were cut into, by number: the first part of one has its own. */
+  readonly #cut = new Map<number, FlowWindow>();
   #windows: ResizablePool | undefined;
   /** Windows at once at most, as set by an update. */
   #most: number | null;
@@ -116,7 +126,8 @@ class TenantRun {
 
   async #open(): Promise<void> {
     const { member, attributes } = this.#payload;
-    if (this.#run === null && member) this.#run = (await activities.refillOpen({ v: 1, ...member })).run;
+    if (this.#run === null && member)
+      this.#run = (await activities(`plan ${member.plan}`).refillOpen({ v: 1, ...member })).run;
     setAttributes(attributes, { RefillRun: this.#run ?? '', RefillState: 'running' });
   }
 
@@ -132,7 +143,8 @@ class TenantRun {
       onFailure: async (unit, error) => {
         // Stopped is not failed: it goes on where it was.
         if (this.#isStop(error)) return;
-        await activities.refillKeepFailure({ v: 1, run, unit, error: fromFailure(error).toJSON() });
+        const failure = fromFailure(error).toJSON();
+        await activities(`${nameOf(unit)}: ${failure.code}`).refillKeepFailure({ v: 1, run, unit, error: failure });
       },
     });
   }
@@ -150,9 +162,11 @@ class TenantRun {
 
   #steps(run: string): Steps {
     const step =
-      (activity: (payload: UnitPayload) => Promise<StepEnd>, counted?: 'windows' | 'deletes') =>
+      (kind: 'window' | 'delete', activity: UnitActivity, counted?: 'windows' | 'deletes') =>
       async (unit: number, to?: Instant): Promise<readonly FlowWindow[]> => {
-        const { wanted, windows = [], left = false } = await activity({ v: 1, run, unit, ...(to ? { to } : {}) });
+        const payload = { v: 1, run, unit, ...(to ? { to } : {}) } as const;
+        const { wanted, windows = [], left = false } = await activities(this.#summary(kind, unit))[activity](payload);
+        for (const window of windows) this.#cut.set(window.id, window);
         this.#wanted.read(wanted);
         this.#left ||= left;
         // Stopped is not failed.
@@ -167,19 +181,19 @@ class TenantRun {
       };
     return {
       begin: async () => {
-        this.#slice = await activities.refillBegin({ v: 1, run, slice: this.#payload.slice });
+        this.#slice = await activities().refillBegin({ v: 1, run, slice: this.#payload.slice });
         this.#wanted.read(this.#slice.wanted);
         return this.#slice.work;
       },
-      writeWindow: step(activities.refillWriteWindow, 'windows'),
-      submitDelete: ofDelete(activities.refillSubmitDelete),
-      awaitDelete: ofDelete(activities.refillAwaitDelete),
-      proveWritten: ofDelete(activities.refillProveWritten),
-      proveDelete: ofDelete(activities.refillProveDelete, 'deletes'),
+      writeWindow: step('window', 'refillWriteWindow', 'windows'),
+      submitDelete: ofDelete('delete', 'refillSubmitDelete'),
+      awaitDelete: ofDelete('delete', 'refillAwaitDelete'),
+      proveWritten: ofDelete('delete', 'refillProveWritten'),
+      proveDelete: ofDelete('delete', 'refillProveDelete', 'deletes'),
       sweep: async () => {
         // Workflows that began before there was a sweep end without one.
         if (patched('sweep')) {
-          const { wanted, left = false } = await activities.refillSweep({ v: 1, run });
+          const { wanted, left = false } = await activities().refillSweep({ v: 1, run });
           this.#wanted.read(wanted);
           this.#left ||= left;
           if (left) throw new CancelledFailure('the run was paused before it began');
@@ -187,6 +201,16 @@ class TenantRun {
         this.#swept = true;
       },
     };
+  }
+
+  /** `window 12: 2026-01-01 to 2026-01-02` */
+  #summary(kind: 'window' | 'delete', unit: number): string {
+    const { windows = [], deletes = [] } = this.#slice?.work ?? {};
+    const range =
+      kind === 'delete'
+        ? deletes.find(({ id }) => id === unit)
+        : (this.#cut.get(unit) ?? windows.find(({ id }) => id === unit));
+    return `${kind} ${unit}${range ? `: ${formatRange(range)}` : ''}`;
   }
 
   /** Whether this execution got anything done: one that did not would not the next time either. */
@@ -203,7 +227,7 @@ class TenantRun {
     for (;;) {
       const { cancelled } = this.#wanted;
       const end = await CancellationScope.nonCancellable(() =>
-        activities.refillEnd({
+        activities().refillEnd({
           v: 1,
           run,
           seconds: this.#seconds,
