@@ -97,6 +97,22 @@ describe.skipIf(noTemporal())('doctor, of Temporal', () => {
     expect(after.temporal[3]?.message).toContain(`1 at work: ${worker.child.pid}@`);
   });
 
+  test('a server that has one of our names for an attribute of another type: it is named, and workflows do without', async () => {
+    const server = await ownTemporal();
+    await operator(server, 'operator', 'search-attribute', 'create', '--name', 'RefillState', '--type', 'Int');
+    const t = await temporalTenant({ temporal: { address: server.address } });
+    await t.worker();
+    expect((await doctor(t)).temporal[1]).toMatchObject({
+      level: 'warning',
+      message: expect.stringMatching(/^missing: .*RefillState/u),
+    });
+    const input = JSON.stringify({ v: 1, customer: 'nobody', profile: 'x', hours: 2 });
+    const verify = ['--type', 'refillVerify', '--task-queue', `${t.taskQueue}-test`, '--workflow-id', 'verify'];
+    await operator(server, 'workflow', 'start', ...verify, '--input', input);
+    const described = () => operator(server, 'workflow', 'describe', '--workflow-id', 'verify');
+    await expect.poll(described, { timeout: 60_000 }).toMatch(/FAILED[^]*nobody\/x/u);
+  });
+
   test('a server that is away: an error, exit 3, and everything else is checked all the same', async () => {
     const t = await temporalTenant({ temporal: { address: `127.0.0.1:${await freePort()}` } });
     const found = await doctor(t);

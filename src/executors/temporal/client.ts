@@ -183,12 +183,12 @@ export class TemporalClient {
     return this.#attributes;
   }
 
-  /** Our search attributes that the namespace does not have. */
+  /** Our search attributes that the namespace does not have, or has of another type, which the server would not take. */
   async missingAttributes(): Promise<readonly SearchAttribute[]> {
     return await this.#asked(async () => {
       const { namespace } = this.settings;
       const { customAttributes } = await this.#client.connection.operatorService.listSearchAttributes({ namespace });
-      return SEARCH_ATTRIBUTES.filter((name) => !(name in customAttributes));
+      return SEARCH_ATTRIBUTES.filter((name) => Number(customAttributes[name]) !== KEYWORD);
     });
   }
 
