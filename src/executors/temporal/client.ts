@@ -188,7 +188,7 @@ export class TemporalClient {
     return await this.#asked(async () => {
       const { namespace } = this.settings;
       const { customAttributes } = await this.#client.connection.operatorService.listSearchAttributes({ namespace });
-      return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] !== KEYWORD);
+      return SEARCH_ATTRIBUTES.filter((name) => Number(customAttributes[name]) !== KEYWORD);
     });
   }
 
