@@ -94,7 +94,8 @@ export async function followFleet(
   const { fleetProgressView, fleetResultView } = await import('./views/fleet.ts');
   const isEnd = (event: FleetEvent): event is FleetResult => event.type === 'fleet-result';
   const result = await listen(cli, json, fleetProgressView(cli), start, isEnd, (event) => {
-    return event.type === 'fleet-progress' ? event.doing : null;
+    if (event.type === 'fleet-started') return { goesOn: event.executor === 'temporal' };
+    return event.type === 'fleet-progress' ? { doing: event.doing } : {};
   });
   cli.exit = exitOf(result.state);
   if (!json) cli.print(fleetResultView(result, cli.color, options));
