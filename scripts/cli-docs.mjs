@@ -91,7 +91,7 @@ function cliPage() {
     ),
     'Errors are printed with a code; [errors.md](errors.md) lists all of them. With `--json`, the last line on stdout says the same: `{"type":"error","code","message","hint","source","action","details"}`.',
     '## Signals',
-    'The first Ctrl-C (or SIGTERM, or a closed terminal) during a run takes no new window, says what it waits for, and pauses the run. The second stops at once: `refill resume` writes again what was half written. A third ends the process.',
+    'The first Ctrl-C (or SIGTERM, or a closed terminal) during a run takes no new window, says what it waits for, and pauses the run. The second stops at once: `refill resume` writes again what was half written. A third ends the process. A run or a fleet over [Temporal](temporal.md) goes on: there the first ends its following only.',
     ...groups.flatMap((group) => [
       `## ${group.replace(/:$/u, '')}`,
       ...program.commands.filter((command) => command.helpGroup() === group).map(section),

@@ -98,6 +98,8 @@ export interface BackfillReport {
 /** Everything about a run that `status` and `report` print. */
 export interface RunDetails {
   readonly run: RunRecord;
+  /** The fleet that it is of; null where it is of none. */
+  readonly fleet: string | null;
   readonly plan: Plan;
   readonly windows: readonly WindowRecord[];
   readonly deletes: readonly DeleteRecord[];

@@ -205,10 +205,13 @@ export class Runs {
     const found = await ledger.runs({ states, limit: 2 });
     const [run, another] = found;
     if (!run) throw new RefillError('RUN_UNKNOWN', `there is no run ${what}`);
-    if (another)
+    if (another) {
+      // Those of a fleet are mostly meant together.
+      const fleet = (await ledger.fleetOf(run.plan)) ?? (await ledger.fleetOf(another.plan));
       throw new RefillError('RUN_UNKNOWN', `there are several runs ${what}: ${found.map((r) => r.id).join(', ')}, …`, {
-        hint: 'Name one of them.',
+        hint: fleet === null ? 'Name one of them.' : `Name one of them, or the fleet ${fleet}.`,
       });
+    }
     return run;
   }
 
@@ -216,17 +219,18 @@ export class Runs {
   async status(id?: string): Promise<RunDetails> {
     const ledger = await this.#environment.ledger();
     const found = id === undefined ? (await ledger.runs({ limit: 1 }))[0] : await ledger.run(id);
-    if (!found) throw new RefillError('RUN_UNKNOWN', 'there is no run yet');
+    if (!found) throw new RefillError('RUN_UNKNOWN', 'there is no run yet', { hint: '`refill plan …` begins one.' });
     const run = await this.#settled(found);
-    const [plan, windows, deletes, proofs, drift, audit] = await Promise.all([
+    const [plan, fleet, windows, deletes, proofs, drift, audit] = await Promise.all([
       ledger.plan(run.plan),
+      ledger.fleetOf(run.plan),
       ledger.windows(run.id),
       ledger.deletes(run.id),
       ledger.proofs(run.id),
       ledger.drift(run.id, { limit: 1000 }),
       ledger.auditEntries({ subject: run.id, limit: 100 }),
     ]);
-    return { run, plan, windows, deletes, proofs, drift, audit };
+    return { run, plan, fleet, windows, deletes, proofs, drift, audit };
   }
 }
 

@@ -29,7 +29,7 @@ export async function followBackfill(
   const { backfillProgressView, backfillResultView } = await import('./views/backfill.ts');
   const isEnd = (event: BackfillEvent): event is BackfillResult => event.type === 'backfill-result';
   const result = await listen(cli, json, backfillProgressView(cli), start, isEnd, (event) => {
-    return event.type === 'backfill-progress' ? 'the conversations that are being judged' : null;
+    return event.type === 'backfill-progress' ? { doing: 'the conversations that are being judged' } : {};
   });
   cli.exit = EXITS[result.state];
   if (!json) cli.print(backfillResultView(result, cli.color));

@@ -1,5 +1,6 @@
 import { refuseBlast } from '../domain/blast.ts';
 import { RefillError } from '../domain/errors.ts';
+import type { Executor } from '../domain/executor.ts';
 import { EXIT } from '../domain/exit.ts';
 import type { FleetEvent, FleetResult } from '../domain/fleet-events.ts';
 import type { FleetPlan, FleetRequest } from '../domain/fleet.ts';
@@ -7,7 +8,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { FleetRecord } from '../ledger/ledger.ts';
 import type { CancelWaiting, Refill, RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
-import { confirmWords } from './confirm.ts';
+import { confirmWords, executorWords } from './confirm.ts';
 import { listen } from './follow.ts';
 import { countingView } from './progress.ts';
 import type { ConfigOptions } from './session.ts';
@@ -17,9 +18,14 @@ interface OutputOptions extends ConfigOptions {
   readonly json?: true | undefined;
 }
 
+interface ExecutorOptions extends ConfigOptions {
+  readonly executor?: Executor | undefined;
+}
+
 /** The command that executes a fleet, with all that has to be typed. */
-function runCommandOf(plan: FleetPlan, limits: Limits, options: ConfigOptions): string {
-  return commandLine(['run', plan.id, '--execute', ...confirmWords(plan.reach.rowsToDelete, limits)], options);
+function runCommandOf(plan: FleetPlan, limits: Limits, options: ExecutorOptions): string {
+  const more = [...executorWords(options.executor), ...confirmWords(plan.reach.rowsToDelete, limits)];
+  return commandLine(['run', plan.id, '--execute', ...more], options);
 }
 
 async function makePlan(cli: Cli, refill: Refill, request: FleetRequest, options: OutputOptions): Promise<FleetPlan> {
@@ -33,7 +39,12 @@ async function makePlan(cli: Cli, refill: Refill, request: FleetRequest, options
   }
 }
 
-async function show(cli: Cli, plan: FleetPlan, limits: Limits, options: OutputOptions): Promise<void> {
+async function show(
+  cli: Cli,
+  plan: FleetPlan,
+  limits: Limits,
+  options: OutputOptions & ExecutorOptions,
+): Promise<void> {
   const { fleetPlanJson, fleetPlanView } = await import('./views/fleet-plan.ts');
   if (options.json === true) cli.json(fleetPlanJson(plan));
   else cli.print(fleetPlanView(plan, runCommandOf(plan, limits, options), cli.color));
@@ -56,7 +67,8 @@ export async function runFleet(
   refill: Refill,
   asked: { readonly of: 'fleet'; readonly request: FleetRequest } | { readonly of: 'fleet-id'; readonly id: string },
   limits: Limits,
-  options: OutputOptions & { readonly execute?: true | undefined; readonly confirmRows?: number | undefined },
+  options: OutputOptions &
+    ExecutorOptions & { readonly execute?: true | undefined; readonly confirmRows?: number | undefined },
 ): Promise<void> {
   const plan =
     asked.of === 'fleet'
@@ -70,11 +82,20 @@ export async function runFleet(
     });
   }
   const { rowsToDelete } = plan.reach;
-  const command = commandLine(['run', plan.id, '--execute', '--confirm-rows', String(rowsToDelete)], options);
+  const { executor } = options;
+  const command = commandLine(
+    ['run', plan.id, '--execute', ...executorWords(executor), '--confirm-rows', String(rowsToDelete)],
+    options,
+  );
   refuseBlast({ id: plan.id, rowsToDelete }, limits.blastRows, options.confirmRows, command);
   const recount = asked.of === 'fleet-id';
   await followFleet(cli, options, (signals) =>
-    refill.runFleet(plan.id, { ...signals, recount, confirmRows: rowsToDelete }),
+    refill.runFleet(plan.id, {
+      ...signals,
+      recount,
+      confirmRows: rowsToDelete,
+      ...(executor === undefined ? {} : { executor }),
+    }),
   );
 }
 
@@ -94,7 +115,8 @@ export async function followFleet(
   const { fleetProgressView, fleetResultView } = await import('./views/fleet.ts');
   const isEnd = (event: FleetEvent): event is FleetResult => event.type === 'fleet-result';
   const result = await listen(cli, json, fleetProgressView(cli), start, isEnd, (event) => {
-    return event.type === 'fleet-progress' ? event.doing : null;
+    if (event.type === 'fleet-started') return { goesOn: event.executor === 'temporal' };
+    return event.type === 'fleet-progress' ? { doing: event.doing } : {};
   });
   cli.exit = exitOf(result.state);
   if (!json) cli.print(fleetResultView(result, cli.color, options));

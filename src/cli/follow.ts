@@ -38,18 +38,29 @@ export async function follow(
   let strategy: Strategy | null = null;
   const isEnd = (event: RunEvent): event is RunResult => event.type === 'result';
   const result = await listen(cli, json, progressView(cli), start, isEnd, (event) => {
-    if (event.type === 'started') strategy = event.strategy;
-    return event.type === 'progress' ? event.doing : null;
+    if (event.type === 'started') {
+      strategy = event.strategy;
+      return { goesOn: event.executor === 'temporal' };
+    }
+    return event.type === 'progress' ? { doing: event.doing } : {};
   });
   cli.exit = exitOf(result.state);
   return { result, strategy };
+}
+
+/** What an event tells of what is followed. */
+export interface Seen {
+  /** What is done or waited for. */
+  readonly doing?: string;
+  /** Whether it goes on when its following ends. */
+  readonly goesOn?: boolean;
 }
 
 /**
  * Reads events to their end and shows them, or prints them as JSON lines; Ctrl-C drains, then forces. Returns
  * the event that is the end.
  *
- * @param see Gets each event, and returns what is done or waited for where the event says so.
+ * @param see Gets each event, and returns what it tells.
  */
 export async function listen<Event, End extends Event>(
   cli: Cli,
@@ -57,11 +68,15 @@ export async function listen<Event, End extends Event>(
   view: ProgressView<Event>,
   start: (options: RunOptions) => AsyncIterable<Event>,
   isEnd: (event: Event) => event is End,
-  see: (event: Event) => string | null,
+  see: (event: Event) => Seen,
 ): Promise<End> {
   let end: End | undefined;
-  let doing = 'its first step';
-  const interrupts = onInterrupt({ say: (message) => view.line(message), waitsFor: () => doing });
+  let seen: Required<Seen> = { doing: 'its first step', goesOn: false };
+  const interrupts = onInterrupt({
+    say: (message) => view.line(message),
+    waitsFor: () => seen.doing,
+    goesOn: () => seen.goesOn,
+  });
   // Nobody reads on: what runs unseen should end where it can go on later.
   const gone = () => interrupts.stop('The reader of the output is gone');
   cli.readerGone.addEventListener('abort', gone);
@@ -69,7 +84,7 @@ export async function listen<Event, End extends Event>(
     for await (const event of start({ drain: interrupts.drain, force: interrupts.force })) {
       if (json) cli.json(event);
       else view.show(event);
-      doing = see(event) ?? doing;
+      seen = { ...seen, ...see(event) };
       if (isEnd(event)) end = event;
     }
   } finally {

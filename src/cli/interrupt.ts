@@ -23,12 +23,16 @@ export interface Interrupts {
 export function onInterrupt(options: {
   readonly say: (message: string) => void;
   readonly waitsFor: () => string;
+  /** Whether what is followed goes on without this program: then a signal ends nothing but the following. */
+  readonly goesOn?: () => boolean;
 }): Interrupts {
   const drain = new AbortController();
   const force = new AbortController();
   let patience: NodeJS.Timeout | undefined;
+  const goesOn = () => options.goesOn?.() ?? false;
   const first = (why: string) => {
-    options.say(`${why}: no new window is taken. It waits for: ${options.waitsFor()}. Ctrl-C again stops at once.`);
+    const stops = () => `no new window is taken. It waits for: ${options.waitsFor()}. Ctrl-C again stops at once.`;
+    options.say(`${why}: ${goesOn() ? 'it is not followed any more, and goes on.' : stops()}`);
     drain.abort();
   };
   const handle = (signal: NodeJS.Signals) => {
@@ -37,7 +41,7 @@ export function onInterrupt(options: {
       return;
     }
     if (force.signal.aborted) process.exit(EXIT.interrupted);
-    options.say('Stopping at once: what is half written will be written again by `refill resume`.');
+    if (!goesOn()) options.say('Stopping at once: what is half written will be written again by `refill resume`.');
     force.abort();
     patience = setTimeout(() => process.exit(EXIT.interrupted), FORCE_PATIENCE_MS);
     patience.unref();

@@ -13,10 +13,8 @@ const listOf = (value: string, before: readonly string[] | undefined): readonly 
   ...(before ?? []),
   ...value.split(','),
 ];
-export const clustersOption = () =>
-  new Option('--cluster <names>', 'the tenants of a cluster, or of several (repeated, or with commas)').argParser(
-    listOf,
-  );
+export const clustersOption = (of = 'the tenants') =>
+  new Option('--cluster <names>', `${of} of a cluster, or of several (repeated, or with commas)`).argParser(listOf);
 export const allOption = () => new Option('--all', 'the tenants of every cluster');
 export const excludeOption = () =>
   new Option('--exclude <tenants>', 'tenants to leave out (repeated, or with commas)').argParser(listOf);

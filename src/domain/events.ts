@@ -1,4 +1,5 @@
 import type { ErrorRecord } from './errors.ts';
+import type { Executor } from './executor.ts';
 import type { RunState } from './states.ts';
 import type { DriftKind, Excluded, Instant, Range, Strategy, TenantName } from './words.ts';
 
@@ -37,6 +38,8 @@ export type RunEvent =
       readonly strategy: Strategy;
       readonly range: Range;
       readonly resumed: boolean;
+      /** With `temporal` it goes on when its follower ends. */
+      readonly executor: Executor;
     }
   | {
       readonly type: 'window';

@@ -1,6 +1,7 @@
 import type { ErrorRecord } from './errors.ts';
 import type { Eta } from './eta.ts';
 import type { RunEvent } from './events.ts';
+import type { Executor } from './executor.ts';
 import type { ClusterTally, FleetReach, FleetState, UnknownCluster, Unproven } from './fleet.ts';
 import type { Instant, Range, TenantName } from './words.ts';
 
@@ -65,6 +66,8 @@ export type FleetEvent =
       readonly range: Range;
       readonly reach: FleetReach;
       readonly resumed: boolean;
+      /** As of a run. */
+      readonly executor: Executor;
     }
   | TenantEvent
   | {

@@ -112,6 +112,7 @@ class Execution {
       range: fleet.request.range,
       reach: fleet.reach,
       resumed: this.#options.how !== 'run',
+      executor: 'local',
     });
     const leave = () => this.#leave.abort();
     for (const signal of [drain, this.#stop.signal]) {

@@ -59,8 +59,8 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
       : shared.slots.on(plan.tenant.cluster),
     signal: stop.signal,
   };
-  const { id, tenant, strategy, range } = run;
-  events.push({ type: 'started', run: id, plan: plan.id, tenant, strategy, range, resumed });
+  const { id, tenant, strategy, range, executor } = run;
+  events.push({ type: 'started', run: id, plan: plan.id, tenant, strategy, range, resumed, executor });
   let ended: FlowEnd;
   try {
     ended = await followFlow(work, pool, stop);

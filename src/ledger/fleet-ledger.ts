@@ -50,6 +50,8 @@ export interface FleetLedger {
   fleetPlan(id: string): Promise<FleetPlan>;
   /** Newest first. */
   fleets(limit: number): Promise<readonly FleetRecord[]>;
+  /** The fleet that a plan was made for; null where it is of none. */
+  fleetOf(plan: string): Promise<string | null>;
   /** In their order: all, or one. */
   members(fleet: string, order?: number): Promise<readonly MemberRecord[]>;
   /**

@@ -106,6 +106,11 @@ SELECT m.position, m.cluster, m.customer, m.profile, m.plan, m.rows_before, m.ro
 const MEMBER_COLUMNS = `position AS "order", cluster, customer, profile, plan, run, run_state AS "runState", state,
             rows_to_write AS "rowsToWrite", rows_written AS "rowsWritten"`;
 
+export async function readFleetOf(sql: Sql, plan: string): Promise<string | null> {
+  const [row] = await sql.rows<{ fleet: string }>('SELECT fleet FROM refill.fleet_member WHERE plan = $1', [plan]);
+  return row?.fleet ?? null;
+}
+
 export async function readMembers(sql: Sql, fleet: string, order?: number): Promise<readonly MemberRecord[]> {
   return await sql.rows<MemberRecord>(
     `SELECT ${MEMBER_COLUMNS}

@@ -91,6 +91,7 @@ function ledgerOn(db: Database): Ledger {
     fleet: (id) => fleets.readFleet(db, id),
     fleetPlan: (id) => fleets.readFleetPlan(db, id),
     fleets: (limit) => fleets.readFleets(db, limit),
+    fleetOf: (plan) => fleets.readFleetOf(db, plan),
     members: (fleet, order) => fleets.readMembers(db, fleet, order),
     memberChanges: (fleet, since) => fleets.readMemberChanges(db, fleet, since),
     fleetTally: (fleet) => fleets.readTally(db, fleet),

@@ -2,6 +2,7 @@ import { RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { writeAudit } from './audit.ts';
 import type { Sql } from './connection.ts';
+import { unknownId } from './find-id.ts';
 import { json } from './json.ts';
 import type { Actor, PlanSummary } from './ledger.ts';
 
@@ -30,7 +31,7 @@ export async function savePlan(sql: Sql, plan: Plan, actor: Actor): Promise<void
 
 export async function readPlan(sql: Sql, id: string): Promise<Plan> {
   const [row] = await sql.rows<{ body: Plan }>('SELECT body FROM refill.plan WHERE id = $1', [id]);
-  if (row === undefined) throw new RefillError('PLAN_UNKNOWN', `No plan ${id} is in the ledger.`);
+  if (row === undefined) throw unknownId('PLAN_UNKNOWN', 'plan', id);
   return row.body;
 }
 

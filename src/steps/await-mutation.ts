@@ -169,7 +169,7 @@ export async function awaitMutation(bench: Workbench, mutation: MutationRecord, 
       const stalled = still > limits.stalledMinutes * 60_000;
       const behind = still > ASK_WHY_MS ? await whatIsInFront(bench, table, mutation) : '';
       options.onWait(
-        `the delete on ${mutation.table}: ${partsLeft} parts left${onShards(bench, working)}${stalled ? `, none done in ${limits.stalledMinutes} min` : ''}${behind}`,
+        `the delete on ${mutation.table}: ${partsLeft} ${partsLeft === 1 ? 'part' : 'parts'} left${onShards(bench, working)}${stalled ? `, none done in ${limits.stalledMinutes} min` : ''}${behind}`,
       );
     }
     await sleep(pause, undefined, { signal });

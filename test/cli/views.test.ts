@@ -169,6 +169,8 @@ describe('a status', () => {
     expect(killed).toContain('Run r-1  interrupted');
     expect(killed).toContain('refill resume r-1');
     const holder = { user: 'ada', host: 'desk', pid: 7, since: RUN.createdAt };
+    const member = statusView({ ...DETAILS, fleet: 'f-1' }, PLAIN, {});
+    expect(member).toMatch(/fleet +f-1 refill status f-1/u);
     const alive = statusView({ ...DETAILS, run: { ...running, holder } }, PLAIN, {});
     expect(alive).toContain('Run r-1  running');
     expect(alive).toContain('ada@desk, process 7');

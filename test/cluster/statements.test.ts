@@ -111,7 +111,7 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
     await tell(servers, 's2r1', `ALTER TABLE ${score} DELETE WHERE score_id = 'foreign'`, { mutations_sync: '0' });
     let killed: readonly { readonly shard: number; readonly id: string }[] | undefined;
     const { result } = await ended(t.refill.run(plan.id), async (event) => {
-      if (killed || event.type !== 'progress' || !/the delete on score: \d+ parts left/u.test(event.doing)) return;
+      if (killed || event.type !== 'progress' || !/the delete on score: \d+ parts? left/u.test(event.doing)) return;
       killed = await t.refill.killMutations(event.run);
     });
     const foreign = await ask<{ id: string; killed: number }>(

@@ -99,6 +99,21 @@ test('more rows than the limit need their number, of a fleet and of one tenant',
   expect(await fleet.refill.fleetStatus(id)).toMatchObject({ fleet: { id } });
 });
 
+test('the executor that is asked for does a fleet, and stands in the command that is printed', async () => {
+  const { config } = await createFleet({ cards: [20] });
+  const planned = await ask(config, 'run', '--all', ...DAYS, '--executor', 'temporal');
+  expect(planned).toMatchObject({
+    status: 3,
+    last: { code: 'NOT_CONFIRMED', hint: expect.stringContaining('--execute --executor temporal') },
+  });
+  // There is no server of it: what runs all the same runs elsewhere than it was asked to.
+  const run = await ask(config, 'run', '--all', ...DAYS, '--execute', '--executor', 'temporal');
+  expect(run).toMatchObject({
+    status: 2,
+    last: { code: 'CONFIG_INVALID', message: expect.stringContaining('no Temporal server') },
+  });
+});
+
 test('two tenants with one database are refused, both named, before anything is planned', async () => {
   const fleet = await createFleet({ cards: [20, 0] });
   const { east } = fleet.config.clusters;

@@ -269,3 +269,16 @@ test('runs are listed newest first, by state and up to a limit', async () => {
   expect(unfinished.map((run) => run.state)).toEqual(['paused', 'running']);
   expect(await ledger.runs({ states: [], limit: 100 })).toEqual([]);
 });
+
+test('an id of another kind is told as what it is', async () => {
+  const ledger = await server.ledger();
+  await expect(ledger.run('p-7k2m9xq0bd')).rejects.toMatchObject({
+    code: 'RUN_UNKNOWN',
+    hint: expect.stringContaining('id of a plan'),
+  });
+  await expect(ledger.plan('r-7k2m9xq0bd')).rejects.toMatchObject({
+    code: 'PLAN_UNKNOWN',
+    hint: expect.stringContaining('id of a run'),
+  });
+  await expect(ledger.run('r-none')).rejects.toMatchObject({ hint: '`refill runs` lists them.' });
+});

@@ -104,6 +104,7 @@ export function windowRecord(id: number): WindowRecord {
 export const DETAILS: ReportInput = {
   run: RUN,
   plan: PLAN,
+  fleet: null,
   windows: [windowRecord(1), windowRecord(2)],
   deletes: [{ id: 1, ...RANGE, state: 'proven', error: null }],
   proofs: [proof(1, day(5), day(7), 2100), { ...proof(2, day(7), day(8), 1400), missing: 1, extra: 1 }],

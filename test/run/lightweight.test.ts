@@ -225,7 +225,7 @@ test('a lightweight delete that does not end is listed with what keeps it, and o
   });
   let listed: readonly { readonly run: string | null; readonly why: string }[] = [];
   const { result } = await ended(t.refill.run(plan.id), async (event) => {
-    if (listed.length > 0 || event.type !== 'progress' || !/the delete on score: \d+ parts left/u.test(event.doing))
+    if (listed.length > 0 || event.type !== 'progress' || !/the delete on score: \d+ parts? left/u.test(event.doing))
       return;
     listed = (await t.refill.mutations()).filter((one) => one.database === t.database && one.run !== null);
     await t.refill.killMutations(event.run);

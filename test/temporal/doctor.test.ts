@@ -75,7 +75,7 @@ describe.skipIf(noTemporal())('doctor, of Temporal', () => {
       remedy: expect.stringContaining('refill doctor --fix'),
     });
     expect(before.temporal[2]).toMatchObject({
-      message: 'none takes work from it',
+      message: `none takes work from task queue ${t.taskQueue}`,
       remedy: expect.stringContaining('refill worker'),
     });
 

@@ -88,6 +88,26 @@ describe.skipIf(noTemporal())('a run over Temporal', () => {
     expect([await ledger.mutations(result.run), await ledger.attempts(result.run)]).toEqual([[], []]);
   });
 
+  test('without a worker the follower says what is missing; Ctrl-C ends the following, and says no more than that', async () => {
+    const t = await temporalTenant();
+    await fillCards(t);
+    const tenant = `${t.name.customer}/${t.name.profile}`;
+    const { child, end } = await t.refillCli('run', tenant, '--from', '2026-01-29', '--to', '2026-02-04', '--execute');
+    const said = new Promise<void>((resolve) => {
+      child.stderr?.on('data', (text: string) => {
+        if (text.includes('waiting for a worker')) resolve();
+      });
+    });
+    await Promise.race([said, end]);
+    child.kill('SIGINT');
+    const { status, stderr } = await end;
+    expect(status).toBe(130);
+    expect(stderr).toContain(`none takes work from ${t.taskQueue}-test, \`refill worker\` starts one`);
+    expect(stderr).toContain('Stopping: it is not followed any more, and goes on.');
+    expect(stderr).not.toContain('no new window');
+    expect((await t.refill.status()).run).toMatchObject({ state: 'running', wanted: 'run' });
+  });
+
   test('by the command line: the result is the last event', async () => {
     const t = await temporalTenant({ limits: { windowRows: 150 } });
     await fillCards(t);

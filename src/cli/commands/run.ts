@@ -7,7 +7,7 @@ import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Refill } from '../../refill.ts';
 import type { Cli } from '../cli.ts';
-import { confirmWords } from '../confirm.ts';
+import { confirmWords, executorWords } from '../confirm.ts';
 import { runFleet } from '../fleet.ts';
 import { follow } from '../follow.ts';
 import * as option from '../options.ts';
@@ -69,8 +69,9 @@ export function runCommand(cli: Cli) {
         }
         const plan = await planOf(refill, asked);
         if (options.execute !== true) await showAndRefuse(cli, plan, limits, options);
+        const rows = ['--confirm-rows', String(plan.cost.rowsToDelete)];
         const command = commandLine(
-          ['run', plan.id, '--execute', '--confirm-rows', String(plan.cost.rowsToDelete)],
+          ['run', plan.id, '--execute', ...executorWords(options.executor), ...rows],
           options,
         );
         refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, confirmRows, command);
@@ -132,7 +133,8 @@ async function planOf(
 
 async function showAndRefuse(cli: Cli, plan: Plan, limits: Limits, options: RunOptions): Promise<never> {
   const { planJson, planView } = await import('../views/plan.ts');
-  const next = commandLine(['run', plan.id, '--execute', ...confirmWords(plan.cost.rowsToDelete, limits)], options);
+  const more = [...executorWords(options.executor), ...confirmWords(plan.cost.rowsToDelete, limits)];
+  const next = commandLine(['run', plan.id, '--execute', ...more], options);
   if (options.json === true) cli.json(planJson(plan));
   else cli.print(planView(plan, next, cli.color));
   throw new RefillError('NOT_CONFIRMED', 'nothing was done: a run deletes rows, and --execute was not given', {

@@ -14,7 +14,7 @@ export function surveyCommand(cli: Cli) {
   return new Command('survey')
     .summary('the tenants, and what a range of one holds')
     .description(
-      'Without a tenant: the tenants that were found on both sides, by cluster; a cluster that cannot be reached is unknown, and the exit status 1. With one: what a range of it holds on both sides, by table and day. Nothing is changed.',
+      'Without a tenant: the tenants that were found on both sides, by cluster; a cluster that cannot be reached is unknown, and the exit status 1; where none can be, that is an error. With one: what a range of it holds on both sides, by table and day. Nothing is changed.',
     )
     .argument('[tenant]', 'customer/profile')
     .addOption(option.fromOption())

@@ -13,7 +13,7 @@ export function workerCommand(cli: Cli) {
     .description(
       'Takes steps of runs from Temporal and does them, on the task queues of the clusters that it is to serve. Any number of workers can be at work, on any machine that reaches the databases and the ledger. Ctrl-C or SIGTERM takes nothing new, and hands back what does not end within 10 s.',
     )
-    .addOption(option.clustersOption())
+    .addOption(option.clustersOption('only the runs'))
     .option(
       '--takeover',
       'listen on reindex_conversations, reindex_scorecards and backfill_scorecards too: ReindexConversations, ReindexProcessScorecards, BackfillScorecards',

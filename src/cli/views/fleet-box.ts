@@ -28,7 +28,12 @@ export function fleetView(fleet: FleetInfo, sample: FleetSample | null, dir: str
     nextView(
       [
         ...(sample === null
-          ? [[commandLine(['sample', 'fleet', ...dirWords]), 'fill them with sample data'] as const]
+          ? [
+              [
+                commandLine(['sample', 'fleet', ...dirWords]),
+                'fill them with sample data; a sample that is there is replaced',
+              ] as const,
+            ]
           : steps(fleet, sample, dir)),
         [commandLine(['down', ...dirWords]), 'stop them; their data stays'],
       ],

@@ -61,7 +61,7 @@ function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [stri
 
 /** Where a run is, what failed, and what can be done. */
 export function statusView(details: RunDetails, color: Paint, options: ConfigOptions): string {
-  const { run, plan, windows, deletes } = details;
+  const { run, plan, fleet, windows, deletes } = details;
   const failed = failures(details);
   const gap = gapView(run, run.strategy, color);
   const done = windows.filter(({ state }) => state === 'done').length;
@@ -77,6 +77,9 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
     facts(
       [
         ['tenant', `${brief(formatTenant(run.tenant))} ${color.dim(`on ${brief(run.tenant.cluster)}`)}`],
+        ...(fleet === null
+          ? []
+          : [['fleet', `${fleet} ${color.dim(commandLine(['status', fleet], options))}`] as const]),
         ['range', `${range(run.range)} ${color.dim('UTC, the end not included')}`],
         ['strategy', `${run.strategy} ${color.dim(`plan ${run.plan}`)}`],
         [
@@ -109,9 +112,10 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
 
 /** A run as `--json` prints it: the run with its windows, deletes and failures. */
 export function statusJson(details: RunDetails): Readonly<Record<string, unknown>> {
-  const { run, windows, deletes } = details;
+  const { run, fleet, windows, deletes } = details;
   return {
     ...runJson(run),
+    fleet,
     rowsToWrite: details.plan.cost.rowsToWrite,
     rowsToDelete: details.plan.cost.rowsToDelete,
     windowStates: countStates(windows),

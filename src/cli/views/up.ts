@@ -47,7 +47,7 @@ export function upView(info: EmbeddedInfo, sample: Sample | null, dir: string, c
           ? [
               [
                 commandLine(['sample', 'small', ...dirWords]),
-                'fill them with sample data (in place of the sample that is there)',
+                'fill them with sample data; a sample that is there is replaced',
               ] as const,
             ]
           : sampleSteps(sample, config)),
@@ -65,5 +65,6 @@ export function temporalView(address: string, config: string | undefined, color:
     `Temporal is at ${address}, which the configuration names. To run over it:`,
     `  ${color.cyan(commandLine(['worker'], options))}`,
     `  ${color.cyan(commandLine(['run', 'CUSTOMER/PROFILE', '--from', 'DAY', '--to', 'DAY', '--executor', 'temporal'], options))}`,
+    `For the temporal command line: ${color.cyan(`export TEMPORAL_ADDRESS=${address}`)}`,
   ].join('\n');
 }

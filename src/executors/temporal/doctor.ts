@@ -84,7 +84,9 @@ async function lookAtQueue(client: TemporalClient, queue: string) {
   let pollers: readonly string[] = [];
   const finding = await check('workers', queue, async () => {
     pollers = await client.pollers(queue);
-    return pollers.length === 0 ? 'none takes work from it' : `${pollers.length} at work: ${pollers.join(', ')}`;
+    return pollers.length === 0
+      ? `none takes work from task queue ${queue}`
+      : `${pollers.length} at work: ${pollers.join(', ')}`;
   });
   return { finding, pollers };
 }

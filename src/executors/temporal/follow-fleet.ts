@@ -14,6 +14,7 @@ import { RunWatch } from './run-watch.ts';
 import { fleetSubject, hasEnded } from './settle.ts';
 import type { MemberPayload } from './shared/payloads.ts';
 import { workflowId } from './shared/names.ts';
+import { QueueWatch } from './watch-queue.ts';
 
 export interface TemporalFleet extends Following {
   readonly ledger: Ledger;
@@ -48,10 +49,13 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     range: fleet.request.range,
     reach: fleet.reach,
     resumed: how !== 'run',
+    executor: 'temporal',
   };
   const tracker = new FleetTracker(fleet.id, before.members, limits.tenants);
   const watches = new MemberWatches(options, tracker, before);
   const subject = fleetSubject(ledger, fleet, actor);
+  const queue = new QueueWatch(client);
+  let missed: string | null = null;
   const notices: string[] = [];
   const looked = look((message) => notices.push(message)).catch((error: unknown) => {
     notices.push(`tenants were not looked for: ${asRefillError(error).message}`);
@@ -63,8 +67,16 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     // All of them each time would be twenty thousand rows a second of a large fleet.
     changes = await ledger.memberChanges(fleet.id, changes.mark);
     yield* await watches.look(changes.members);
-    yield tracker.snapshot([]);
+    const progress = tracker.snapshot([]);
+    yield progress;
     if (ended) break;
+    // Its runs say the same of the queues that they wait for.
+    if (progress.running.length === 0) {
+      const waits = await queue.look(await client.describe(subject.workflow).catch(() => null));
+      if (waits !== null && waits !== missed)
+        yield { type: 'fleet-notice', fleet: fleet.id, message: `waiting for ${waits}` };
+      missed = waits;
+    }
     await goOn(options, `fleet ${fleet.id}`, fleet.id, LOOK_MS);
   }
   const record = await ledger.fleet(fleet.id);

@@ -10,6 +10,7 @@ import type { Beat } from './attend.ts';
 import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
 import { workflowId } from './shared/names.ts';
+import { QueueWatch } from './watch-queue.ts';
 import { UnitWatch } from './watch-units.ts';
 
 /** Entries of the audit that are looked at: far more than a run writes between two looks. */
@@ -33,6 +34,7 @@ export class RunWatch {
   readonly #plan: Plan;
   readonly #tracker: ProgressTracker;
   readonly #units: UnitWatch;
+  readonly #queue: QueueWatch;
   readonly #calendar: Calendar | null;
   /** Notices by their text, and those of the ledger by their entry, that were told or were there before. */
   readonly #told: Set<string>;
@@ -56,6 +58,7 @@ export class RunWatch {
     this.#plan = of.plan;
     this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.known.windows, of.known.deletes);
     this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of.known);
+    this.#queue = new QueueWatch(client);
     this.#calendar = of.calendar;
     this.#told = new Set(of.audit.map(entryKey));
   }
@@ -84,9 +87,9 @@ export class RunWatch {
 
   /** @param resumed Whether the run is gone on with. */
   started(resumed: boolean): RunEvent {
-    const { id, plan, tenant, strategy, range } = this.#run;
+    const { id, plan, tenant, strategy, range, executor } = this.#run;
     const { customer, profile } = tenant;
-    return { type: 'started', run: id, plan, tenant: { customer, profile }, strategy, range, resumed };
+    return { type: 'started', run: id, plan, tenant: { customer, profile }, strategy, range, resumed, executor };
   }
 
   /** What has happened since the last look, a progress at its end. A server that does not answer hides nothing of it. */
@@ -96,6 +99,7 @@ export class RunWatch {
     const kept = await this.#ledger.auditEntries({ subject: this.#run.id, limit: ENTRIES });
     const beats = await beatsOf(described, this.#client.settings.codecs);
     const notices = [...this.#kept(kept), ...this.#hear(beats), ...this.#warn()];
+    this.#tracker.wait('worker', await this.#queue.look(described));
     return [
       ...events,
       ...notices.map((message): RunEvent => ({ type: 'notice', run: this.#run.id, message })),

@@ -37,6 +37,21 @@ function audienceOf(value: unknown): Audience {
   return { languages: names(value['languages']), agentUserIds: names(value['agentUserIds']) };
 }
 
+/** How many templates a message names. */
+const NAMED = 5;
+
+/** The templates that a tenant has an active revision of, for who has mistyped one. */
+async function others(source: Source, { customer, profile }: TenantName): Promise<string> {
+  const found = await source.query<{ id: string }>(
+    `SELECT DISTINCT resource_id AS id FROM director.scorecard_templates
+      WHERE customer = $1 AND profile = $2 AND status = 1 ORDER BY id LIMIT ${NAMED + 1}`,
+    [customer, profile],
+  );
+  const names = found.slice(0, NAMED).map(({ id }) => id);
+  if (names.length === 0) return '';
+  return `; active are ${names.join(', ')}${found.length > NAMED ? ', …' : ''}`;
+}
+
 /**
  * A template's revision; the newest that is active where none is named.
  *
@@ -63,7 +78,7 @@ export async function readTemplate(
   if (!row) {
     const what =
       revision === undefined ? `no active revision of template ${id}` : `no revision ${revision} of template ${id}`;
-    throw new RefillError('TEMPLATE_UNKNOWN', `${formatTenant(tenant)} has ${what}`);
+    throw new RefillError('TEMPLATE_UNKNOWN', `${formatTenant(tenant)} has ${what}${await others(source, tenant)}`);
   }
   const leaves = leavesOf(row.structure);
   return {
