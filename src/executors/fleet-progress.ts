@@ -47,6 +47,13 @@ export class FleetTracker {
     if (tenant) Object.assign(tenant, { state, doing: state === 'running' ? 'its first step' : '' });
   }
 
+  /** By cluster, whether tenants are left of which none is at work. */
+  idle(): ReadonlyMap<string, boolean> {
+    const isIdle = (tenants: readonly Tenant[]) =>
+      tenants.some(({ state }) => state === 'left') && !tenants.some(({ state }) => state === 'running');
+    return new Map([...this.#clusters].map(([name, { tenants }]) => [name, isIdle(tenants)]));
+  }
+
   /** What a tenant waits for before its run can begin or go on. */
   waits(order: number, reason: string): void {
     const tenant = this.#tenants.get(order);

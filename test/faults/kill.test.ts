@@ -13,7 +13,7 @@ const STRATEGIES = ['purge', 'replace'] as const satisfies readonly Strategy[];
 
 /**
  * Points that this run does not pass: the tests of backfills, re-indexers, cut windows and rows that come late do, and
- * test/temporal/faults.test.ts those of failures, fleets and verifications.
+ * test/temporal/faults-ends.test.ts those of failures, fleets and verifications.
  */
 const ELSEWHERE = /^(?:chunk-|reindexer-|window-cut|late-|failure-|tenant-|fleet-|verification-)/u;
 

@@ -115,8 +115,8 @@ function endOf(context: Context, told: Told, stopped: AbortSignal, thrown: unkno
 }
 
 /**
- * What says more of this worker than of its unit: its version, its configuration, its passwords. Another worker may be well,
- * as in a rolling upgrade the newer one is that has migrated the ledger.
+ * What says more of this worker than of its unit: its configuration, its passwords, what it knows of the ledger. Another
+ * worker may be well.
  */
 const OF_WORKERS: readonly ErrorCode[] = [
   'LEDGER_FAILED',
@@ -128,6 +128,9 @@ const OF_WORKERS: readonly ErrorCode[] = [
   'CONFIG_SECRET_MISSING',
   'DATASET_UNKNOWN',
 ];
+
+/** Another worker gets its chance where nothing else is waited for, too. */
+const LEAST_MINUTES = 1;
 
 type Told = Pick<Attended<unknown>, 'limits' | 'beat'>;
 
@@ -142,7 +145,7 @@ function offered(context: Context, { limits, beat }: Told, thrown: unknown): boo
   const { heartbeatDetails, currentAttemptScheduledTimestampMs: now } = context.info;
   const since = unableSince(heartbeatDetails) ?? now;
   context.heartbeat({ ...beat(), unable: { since, message: error.message } });
-  return now - since < limits.outageMinutes * MINUTE_MS;
+  return now - since < Math.max(LEAST_MINUTES, limits.outageMinutes) * MINUTE_MS;
 }
 
 function unableSince(told: unknown): number | null {

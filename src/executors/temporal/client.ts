@@ -24,6 +24,9 @@ export type WorkflowState = 'running' | 'ended' | 'gone';
 /** Temporal's number of the type: its enums are in a package that we do not depend on. */
 const KEYWORD = 2;
 
+/** No run waits longer to learn what it can be found by. */
+const ATTRIBUTES_MS = 5000;
+
 /** Temporal's side of runs and fleets, for programs that begin and steer them. */
 export class TemporalClient {
   readonly settings: TemporalSettings;
@@ -178,7 +181,9 @@ export class TemporalClient {
    */
   async knowsAttributes(): Promise<boolean> {
     if (this.#attributes) return true;
-    const missing = await this.missingAttributes().catch(() => null);
+    const missing = await this.#client
+      .withDeadline(Date.now() + ATTRIBUTES_MS, () => this.missingAttributes())
+      .catch(() => null);
     this.#attributes = missing?.length === 0;
     return this.#attributes;
   }

@@ -3,18 +3,17 @@ import type { FleetEvent } from '../../domain/fleet-events.ts';
 import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Actor, FleetRecord, Ledger, MemberRecord } from '../../ledger/ledger.ts';
-import type { MemberChanges } from '../../ledger/fleet-ledger.ts';
 import type { FleetRun } from '../fleet.ts';
 import { FleetTracker } from '../fleet-progress.ts';
 import { readFleetResult } from '../fleet-result.ts';
 import type { Governed } from '../local-run.ts';
 import type { TemporalClient } from './client.ts';
 import { type Following, goOn } from './follow.ts';
-import { RunWatch } from './run-watch.ts';
+import { RunWatch, type Standing, standingAtFirst, standingOf } from './run-watch.ts';
 import { fleetSubject, hasEnded } from './settle.ts';
 import type { MemberPayload } from './shared/payloads.ts';
 import { workflowId } from './shared/names.ts';
-import { QueueWatch } from './watch-queue.ts';
+import { FleetQueues } from './watch-queue.ts';
 
 export interface TemporalFleet extends Following {
   readonly ledger: Ledger;
@@ -41,7 +40,8 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
   else await ledger.setFleetState(fleet.id, 'running', actor);
   await ledger.setFleetWorkflow(fleet.id, workflowId(fleet.id));
   let changes = await ledger.memberChanges(fleet.id, null);
-  const before = changes;
+  const before = changes.members;
+  const standing = await standingOfRuns(ledger, before);
   await client.startFleet(fleet, how);
   yield {
     type: 'fleet-started',
@@ -51,11 +51,10 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     resumed: how !== 'run',
     executor: 'temporal',
   };
-  const tracker = new FleetTracker(fleet.id, before.members, limits.tenants);
-  const watches = new MemberWatches(options, tracker, before);
+  const tracker = new FleetTracker(fleet.id, before, limits.tenants);
+  const watches = new MemberWatches(options, tracker, before, standing);
   const subject = fleetSubject(ledger, fleet, actor);
-  const queue = new QueueWatch(client);
-  let missed: string | null = null;
+  const queues = new FleetQueues(client, subject.workflow, tracker);
   const notices: string[] = [];
   const looked = look((message) => notices.push(message)).catch((error: unknown) => {
     notices.push(`tenants were not looked for: ${asRefillError(error).message}`);
@@ -67,16 +66,9 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
     // All of them each time would be twenty thousand rows a second of a large fleet.
     changes = await ledger.memberChanges(fleet.id, changes.mark);
     yield* await watches.look(changes.members);
-    const progress = tracker.snapshot([]);
-    yield progress;
+    yield tracker.snapshot([]);
     if (ended) break;
-    // Its runs say the same of the queues that they wait for.
-    if (progress.running.length === 0) {
-      const waits = await queue.look(await client.describe(subject.workflow).catch(() => null));
-      if (waits !== null && waits !== missed)
-        yield { type: 'fleet-notice', fleet: fleet.id, message: `waiting for ${waits}` };
-      missed = waits;
-    }
+    notices.push(...(await queues.look()));
     await goOn(options, `fleet ${fleet.id}`, fleet.id, LOOK_MS);
   }
   const record = await ledger.fleet(fleet.id);
@@ -87,6 +79,17 @@ export async function* runFleetTemporal(options: TemporalFleet): AsyncGenerator<
   yield { ...result, state, ...(error ? { error } : {}) };
 }
 
+/** How the runs stand that may be gone on with: those of a fleet that was run before. */
+async function standingOfRuns(
+  ledger: Ledger,
+  members: readonly MemberRecord[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const standing = new Map<string, Standing>();
+  for (const { run, state } of members)
+    if (run !== null && state !== 'proven') standing.set(run, await standingOf(ledger, run));
+  return standing;
+}
+
 /** The runs of a fleet's tenants, each watched from when it is there to its end. */
 class MemberWatches {
   readonly #options: TemporalFleet;
@@ -95,20 +98,25 @@ class MemberWatches {
   readonly #states: Map<number, MemberRecord['state']>;
   /** Tenants whose runs are at work, as they were when they changed last: each look is at all of them. */
   readonly #atWork: Map<number, MemberRecord>;
-  /** From when on runs are watched, and those that were there by then. */
-  readonly #mark: string;
-  readonly #runsBefore: ReadonlySet<string | null>;
+  readonly #standing: ReadonlyMap<string, Standing>;
 
-  /** @param before The tenants before the fleet went on: what had ended by then is not told again. */
-  constructor(options: TemporalFleet, tracker: FleetTracker, { members, mark }: MemberChanges) {
+  /**
+   * @param before The tenants before the fleet went on: what had ended by then is not told again.
+   * @param standing Their runs by then.
+   */
+  constructor(
+    options: TemporalFleet,
+    tracker: FleetTracker,
+    before: readonly MemberRecord[],
+    standing: ReadonlyMap<string, Standing>,
+  ) {
     this.#options = options;
     this.#tracker = tracker;
     this.#states = new Map(
-      members.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
+      before.flatMap(({ order, state }) => (state === 'running' ? [] : [[order, state] as const])),
     );
-    this.#atWork = new Map(members.flatMap((one) => (one.state === 'running' ? [[one.order, one] as const] : [])));
-    this.#mark = mark;
-    this.#runsBefore = new Set(members.map(({ run }) => run));
+    this.#atWork = new Map(before.flatMap((one) => (one.state === 'running' ? [[one.order, one] as const] : [])));
+    this.#standing = standing;
   }
 
   /** @param changed Tenants that have changed since the last look. */
@@ -144,8 +152,8 @@ class MemberWatches {
     };
     if (!watch) {
       // It is at work since some moment before this look.
-      const from = { mark: this.#mark, made: !this.#runsBefore.has(run) };
-      watch = await RunWatch.open(ledger, client, run, async (plan) => (await governed(plan)).calendar, from);
+      const before = this.#standing.get(run) ?? (await standingAtFirst(ledger, run));
+      watch = await RunWatch.open(ledger, client, run, async (plan) => (await governed(plan)).calendar, before);
       this.#watches.set(order, watch);
       tell([watch.started(this.#options.how !== 'run')]);
     }

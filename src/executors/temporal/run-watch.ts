@@ -10,18 +10,39 @@ import type { Beat } from './attend.ts';
 import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
 import { workflowId } from './shared/names.ts';
-import { QueueWatch } from './watch-queue.ts';
+import { QueueWatch, waitsAt } from './watch-queue.ts';
 import { UnitWatch } from './watch-units.ts';
 
 /** Entries of the audit that are looked at: far more than a run writes between two looks. */
 const ENTRIES = 30;
 
-/** From when on a run is watched that is at work already. */
-export interface WatchFrom {
-  /** The ledger's: what has changed since then is told. */
-  readonly mark: string;
-  /** Whether the run was made since then. */
-  readonly made: boolean;
+/** A run at the moment from which on what happens in it is told. */
+export interface Standing {
+  readonly units: Changes;
+  readonly audit: readonly AuditEntry[];
+}
+
+/** How a run stands now. */
+export async function standingOf(ledger: Ledger, run: string): Promise<Standing> {
+  const [units, audit] = await Promise.all([
+    ledger.changes(run, null),
+    ledger.auditEntries({ subject: run, limit: ENTRIES }),
+  ]);
+  return { units, audit };
+}
+
+/** How a run stood before its first step. */
+export async function standingAtFirst(ledger: Ledger, run: string): Promise<Standing> {
+  const { windows, deletes } = await ledger.changes(run, null);
+  return {
+    units: {
+      windows: windows.map((window) => ({ ...window, state: 'pending', attempts: 0 })),
+      deletes: deletes.map((del) => ({ ...del, state: 'pending' })),
+      // Before every transaction.
+      mark: '0',
+    },
+    audit: [],
+  };
 }
 
 const entryKey = ({ at, action, details }: AuditEntry): string => JSON.stringify([at, action, details]);
@@ -47,42 +68,39 @@ export class RunWatch {
     of: {
       readonly run: RunRecord;
       readonly plan: Plan;
-      readonly known: Changes;
+      readonly standing: Standing;
       readonly calendar: Calendar | null;
-      readonly audit: readonly AuditEntry[];
     },
   ) {
     this.#ledger = ledger;
     this.#client = client;
     this.#run = of.run;
     this.#plan = of.plan;
-    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, of.known.windows, of.known.deletes);
-    this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, of.known);
+    const { units, audit } = of.standing;
+    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, units.windows, units.deletes);
+    this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, units);
     this.#queue = new QueueWatch(client);
     this.#calendar = of.calendar;
-    this.#told = new Set(of.audit.map(entryKey));
+    this.#told = new Set(audit.map(entryKey));
   }
 
   /**
    * Watches a run: what was done before is not told.
    *
    * @param calendarOf Whose deadline is warned about; null where there is none.
-   * @param from Default: now, which misses nothing only of a run that is not at work yet.
+   * @param before How it stood by then. Default: as it stands now, which misses nothing of a run that is not at work yet.
    */
   static async open(
     ledger: Ledger,
     client: TemporalClient,
     id: string,
     calendarOf: (plan: Plan) => Promise<Calendar | null>,
-    from?: WatchFrom,
+    before?: Standing,
   ): Promise<RunWatch> {
-    const [run, known, audit] = await Promise.all([
-      ledger.run(id),
-      knownAt(ledger, id, from),
-      from?.made === true ? [] : ledger.auditEntries({ subject: id, limit: ENTRIES }),
-    ]);
+    const standing = before ?? (await standingOf(ledger, id));
+    const run = await ledger.run(id);
     const plan = await ledger.plan(run.plan);
-    return new RunWatch(ledger, client, { run, known, plan, audit, calendar: await calendarOf(plan) });
+    return new RunWatch(ledger, client, { run, plan, standing, calendar: await calendarOf(plan) });
   }
 
   /** @param resumed Whether the run is gone on with. */
@@ -99,7 +117,7 @@ export class RunWatch {
     const kept = await this.#ledger.auditEntries({ subject: this.#run.id, limit: ENTRIES });
     const beats = await beatsOf(described, this.#client.settings.codecs);
     const notices = [...this.#kept(kept), ...this.#hear(beats), ...this.#warn()];
-    this.#tracker.wait('worker', await this.#queue.look(described));
+    this.#tracker.wait('worker', await this.#queue.look(waitsAt(described)));
     return [
       ...events,
       ...notices.map((message): RunEvent => ({ type: 'notice', run: this.#run.id, message })),
@@ -164,18 +182,4 @@ export class RunWatch {
       seconds: 0,
     });
   }
-}
-
-/** A run's units as they were at a mark: what has changed since then counts as not begun, and so is news. */
-async function knownAt(ledger: Ledger, run: string, from: WatchFrom | undefined): Promise<Changes> {
-  const all = await ledger.changes(run, null);
-  if (from === undefined) return all;
-  const since = await ledger.changes(run, from.mark);
-  const windows = new Set(since.windows.map(({ id }) => id));
-  const deletes = new Set(since.deletes.map(({ id }) => id));
-  return {
-    windows: all.windows.map((w) => (windows.has(w.id) ? { ...w, state: 'pending', attempts: 0 } : w)),
-    deletes: all.deletes.map((d) => (deletes.has(d.id) ? { ...d, state: 'pending' } : d)),
-    mark: from.mark,
-  };
 }

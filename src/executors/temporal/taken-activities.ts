@@ -72,7 +72,7 @@ export function createTakenActivities(
       })),
     refillTakenRun: async (plan) => {
       const first = { State: zero(plan.total), Refill: { [plan.kind]: plan.id } };
-      const onNews = newsTeller();
+      const onNews = plan.attributes === true ? newsTeller() : () => undefined;
       const end = await attended(limits, first, (signal, onBeat) => jobs.execute(plan, { signal, onBeat, onNews }));
       // Its end is in the ledger: another try would find the same.
       if (end.ended === 'badly') throw toFailure(errorOf(end.error), 'final');

@@ -40,7 +40,7 @@ function audienceOf(value: unknown): Audience {
 /** How many templates a message names. */
 const NAMED = 5;
 
-/** The templates that a tenant has an active revision of, for who has mistyped one. */
+/** The templates that a tenant has an active revision of, for who has mistyped one; nothing where that cannot be read. */
 async function others(source: Source, { customer, profile }: TenantName): Promise<string> {
   const found = await source.query<{ id: string }>(
     `SELECT DISTINCT resource_id AS id FROM director.scorecard_templates
@@ -78,7 +78,8 @@ export async function readTemplate(
   if (!row) {
     const what =
       revision === undefined ? `no active revision of template ${id}` : `no revision ${revision} of template ${id}`;
-    throw new RefillError('TEMPLATE_UNKNOWN', `${formatTenant(tenant)} has ${what}${await others(source, tenant)}`);
+    const instead = revision === undefined ? await others(source, tenant).catch(() => '') : '';
+    throw new RefillError('TEMPLATE_UNKNOWN', `${formatTenant(tenant)} has ${what}${instead}`);
   }
   const leaves = leavesOf(row.structure);
   return {

@@ -16,9 +16,11 @@ const newsSignal = defineSignal<[unknown]>(NEWS_SIGNAL);
 async function taken(type: TakenType, payload: unknown): Promise<unknown> {
   const job = jobOf(type, payload);
   const { request } = job;
-  // Told by the first activity that can; by none in workflows that began before any could.
+  // Workflows that began before tell nothing, whichever worker has done their activities.
+  const tells = patched('taken-attributes');
+  // Whether the server knows them is told by the first activity that can.
   let known = false;
-  const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(known, values);
+  const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(tells && known, values);
   setHandler(newsSignal, (raw) => {
     const news = takenNews(raw);
     if (news) tell({ RefillRun: news.run, RefillState: news.state });
@@ -54,9 +56,14 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
     const cancelled = CancellationScope.current().consideredCancelled;
     const name = plan && `${plan.kind} ${plan.id}`;
     const begun = plan;
-    if (cancelled && begun)
-      await CancellationScope.nonCancellable(() => takenActivities(queue, name).refillTakenCancel(begun));
-    tell({ RefillState: cancelled ? 'cancelled' : endOf(error) });
+    try {
+      if (cancelled && begun)
+        await CancellationScope.nonCancellable(() => takenActivities(queue, name).refillTakenCancel(begun));
+      tell({ RefillState: cancelled ? 'cancelled' : endOf(error) });
+    } catch (unended) {
+      tell({ RefillState: 'failed' });
+      throw unended;
+    }
     if (!cancelled || !begun) throw error;
     throw new CancelledFailure(`${name} was cancelled`);
   }
