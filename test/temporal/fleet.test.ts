@@ -128,6 +128,22 @@ describe.skipIf(noTemporal())('a fleet over Temporal', () => {
     await fleet.operator('workflow', 'terminate', '--workflow-id', `refill-${id}`);
   });
 
+  test('of a cluster where no worker takes work its follower is told, while tenants of another are done', async () => {
+    const fleet = await temporalFleet({ cards: [60, 60], west: 1, limits: { windowRows: 100 } });
+    await startWorker(fleet.config, {}, ['--cluster', 'east']);
+    const { id } = await fleet.refill.planFleet({ range: RANGE });
+    const missing = `waiting for a worker: none takes work from ${fleet.taskQueue}-west`;
+    let begun = false;
+    const { events, result } = await fleetEnded(fleet.refill.runFleet(id), async (event) => {
+      if (begun || event.type !== 'fleet-notice' || !event.message.startsWith(missing)) return;
+      begun = true;
+      await startWorker(fleet.config, {}, ['--cluster', 'west']);
+    });
+    expect(result).toMatchObject({ state: 'succeeded', tenants: { proven: 2 } });
+    expect(begun).toBe(true);
+    expect(JSON.stringify(events)).not.toContain(`none takes work from ${fleet.taskQueue}-east`);
+  });
+
   test('of 20,000 tenants: what its workflow is given, what it is told, and what a follower reads do not grow with them', async () => {
     const fleet = await temporalFleet({ cards: [16, 16, 16], west: 1, limits: { windowRows: 100 } });
     const plan = await fleet.refill.planFleet({ range: RANGE });
