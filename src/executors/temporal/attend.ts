@@ -129,7 +129,7 @@ const OF_WORKERS: readonly ErrorCode[] = [
   'DATASET_UNKNOWN',
 ];
 
-/** Another worker gets its chance where nothing else is waited for, too. */
+/** Where no server that is away is waited for, another worker gets its chance all the same. */
 const LEAST_MINUTES = 1;
 
 type Told = Pick<Attended<unknown>, 'limits' | 'beat'>;
@@ -145,7 +145,7 @@ function offered(context: Context, { limits, beat }: Told, thrown: unknown): boo
   const { heartbeatDetails, currentAttemptScheduledTimestampMs: now } = context.info;
   const since = unableSince(heartbeatDetails) ?? now;
   context.heartbeat({ ...beat(), unable: { since, message: error.message } });
-  return now - since < Math.max(LEAST_MINUTES, limits.outageMinutes) * MINUTE_MS;
+  return now - since < (limits.outageMinutes || LEAST_MINUTES) * MINUTE_MS;
 }
 
 function unableSince(told: unknown): number | null {
