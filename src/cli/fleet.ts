@@ -8,7 +8,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { FleetRecord } from '../ledger/ledger.ts';
 import type { CancelWaiting, Refill, RunOptions } from '../refill.ts';
 import type { Cli } from './cli.ts';
-import { confirmWords, executorWords } from './confirm.ts';
+import { confirmWords, executeCommand, rowsWords } from './confirm.ts';
 import { listen } from './follow.ts';
 import { countingView } from './progress.ts';
 import type { ConfigOptions } from './session.ts';
@@ -24,8 +24,7 @@ interface ExecutorOptions extends ConfigOptions {
 
 /** The command that executes a fleet, with all that has to be typed. */
 function runCommandOf(plan: FleetPlan, limits: Limits, options: ExecutorOptions): string {
-  const more = [...executorWords(options.executor), ...confirmWords(plan.reach.rowsToDelete, limits)];
-  return commandLine(['run', plan.id, '--execute', ...more], options);
+  return executeCommand(plan.id, confirmWords(plan.reach.rowsToDelete, limits), options);
 }
 
 async function makePlan(cli: Cli, refill: Refill, request: FleetRequest, options: OutputOptions): Promise<FleetPlan> {
@@ -83,10 +82,7 @@ export async function runFleet(
   }
   const { rowsToDelete } = plan.reach;
   const { executor } = options;
-  const command = commandLine(
-    ['run', plan.id, '--execute', ...executorWords(executor), '--confirm-rows', String(rowsToDelete)],
-    options,
-  );
+  const command = executeCommand(plan.id, rowsWords(rowsToDelete), options);
   refuseBlast({ id: plan.id, rowsToDelete }, limits.blastRows, options.confirmRows, command);
   const recount = asked.of === 'fleet-id';
   await followFleet(cli, options, (signals) =>

@@ -7,14 +7,13 @@ import type { Limits } from '../../domain/limits.ts';
 import type { Plan } from '../../domain/plan.ts';
 import type { Refill } from '../../refill.ts';
 import type { Cli } from '../cli.ts';
-import { confirmWords, executorWords } from '../confirm.ts';
+import { confirmWords, executeCommand, rowsWords } from '../confirm.ts';
 import { runFleet } from '../fleet.ts';
 import { follow } from '../follow.ts';
 import * as option from '../options.ts';
 import { isTenant, parseWhole } from '../parse.ts';
 import { type Asked, isFleet, parseRequest, type PlanOptions } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
-import { commandLine } from '../shell.ts';
 
 interface RunOptions extends PlanOptions, ConfigOptions {
   readonly execute?: true | undefined;
@@ -69,12 +68,9 @@ export function runCommand(cli: Cli) {
         }
         const plan = await planOf(refill, asked);
         if (options.execute !== true) await showAndRefuse(cli, plan, limits, options);
-        const rows = ['--confirm-rows', String(plan.cost.rowsToDelete)];
-        const command = commandLine(
-          ['run', plan.id, '--execute', ...executorWords(options.executor), ...rows],
-          options,
-        );
-        refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, confirmRows, command);
+        const { rowsToDelete } = plan.cost;
+        const command = executeCommand(plan.id, rowsWords(rowsToDelete), options);
+        refuseBlast({ id: plan.id, rowsToDelete }, limits.blastRows, confirmRows, command);
         await execute(cli, refill, plan, options, asked.of === 'plan-id');
       });
     });
@@ -133,8 +129,7 @@ async function planOf(
 
 async function showAndRefuse(cli: Cli, plan: Plan, limits: Limits, options: RunOptions): Promise<never> {
   const { planJson, planView } = await import('../views/plan.ts');
-  const more = [...executorWords(options.executor), ...confirmWords(plan.cost.rowsToDelete, limits)];
-  const next = commandLine(['run', plan.id, '--execute', ...more], options);
+  const next = executeCommand(plan.id, confirmWords(plan.cost.rowsToDelete, limits), options);
   if (options.json === true) cli.json(planJson(plan));
   else cli.print(planView(plan, next, cli.color));
   throw new RefillError('NOT_CONFIRMED', 'nothing was done: a run deletes rows, and --execute was not given', {

@@ -15,6 +15,7 @@ import {
   WANTED_SIGNAL,
   workflowId,
 } from './shared/names.ts';
+import type { Attributes } from './shared/attributes.ts';
 import { summaryOf } from './shared/summary.ts';
 import { DEFAULT_SLICE, FIRST_FLEET_PAYLOAD, type MemberPayload, sentFleet, sentTenant } from './shared/payloads.ts';
 
@@ -103,7 +104,7 @@ export class TemporalClient {
       readonly summary: string;
       readonly details: string;
       readonly memo: Record<string, unknown>;
-      readonly attributes: Partial<Readonly<Record<SearchAttribute, string>>>;
+      readonly attributes: Attributes;
     },
   ): Promise<void> {
     const { attributePairs } = await import('./shared/attributes.ts');

@@ -3,6 +3,7 @@ import { formatRange, formatTenant } from '../../../domain/words.ts';
 import { fromFailure, toFailure } from '../shared/failure.ts';
 import { NEWS_SIGNAL } from '../shared/names.ts';
 import { takenJob, takenNews, type TakenJob, type TakenPlan, type TakenType } from '../shared/taken.ts';
+import type { Attributes } from '../shared/attributes.ts';
 import { setAttributes } from './attributes.ts';
 import { takenActivities } from './taken-activities.ts';
 import { placeOf } from './taken-place.ts';
@@ -20,7 +21,7 @@ async function taken(type: TakenType, payload: unknown): Promise<unknown> {
   const tells = patched('taken-attributes');
   // Whether the server knows them is told by the first activity that can.
   let known = false;
-  const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(tells && known, values);
+  const tell = (values: Attributes) => setAttributes(tells && known, values);
   setHandler(newsSignal, (raw) => {
     const news = takenNews(raw);
     if (news) tell({ RefillRun: news.run, RefillState: news.state });

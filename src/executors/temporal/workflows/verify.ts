@@ -4,6 +4,7 @@ import { formatRange, formatTenant } from '../../../domain/words.ts';
 import { toFailure } from '../shared/failure.ts';
 import { differenceWords, type Verified, type VerifyRequest, verifyRequest } from '../shared/verify.ts';
 import { activities } from './activities.ts';
+import type { Attributes } from '../shared/attributes.ts';
 import { setAttributes } from './attributes.ts';
 
 /**
@@ -13,7 +14,7 @@ import { setAttributes } from './attributes.ts';
 export async function refillVerify(payload: unknown): Promise<Verified> {
   const request = requestOf(payload);
   let known = false;
-  const tell = (values: Parameters<typeof setAttributes>[1]) => setAttributes(known, values);
+  const tell = (values: Attributes) => setAttributes(known, values);
   try {
     // Workflows that began before are found when they have ended.
     const begun = patched('verify-begin') ? await activities().refillVerifyBegin(request) : null;
