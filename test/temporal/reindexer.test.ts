@@ -75,7 +75,8 @@ async function theirTenant(
     const at = ['--address', server.address, '--namespace', server.namespace];
     return (await promisify(execFile)(temporalBinary() ?? 'temporal', [...args, ...at])).stdout;
   };
-  return { t, refill, config, operator, begun: worker.begun };
+  const startAgain = () => startTheirs(t, server, taskQueue, theirs);
+  return { t, refill, config, operator, begun: worker.begun, stop: worker.stop, startAgain };
 }
 
 /** What an operator sees of a workflow. */
@@ -161,7 +162,7 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
     'cancel of a %s whose program was killed ends what that has left; retry begins anew and cuts nothing',
     async (of) => {
       const theirs: { slowMs: number } = { slowMs: 30_000 };
-      const { t, refill, config, operator, begun } = await theirTenant(theirs);
+      const { t, refill, config, operator, begun, stop, startAgain } = await theirTenant(theirs);
       const { id } = await (of === 'run'
         ? refill.plan({ tenant: t.name, range: RANGE })
         : refill.planFleet({ range: RANGE, tenants: [t.name] }));
@@ -170,7 +171,8 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
       });
       expect((await killed.end).signal).toBe('SIGKILL');
       await expect.poll(() => begun.length).toBe(2);
-      // Who waits is told for what, and may stop waiting.
+      // Nobody is there who could end them. Who waits is told for what, and may stop waiting.
+      await stop();
       const waited: string[] = [];
       const enough = new AbortController();
       const onWait = (reason: string) => {
@@ -179,15 +181,11 @@ describe.skipIf(noTemporal())('bring your own re-indexer', () => {
       };
       const cancel = (waiting: CancelWaiting = {}) =>
         of === 'run' ? refill.cancel(undefined, waiting) : refill.cancelFleet(id, waiting);
-      // Where their worker is quicker than the first look there is nothing to wait for.
-      const left = await cancel({ signal: enough.signal, onWait }).then(
-        () => false,
-        () => true,
-      );
-      if (left) {
-        expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
-        await cancel();
-      }
+      await expect(cancel({ signal: enough.signal, onWait })).rejects.toThrow();
+      expect(waited).toEqual([expect.stringMatching(/^the end of workflow /u)]);
+      expect((await refill.status()).run.state).toBe('running');
+      await startAgain();
+      await cancel();
       expect((await refill.status()).run).toMatchObject({ state: 'cancelled' });
       for (const workflow of begun) expect(await statusOf(operator, workflow)).toMatch(/CANCELED/u);
       theirs.slowMs = 0;

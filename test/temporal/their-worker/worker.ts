@@ -27,7 +27,7 @@ interface Payload {
 /** Conversations of a turn. */
 const TURN = 25;
 
-/** Starts the users' worker on a task queue of its own. It ends with the test. */
+/** Starts the users' worker on a task queue of its own. It ends with the test, or before with `stop`. */
 export async function startTheirs(
   t: TestTenant,
   server: { readonly address: string; readonly namespace: string },
@@ -72,12 +72,15 @@ export async function startTheirs(
     maxHeartbeatThrottleInterval: '100ms',
   });
   const running = worker.run();
-  onTestFinished(async () => {
+  let stopped: Promise<void> | undefined;
+  const end = async () => {
     worker.shutdown();
     await running;
     await connection.close();
-  });
-  return { begun };
+  };
+  const stop = () => (stopped ??= end());
+  onTestFinished(stop);
+  return { begun, stop };
 }
 
 let installed = false;
