@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ColumnDefinition, DatasetDefinition } from '../dataset/definition.ts';
+import { keyParameter } from '../dataset/key.ts';
 import { expected, oneOf, strict, words } from './fields.ts';
 import { isMap, list, map, repeats, type Loose } from './loose.ts';
 
@@ -11,6 +12,15 @@ import { isMap, list, map, repeats, type Loose } from './loose.ts';
 const NAME = 'a name of letters, digits, `_` and `-`, a letter first';
 const name = (): z.ZodString => words(NAME).regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/u, { error: `expected ${NAME}` });
 const column = (): z.ZodString => words('a column’s name');
+/** One column, or several that identify a row together. */
+const key = () =>
+  z.union(
+    [
+      column(),
+      z.array(column(), { error: expected('a list of columns') }).min(1, { error: 'expected at least one column' }),
+    ],
+    { error: expected('a column’s name, or a list of them') },
+  );
 const sentence = (): z.ZodString => words('a sentence that says why');
 
 /** SQL that names the parameters it cannot do without. */
@@ -22,7 +32,10 @@ function sql(what: string, ...parameters: readonly string[]): z.ZodString {
     .superRefine((text, context) => {
       const missing = parameters.filter((parameter) => !new RegExp(`(?<!:)${parameter}\\b`, 'u').test(text));
       if (text.trim() === '' || missing.length === 0) return;
-      context.addIssue({ code: 'custom', message: `expected ${what} that uses ${missing.join(' and ')}` });
+      context.addIssue({
+        code: 'custom',
+        message: `expected ${what} that uses ${missing.map((one) => one.replace('\\w*', '')).join(' and ')}`,
+      });
     });
 }
 
@@ -90,7 +103,7 @@ const untimedSchema = strict({
 const tableSchema = strict({
   name: words('a table’s name'),
   optional: z.boolean({ error: expected('true or false') }).exactOptional(),
-  key: column(),
+  key: key(),
   time: column(),
   version: column().exactOptional(),
   owner: strict({ customer: column(), profile: column() }).exactOptional(),
@@ -98,7 +111,7 @@ const tableSchema = strict({
   source: strict({
     from: sql('the FROM clause', ':rows'),
     rowsInRange: sql('a SELECT of the rows of a range', ':from', ':to'),
-    rowsByKey: sql('a SELECT of the rows of keys', ':keys'),
+    rowsByKey: sql('a SELECT of the rows of keys', ':keys\\w*'),
     whereKey: sql('a Postgres condition'),
     big: z.array(words('a table’s name with its schema'), { error: expected('a list of table names') }).exactOptional(),
   }),
@@ -125,15 +138,39 @@ type Report = (path: readonly PropertyKey[], message: string) => void;
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
+/** The lists of a composite key stand in `rowsByKey` and `whereKey` by their columns' names. */
+function checkKeyLists(table: Loose, report: Report): void {
+  const names = [table['key']].flat().filter((name) => typeof name === 'string');
+  const known = names.map((name) =>
+    keyParameter(
+      names.map((one) => ({ name: one })),
+      name,
+    ),
+  );
+  for (const query of ['rowsByKey', 'whereKey']) {
+    const used = [...(text(map(table['source'])[query]) ?? '').matchAll(/(?<![:\w]):(keys\w*)/gu)].map(
+      ([, one]) => one ?? '',
+    );
+    const unknown = used.find((one) => !known.includes(one));
+    if (unknown !== undefined)
+      report(
+        ['source', query],
+        `\`:${unknown}\` is no list of this key: there is ${known.map((one) => `\`:${one}\``).join(', ')}`,
+      );
+  }
+}
+
 function checkTable(table: Loose, report: Report): void {
   const { version, owner } = table;
   if (isMap(table['columns'])) {
     const columns = table['columns'];
-    for (const role of ['key', 'time']) {
-      const column = text(table[role]);
+    const named = [...[table['key']].flat().map((column) => ['key', column]), ['time', table['time']]] as const;
+    for (const [role, value] of named) {
+      const column = text(value);
       if (column === null || column === '' || Object.hasOwn(columns, column)) continue;
-      report([role], `no column \`${column}\` is defined under \`columns\``);
+      report([String(role)], `no column \`${column}\` is defined under \`columns\``);
     }
+    checkKeyLists(table, report);
     const ours = { version, 'owner.customer': map(owner)['customer'], 'owner.profile': map(owner)['profile'] };
     for (const [role, column] of Object.entries(ours)) {
       if (typeof column !== 'string' || !Object.hasOwn(columns, column)) continue;

@@ -1,6 +1,7 @@
 import { RefillError } from '../domain/errors.ts';
 import { type ColumnCodec, columnCodec, parseTargetType } from './codec.ts';
 import type { TableDefinition } from './definition.ts';
+import { type Key, type KeyColumn, keyColumn, type KeyLists, keyLiteral, keyNames } from './key.ts';
 import { bind, chLiteral, identifier, literal, type Parameters } from './sql.ts';
 
 /** A column of a target table, as `system.columns` has it. */
@@ -20,28 +21,41 @@ export type TargetColumns = ReadonlyMap<string, TargetColumn>;
  */
 export interface CompiledTable {
   readonly definition: TableDefinition;
+  /** The columns of the canonical line in its order: those of the key first, so that a line begins with its key. */
   readonly columns: ReadonlyMap<string, ColumnCodec>;
+  readonly key: readonly KeyColumn[];
   /** How many ms a tick of the time column's canonical text has: 1 for DateTime64(3), 1000 for DateTime. */
   readonly timeTickMs: number;
   /** Precision of the version column in digits of a second; null where rows of a run cannot be told from others. */
   readonly versionPrecision: number | null;
 }
 
-/** Buckets of a window, told by a row's hash: enough that one difference makes only some hundred rows suspect. A power of two. */
+/**
+ * Buckets of a window, told by a row's key: whatever becomes of a row, it stays in its bucket, so that an equal bucket says
+ * of each of its keys that it is right. Enough of them that one difference makes only some hundred rows suspect. A power of two.
+ */
 export const BUCKETS = 1024;
 
 /** Compiles a table, or throws `DATASET_INVALID` with everything that does not fit. */
 export function compileTable(definition: TableDefinition, target: TargetColumns): CompiledTable {
   const problems: string[] = [];
   const columns = new Map<string, ColumnCodec>();
-  for (const [name, column] of Object.entries(definition.columns)) {
+  const keys = keyNames(definition);
+  const keyFirst = Object.entries(definition.columns).sort(([a], [b]) => rank(keys, a) - rank(keys, b));
+  for (const [name, column] of keyFirst) {
     const type = target.get(name);
     const codec = type === undefined ? 'the target has no such column' : columnCodec(column, type.type);
     if (typeof codec === 'string') problems.push(`${name}: ${codec}`);
     else columns.set(name, codec);
   }
   const ours = new Set([...columns.keys(), definition.version, definition.owner?.customer, definition.owner?.profile]);
-  for (const name of [definition.key, definition.time]) {
+  const key: KeyColumn[] = [];
+  for (const name of keys) {
+    const column = keyColumn(name, definition.columns[name]?.kind ?? 'text', target.get(name)?.type ?? '');
+    if (typeof column === 'string') problems.push(`${name}: ${column}`);
+    else key.push(column);
+  }
+  for (const name of [...keys, definition.time]) {
     if (!(name in definition.columns)) problems.push(`${name}: key and time must be columns of the dataset`);
   }
   for (const name of [definition.version, definition.owner?.customer, definition.owner?.profile]) {
@@ -63,10 +77,17 @@ export function compileTable(definition: TableDefinition, target: TargetColumns)
   return {
     definition,
     columns,
+    key,
     timeTickMs: timeTickMs(definition, target),
     versionPrecision: versionPrecision(definition, target),
   };
 }
+
+/** The place of a column in the line: the key's columns come first, in the order of the key. */
+const rank = (keys: readonly string[], name: string): number => {
+  const at = keys.indexOf(name);
+  return at === -1 ? keys.length : at;
+};
 
 function timeTickMs(definition: TableDefinition, target: TargetColumns): number {
   const type = parseTargetType(target.get(definition.time)?.type ?? '');
@@ -86,8 +107,7 @@ function versionPrecision(definition: TableDefinition, target: TargetColumns): n
 }
 
 /** Which source rows a statement is about: those of a range, those of some keys, or of some keys in a range. */
-export type Scope = Parameters &
-  ({ readonly range: NonNullable<Parameters['range']> } | { readonly keys: readonly string[] });
+export type Scope = Parameters & ({ readonly range: NonNullable<Parameters['range']> } | { readonly keys: KeyLists });
 
 function fromClause(table: TableDefinition, scope: Scope): string {
   const rows = scope.range ? table.source.rowsInRange : table.source.rowsByKey;
@@ -110,12 +130,24 @@ function rowsOf(table: TableDefinition, scope: Scope): string {
 }
 
 /**
- * ClickHouse: the canonical line of a target row. It escapes as COPY does, but for two characters: it writes `\\'` where COPY
+ * ClickHouse: some canonical fields of a target row as they stand in its line. It escapes as COPY does, but for two characters: it writes `\\'` where COPY
  * writes `'`, and leaves the vertical tab that COPY writes as `\\v`.
  */
-function targetLine(table: CompiledTable): string {
-  const fields = [...table.columns].map(([name, codec]) => codec.field(identifier(name)));
+function targetFields(table: CompiledTable, names: readonly string[]): string {
+  const fields = names.map((name) => table.columns.get(name)?.field(identifier(name)) ?? '');
   return `replaceAll(replaceAll(formatRowNoNewline('TabSeparated', ${fields.join(', ')}), '\\\\\\'', '\\''), '\\x0B', '\\\\v')`;
+}
+
+const keyOf = (table: CompiledTable) => table.key.map(({ name }) => name);
+
+/** ClickHouse: a target row's key, as its canonical line begins (`Key`). */
+export function targetKey(table: CompiledTable): string {
+  return targetFields(table, keyOf(table));
+}
+
+/** ClickHouse: the condition for rows of some keys, none of which is another's bytes. */
+export function keyIn(table: CompiledTable, keys: readonly Key[]): string {
+  return `${targetKey(table)} IN (${keys.map(keyLiteral).join(', ')})`;
 }
 
 /**
@@ -127,7 +159,8 @@ function targetLine(table: CompiledTable): string {
  */
 export function targetHash(table: CompiledTable, misplaced = ''): string {
   const own = misplaced === '' ? 'xxHash32(refill_line)' : `bitXor(xxHash32(refill_line), toUInt32(${misplaced}))`;
-  return `${targetLine(table)} AS refill_line, ${own} AS refill_xx, murmurHash3_32(refill_line) AS refill_murmur, bitAnd(refill_xx, ${BUCKETS - 1}) AS refill_bucket`;
+  const key = `substringIndex(refill_line, '\\t', ${table.key.length})`;
+  return `${targetFields(table, [...table.columns.keys()])} AS refill_line, ${own} AS refill_xx, murmurHash3_32(refill_line) AS refill_murmur, bitAnd(murmurHash3_32(${key}), ${BUCKETS - 1}) AS refill_bucket`;
 }
 
 /** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
@@ -146,13 +179,25 @@ const sourceTime = (table: CompiledTable) => `${expression(table, table.definiti
  * The rows of a scope as the one SELECT that survey, re-index, verify and explain read: first why a row is left out ('' where
  * it is not), then its canonical line.
  *
- * @param order Whether rows come in the order of their keys' bytes.
+ * @param order Whether rows come in the order of their keys' canonical fields: by their bytes, NULL first.
  */
 export function readStatement(table: CompiledTable, scope: Scope, order = false): string {
   const wires = [...table.columns].map(([name, codec]) => `${codec.wire} AS "${name.replaceAll('"', '""')}"`);
-  const by = order ? `\nORDER BY ${expression(table, table.definition.key)}::text COLLATE "C"` : '';
+  const by = order ? `\nORDER BY ${keyOrder(table)}` : '';
   const why = `${reason(table.definition)} AS reason`;
   return bind(`SELECT ${[why, ...wires].join(',\n  ')}\n${rowsOf(table.definition, scope)}${by}`, scope);
+}
+
+const keyOrder = (table: CompiledTable) =>
+  keyOf(table)
+    .map((name) => `(${table.columns.get(name)?.wire ?? ''})::text COLLATE "C" NULLS FIRST`)
+    .join(', ');
+
+/** ClickHouse: what rows are ordered by to come in the order of `readStatement` by key, NULL first. */
+export function targetKeyOrder(table: CompiledTable): string {
+  return keyOf(table)
+    .map((name) => `toString(${table.columns.get(name)?.field(identifier(name)) ?? ''})`)
+    .join(', ');
 }
 
 /** Reads no row: its columns have the types of the dataset's expressions, before any cast of ours. */
@@ -161,6 +206,17 @@ export function typesStatement(table: CompiledTable, scope: Scope): string {
     (name) => `${expression(table, name)} AS "${name.replaceAll('"', '""')}"`,
   );
   return bind(`SELECT ${columns.join(',\n  ')}\n${rowsOf(table.definition, scope)}\nLIMIT 0`, scope);
+}
+
+/** Some keys that several rows of a scope have: a column of canonical text for each of the key's. */
+export function repeatedKeysStatement(table: CompiledTable, scope: Scope, most: number): string {
+  const wires = keyOf(table).map((name, index) => `(${table.columns.get(name)?.wire ?? ''})::text AS k${index}`);
+  const by = keyOf(table).map((_, index) => `k${index}`);
+  const rows = `SELECT ${reason(table.definition)} AS reason, ${wires.join(', ')}\n${rowsOf(table.definition, scope)} OFFSET 0`;
+  return bind(
+    `SELECT ${by.join(', ')} FROM (${rows}) r WHERE reason = '' GROUP BY ${by.join(', ')} HAVING count(*) > 1 LIMIT ${most}`,
+    scope,
+  );
 }
 
 /** Computes one column of every row: it fails where that column's values are at fault. */

@@ -52,15 +52,16 @@ export interface Subset {
 
 /**
  * One target table and the source rows that it is derived from. SQL texts may name the parameters `:customer`,
- * `:profile`, `:from`, `:to` (timestamptz) and `:keys` (text[]); they are put in as quoted literals.
+ * `:profile`, `:from`, `:to` (timestamptz) and `:keys` (text[]); they are put in as quoted literals. Of a composite key
+ * each column has a list of its own, `:keys_COLUMN` (text[]); entry n of all lists is one key.
  */
 export interface TableDefinition {
   /** The table's name in the tenant's target database; the local table, never a Distributed one. */
   readonly name: string;
   /** A table that some tenants have empty, and then it stays empty; the survey finds out. Default false. */
   readonly optional?: boolean;
-  /** The target column that identifies a row for ever. */
-  readonly key: string;
+  /** The target column that identifies a row for ever, or the columns that do so together. */
+  readonly key: string | readonly string[];
   /** The target column that a range, a window and a delete are made of. */
   readonly time: string;
   /** The target column that says when a row's source was read; a ReplacingMergeTree's version. Without it only `purge`. */
@@ -94,7 +95,7 @@ export interface TableDefinition {
   readonly only?: string;
   readonly exclusions: readonly Exclusion[];
   readonly untimed?: readonly Untimed[];
-  /** Target column to definition. Must contain `key` and `time`; not `version`, and not the owner's columns. */
+  /** Target column to definition. Must contain those of `key`, and `time`; not `version`, and not the owner's columns. */
   readonly columns: Readonly<Record<string, ColumnDefinition>>;
 }
 

@@ -1,4 +1,5 @@
 import type { Range, TenantName } from '../domain/words.ts';
+import type { KeyLists } from './key.ts';
 
 /** A Postgres string literal. COPY takes no bound parameters, so every value that goes into a query goes through here. */
 export function literal(value: string): string {
@@ -25,15 +26,16 @@ export function chLiteral(value: string): string {
 export interface Parameters {
   readonly tenant: TenantName;
   readonly range?: Range;
-  readonly keys?: readonly string[];
+  readonly keys?: KeyLists;
 }
 
-/** Puts the parameters `:customer :profile :from :to :keys` of a dataset's SQL in, as literals. */
+/** Puts the parameters `:customer :profile :from :to :keys` (or `:keys_COLUMN`) of a dataset's SQL in, as literals. */
 export function bind(sql: string, { tenant, range, keys }: Parameters): string {
-  return sql.replaceAll(/(?<![:\w]):(customer|profile|from|to|keys)\b/gu, (whole, name: string) => {
+  return sql.replaceAll(/(?<![:\w]):(customer|profile|from|to|keys\w*)\b/gu, (whole, name: string) => {
     if (name === 'customer') return literal(tenant.customer);
     if (name === 'profile') return literal(tenant.profile);
-    if (name === 'keys' && keys) return textArray(keys);
+    const list = keys?.[name];
+    if (list) return textArray(list);
     if (name === 'from' && range) return `${literal(range.from)}::timestamptz`;
     if (name === 'to' && range) return `${literal(range.to)}::timestamptz`;
     return whole;

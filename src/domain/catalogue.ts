@@ -120,6 +120,11 @@ export const CATALOGUE = {
     'The plan was executed already, and its run succeeded.',
     'Look at its run: `refill report r-…`. To derive the range once more, make a new plan.',
   ),
+  KEY_NOT_UNIQUE: refused(
+    'plan',
+    'The source yields several rows with one key, so that the target cannot hold all of them, and nothing can be proven.',
+    'Add the columns that tell these rows apart to the table’s `key`, or correct the join in `from` that repeats rows.',
+  ),
   ROWS_CHANGED_PART: refused(
     'plan',
     'Rows that a plan for a part (`--only`, `--ids`) would delete are in another part by the source: they would not be written again.',

@@ -1,12 +1,14 @@
 import type { DriftKind, Instant, Range } from './words.ts';
 
-/** What the source knows of a key at one instant. */
+/** A row that the source has for a key at one instant. */
 export interface SourceRow {
   /** Why it is left out of the target; null where it should be there. */
   readonly excluded: string | null;
   readonly time: Instant;
-  /** Hash of the row as it should be in the target, as a decimal. */
+  /** Hash of the row as it should be in the target, as hexadecimal digits. */
   readonly hash: string;
+  /** False if the comparison is confined to a subset and the row is not in it. */
+  readonly inPart: boolean;
 }
 
 /** A row of the target with that key, of those that no pending merge will remove. */
@@ -34,24 +36,41 @@ export const DRIFT_REASONS: Readonly<Record<string, string>> = {
   wrong_shard: 'It lies on another shard than its own, where readers that know the sharding key do not look.',
   differs: 'A column other than its time differs from the source.',
   several_rows: 'It stands in the target more than once, in rows that no merge puts together.',
+  several_in_source:
+    'The source yields several rows with this key, of which the target can keep one: the key does not identify a row.',
+  moved_from: 'It also stands in the target at a time outside of this range, which the source has left.',
+  looks_equal: 'The range says that it differs, and a look-up of the key says that it does not, twice in a row.',
+  unbalanced: 'Counts or sums differ, and no row was found that explains it.',
 };
 
+/** Whether a source row should be in the target with a time in the range. */
+export function belongs(row: SourceRow, range: Range): boolean {
+  return row.excluded === null && row.time >= range.from && row.time < range.to;
+}
+
 /**
- * Says what is the matter with one key. The only place where this is decided: verify and explain both ask here.
+ * Says what is the matter with one key. This is the only place that decides it: verify, runs and explain ask here.
  *
+ * @param sources All rows that the source has for the key.
  * @param targets Rows of the target with that key and a time in `range`, of whichever part.
  * @param range The verified range: a source row whose time lies outside of it should have no row inside.
  */
-export function classify(source: SourceRow | null, targets: readonly TargetRow[], range: Range): Verdict {
+export function classify(sources: readonly SourceRow[], targets: readonly TargetRow[], range: Range): Verdict {
   const [first] = targets;
-  if (source === null) return first ? { verdict: 'extra', reason: 'not_in_source' } : { verdict: 'present' };
-  if (source.excluded !== null) return { verdict: first ? 'extra' : 'excluded', reason: source.excluded };
-  if (source.time < range.from || source.time >= range.to) {
-    return first ? { verdict: 'extra', reason: 'moved' } : { verdict: 'present' };
-  }
+  const [wanted, ...more] = sources.filter((row) => belongs(row, range));
+  if (more.length > 0) return { verdict: 'duplicated', reason: 'several_in_source' };
+  if (!wanted) return withoutSource(sources, first !== undefined);
   if (!first) return { verdict: 'missing', reason: 'not_in_target' };
   if (targets.length > 1) return { verdict: 'duplicated', reason: 'several_rows' };
-  if (first.hash === source.hash) return { verdict: 'present' };
-  if (first.time !== source.time) return { verdict: 'stale', reason: 'moved' };
+  if (first.hash === wanted.hash) return { verdict: 'present' };
+  if (first.time !== wanted.time) return { verdict: 'stale', reason: 'moved' };
   return { verdict: 'stale', reason: first.misplaced ? 'wrong_shard' : 'differs' };
+}
+
+/** The source has no row that should be in the target here: why not, and whether the target has one all the same. */
+function withoutSource(sources: readonly SourceRow[], inTarget: boolean): Verdict {
+  const excluded = sources.find((row) => row.excluded !== null)?.excluded ?? null;
+  if (!inTarget) return excluded === null ? { verdict: 'present' } : { verdict: 'excluded', reason: excluded };
+  if (sources.some((row) => row.excluded === null)) return { verdict: 'extra', reason: 'moved' };
+  return { verdict: 'extra', reason: excluded ?? 'not_in_source' };
 }

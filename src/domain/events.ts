@@ -93,7 +93,11 @@ export interface VerifiedTable {
   readonly extra: number;
   readonly stale: number;
   readonly duplicated: number;
-  /** Rows that a live writer changed at every look: neither equal nor a difference. */
+  /** Differences in counts or sums that no named row accounts for. */
+  readonly unexplained: number;
+  /** Rows of the target beyond one for each differing key: `source - missing + extra + surplus = target`. */
+  readonly surplus: number;
+  /** Rows that a live writer changed at every attempt to compare them: neither equal nor a difference. */
   readonly unsettled: number;
   readonly excluded: Excluded;
   /** The first hundred of each kind, by key; all of them are in the ledger. */
@@ -115,6 +119,8 @@ export interface VerifyResult {
     readonly kind: DriftKind;
     readonly reason: string;
     readonly rows: number;
+    /** Of stale rows: how many of them differ in which column. */
+    readonly columns?: Readonly<Record<string, number>>;
   }[];
 }
 
@@ -123,13 +129,19 @@ export interface Explanation {
   readonly id: string;
   readonly tenant: TenantName;
   readonly table: string;
-  readonly verdict: 'present' | 'missing' | 'excluded' | 'extra' | 'stale' | 'duplicated';
+  readonly verdict: 'present' | 'excluded' | DriftKind;
   /** The exclusion's name, or what is wrong: `not_in_source`, `moved`, `older`, …; null for `present`. */
   readonly reason: string | null;
   /** The same in a sentence. */
   readonly why: string;
   readonly source: { readonly present: boolean; readonly excluded: string | null; readonly time: Instant | null };
-  readonly target: readonly { readonly time: Instant; readonly version: string | null; readonly equal: boolean }[];
+  readonly target: readonly {
+    readonly time: Instant;
+    readonly version: string | null;
+    readonly equal: boolean;
+    /** Columns in which it differs from the source's row; empty if it is equal, or if the source has none. */
+    readonly columns: readonly string[];
+  }[];
 }
 
 /** A tenant as found on both sides. */

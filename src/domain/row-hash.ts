@@ -73,18 +73,35 @@ export function hashRow(bytes: Uint8Array, start: number, end: number, out: RowH
     xx = Math.imul((sum << 11) | (sum >>> 21), P1);
     tail |= byte << shift;
   }
-  if ((length & 3) !== 0) {
-    const k = Math.imul(tail, C1);
-    murmur ^= Math.imul((k << 15) | (k >>> 17), C2);
-  }
+  if ((length & 3) !== 0) murmur ^= murmurTail(tail);
   xx = Math.imul(xx ^ (xx >>> 15), P2);
   xx = Math.imul(xx ^ (xx >>> 13), P3);
-  murmur ^= length;
-  murmur = Math.imul(murmur ^ (murmur >>> 16), 0x85ebca6b | 0);
-  murmur = Math.imul(murmur ^ (murmur >>> 13), 0xc2b2ae35 | 0);
   out.xx = (xx ^ (xx >>> 16)) >>> 0;
-  out.murmur = (murmur ^ (murmur >>> 16)) >>> 0;
+  out.murmur = finalMurmur(murmur ^ length);
 }
+
+/** MurmurHash3 (x86, 32 bits) of `bytes[start, end)` alone: it tells the bucket of a row's key. */
+export function hashKey(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  let at = start;
+  let murmur = 0;
+  for (; at + 4 <= end; at += 4) murmur = murmurWord(murmur, wordAt(bytes, at));
+  let tail = 0;
+  for (let shift = 0; at < end; at += 1, shift += 8) tail |= (bytes[at] ?? 0) << shift;
+  if ((length & 3) !== 0) murmur ^= murmurTail(tail);
+  return finalMurmur(murmur ^ length);
+}
+
+const murmurTail = (tail: number): number => {
+  const k = Math.imul(tail, C1);
+  return Math.imul((k << 15) | (k >>> 17), C2);
+};
+
+const finalMurmur = (mixed: number): number => {
+  let murmur = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b | 0);
+  murmur = Math.imul(murmur ^ (murmur >>> 13), 0xc2b2ae35 | 0);
+  return (murmur ^ (murmur >>> 16)) >>> 0;
+};
 
 /** A row's hash as 16 hex digits. */
 export function hashText({ xx, murmur }: RowHash): string {

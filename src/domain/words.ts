@@ -11,7 +11,7 @@
  * - delete: a part of a range that is deleted by one mutation a table; it covers whole windows
  * - mutation: a ClickHouse `ALTER … DELETE` or lightweight delete of ours, known by the run's nonce in its predicate
  * - proof: the evidence kept for a tenant x table x window
- * - drift: rows that differ between source and target: missing, extra, stale, duplicated
+ * - drift: rows that differ between source and target: missing, extra, stale, duplicated, unexplained
  */
 
 /** An instant in UTC with milliseconds, as `Date.prototype.toISOString` writes it; such strings sort by time. */
@@ -39,8 +39,11 @@ export interface Tenant extends TenantName {
 /** `purge` deletes and then re-indexes; `replace` re-indexes, proves, and then deletes what is older. */
 export type Strategy = 'purge' | 'replace';
 
-/** The kinds of drift, in the order in which they are reported. */
-export const DRIFT_KINDS = ['missing', 'extra', 'stale', 'duplicated'] as const;
+/**
+ * The kinds of drift, in the order in which reports show them. `unexplained` is what counts and sums say and no named row
+ * accounts for: while there is any, nothing is proven.
+ */
+export const DRIFT_KINDS = ['missing', 'extra', 'stale', 'duplicated', 'unexplained'] as const;
 export type DriftKind = (typeof DRIFT_KINDS)[number];
 
 /** What a plan is confined to: a part of the dataset that has a name, or some rows by their ids. */

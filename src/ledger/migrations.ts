@@ -162,6 +162,8 @@ CREATE TABLE refill.proof (
   extra bigint NOT NULL,
   stale bigint NOT NULL,
   duplicated bigint NOT NULL,
+  unexplained bigint NOT NULL,
+  surplus bigint NOT NULL,
   unsettled bigint NOT NULL,
   source_sum text NOT NULL,
   target_sum text NOT NULL
@@ -169,7 +171,7 @@ CREATE TABLE refill.proof (
 CREATE INDEX proof_owner ON refill.proof (owner, range_from, id);
 
 -- Sorts in the order in which kinds are reported.
-CREATE TYPE refill.drift_kind AS ENUM ('missing', 'extra', 'stale', 'duplicated');
+CREATE TYPE refill.drift_kind AS ENUM ('missing', 'extra', 'stale', 'duplicated', 'unexplained');
 CREATE TABLE refill.drift (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   owner text COLLATE "C" NOT NULL,
@@ -179,7 +181,15 @@ CREATE TABLE refill.drift (
   kind refill.drift_kind NOT NULL,
   key text COLLATE "C" NOT NULL,
   reason text COLLATE "C" NOT NULL,
-  time timestamptz
+  time timestamptz,
+  -- Rows with the key on each side.
+  source_rows integer NOT NULL,
+  target_rows integer NOT NULL,
+  -- Names of columns that differ.
+  columns jsonb NOT NULL,
+  -- Times outside of the range at which the target has the key too.
+  elsewhere jsonb NOT NULL,
+  query text
 );
 CREATE INDEX drift_owner ON refill.drift (owner, table_name, kind, key);
 

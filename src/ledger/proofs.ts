@@ -1,5 +1,5 @@
 import { RefillError } from '../domain/errors.ts';
-import type { Drift, TableProof } from '../domain/drift.ts';
+import { differencesOf, type Drift, type TableProof } from '../domain/drift.ts';
 import type { Sql } from './connection.ts';
 import { lockDelete, moveDelete } from './deletes.ts';
 import { batches, json, storable } from './json.ts';
@@ -13,11 +13,6 @@ interface Owner {
   readonly round: number | null;
 }
 
-/** Rows of a proof that are not proven, as `differences` of a verification has them. */
-function differencesOf(proof: TableProof): number {
-  return proof.missing + proof.extra + proof.stale + proof.duplicated + proof.unsettled;
-}
-
 export async function insertProofs(
   sql: Sql,
   { owner, delete: del, round }: Owner,
@@ -27,23 +22,26 @@ export async function insertProofs(
   for (const batch of batches(proofs)) {
     await sql.rows(
       `INSERT INTO refill.proof (owner, delete_id, round, table_name, range_from, range_to, window_id, snapshot,
-                                 source, target, excluded, missing, extra, stale, duplicated, unsettled,
-                                 source_sum, target_sum)
+                                 source, target, excluded, missing, extra, stale, duplicated, unexplained,
+                                 surplus, unsettled, source_sum, target_sum)
        SELECT $1, $2::integer, $3::integer, "table", "from", "to", "window", snapshot, source, target, excluded,
-              missing, extra, stale, duplicated, unsettled, "sourceSum", "targetSum"
+              missing, extra, stale, duplicated, unexplained, surplus, unsettled, "sourceSum", "targetSum"
          FROM jsonb_to_recordset($4)
            AS p ("table" text, "from" timestamptz, "to" timestamptz, "window" integer, snapshot timestamptz,
                  source bigint, target bigint, excluded jsonb, missing bigint, extra bigint, stale bigint,
-                 duplicated bigint, unsettled bigint, "sourceSum" text, "targetSum" text)`,
+                 duplicated bigint, unexplained bigint, surplus bigint, unsettled bigint, "sourceSum" text, "targetSum" text)`,
       [owner, del, round, json(batch)],
     );
   }
   for (const batch of batches(drift)) {
     await sql.rows(
-      `INSERT INTO refill.drift (owner, delete_id, round, table_name, kind, key, reason, time)
-       SELECT $1, $2::integer, $3::integer, "table", kind::refill.drift_kind, key, reason, "time"
+      `INSERT INTO refill.drift (owner, delete_id, round, table_name, kind, key, reason, time, source_rows, target_rows,
+                                 columns, elsewhere, query)
+       SELECT $1, $2::integer, $3::integer, "table", kind::refill.drift_kind, key, reason, "time", source, target,
+              columns, elsewhere, query
          FROM jsonb_to_recordset($4)
-           AS d ("table" text, kind text, key text, reason text, "time" timestamptz)`,
+           AS d ("table" text, kind text, key text, reason text, "time" timestamptz, source integer, target integer,
+                 columns jsonb, elsewhere jsonb, query text)`,
       [owner, del, round, json(batch)],
     );
   }
@@ -85,7 +83,7 @@ const NEWEST = `(t.delete_id IS NULL
 export async function readProofs(sql: Sql, owner: string): Promise<readonly TableProof[]> {
   return await sql.rows<TableProof>(
     `SELECT table_name AS "table", range_from AS "from", range_to AS "to", window_id AS "window", snapshot, source,
-            target, excluded, missing, extra, stale, duplicated, unsettled,
+            target, excluded, missing, extra, stale, duplicated, unexplained, surplus, unsettled,
             source_sum AS "sourceSum", target_sum AS "targetSum"
        FROM refill.proof t WHERE owner = $1 AND ${NEWEST} ORDER BY range_from, id`,
     [owner],
@@ -95,7 +93,8 @@ export async function readProofs(sql: Sql, owner: string): Promise<readonly Tabl
 export async function readDrift(sql: Sql, owner: string, filter: DriftFilter): Promise<readonly Drift[]> {
   const after = filter.after;
   return await sql.rows<Drift>(
-    `SELECT table_name AS "table", key, kind::text AS kind, reason, time
+    `SELECT table_name AS "table", key, kind::text AS kind, reason, time, source_rows AS source, target_rows AS target,
+            columns, elsewhere, query
        FROM refill.drift t
       WHERE owner = $1 AND ($2::text IS NULL OR table_name = $2) AND ${NEWEST}
         AND ($4::text IS NULL

@@ -1,5 +1,5 @@
 import { kindOf } from '../domain/delete-kind.ts';
-import { formatTenant } from '../domain/words.ts';
+import { DRIFT_KINDS, formatTenant } from '../domain/words.ts';
 import { chart } from './chart.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
 import { markup, Markup, type Content } from './markup.ts';
@@ -13,6 +13,7 @@ import {
   type TableSummary,
   deletedWords,
   stateWords,
+  whyDiffers,
 } from './summary.ts';
 
 /** Rows that a long list shows in the page; the JSON has all of them. */
@@ -101,10 +102,7 @@ function counts(tables: readonly TableSummary[], windows: number): Markup {
     { head: 'before', numeric: true, of: (one) => count(one.before) },
     { head: 'after', numeric: true, of: (one) => count(one.after) },
     { head: 'source', numeric: true, of: (one) => count(one.source) },
-    { head: 'missing', numeric: true, of: (one) => wrong(one.missing, one) },
-    { head: 'extra', numeric: true, of: (one) => wrong(one.extra, one) },
-    { head: 'stale', numeric: true, of: (one) => wrong(one.stale, one) },
-    { head: 'duplicated', numeric: true, of: (one) => wrong(one.duplicated, one) },
+    ...DRIFT_KINDS.map((kind) => ({ head: kind, numeric: true, of: (one: TableSummary) => wrong(one[kind], one) })),
     { head: 'proven windows', numeric: true, of: (one) => `${count(one.windowsProven)} of ${count(windows)}` },
   ]);
 }
@@ -142,7 +140,7 @@ function differences(input: ReportInput): Markup {
     { head: 'table', of: (one) => one.table },
     { head: 'key', of: (one) => one.key },
     { head: 'kind', of: (one) => one.kind },
-    { head: 'reason', of: (one) => one.reason },
+    { head: 'reason', of: (one) => whyDiffers(one) },
     { head: 'time (UTC)', of: (one) => instant(one.time) },
   ])}${rest > 0 ? markup`<p class="key">${counted(rest, 'more difference')} of ${count(all)}: all of them are in the ledger.</p>` : null}`;
 }

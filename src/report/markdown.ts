@@ -12,6 +12,7 @@ import {
   type TableSummary,
   deletedWords,
   stateWords,
+  whyDiffers,
 } from './summary.ts';
 
 /** Rows of a table in Markdown; cells are escaped here and nowhere else. */
@@ -91,7 +92,7 @@ function differences(input: ReportInput): string {
   return [
     table(
       ['table', 'key', 'kind', 'reason', 'time (UTC)'],
-      named.map((one) => [one.table, one.key, one.kind, one.reason, instant(one.time)]),
+      named.map((one) => [one.table, one.key, one.kind, whyDiffers(one), instant(one.time)]),
     ),
     rest > 0 ? `${counted(rest, 'more difference')} of ${count(all)}: all of them are in the ledger.` : '',
   ]

@@ -1,4 +1,5 @@
 import type { TableProof } from '../domain/drift.ts';
+import { DRIFT_KINDS } from '../domain/words.ts';
 import { count, moment, range } from './format.ts';
 import type { TableSummary } from './summary.ts';
 import type { TextTable } from './text-table.ts';
@@ -6,15 +7,13 @@ import type { TextTable } from './text-table.ts';
 /** Before, after and source of each table, and what differs; unknown is never zero. */
 export function countsTable(tables: readonly TableSummary[], windows: number): TextTable {
   return {
-    head: ['table', 'before', 'after', 'source', 'missing', 'extra', 'stale', 'duplicated', 'proven windows'],
+    head: ['table', 'before', 'after', 'source', ...DRIFT_KINDS, 'proven windows'],
     rows: tables.map((one) => [
       one.table,
       count(one.before),
       count(one.after),
       count(one.source),
-      ...[one.missing, one.extra, one.stale, one.duplicated].map((rows) =>
-        one.windowsProven === 0 ? '—' : count(rows),
-      ),
+      ...DRIFT_KINDS.map((kind) => (one.windowsProven === 0 ? '—' : count(one[kind]))),
       `${count(one.windowsProven)} of ${count(windows)}`,
     ]),
   };

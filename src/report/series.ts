@@ -1,4 +1,4 @@
-import type { TableProof } from '../domain/drift.ts';
+import { differencesOf, type TableProof } from '../domain/drift.ts';
 import type { Range } from '../domain/words.ts';
 import type { RunDetails } from '../refill.ts';
 import { latestProofs } from './summary.ts';
@@ -28,7 +28,7 @@ function dayRange(day: string, range: Range): Range {
 }
 
 function isClean(proof: TableProof): boolean {
-  return proof.missing + proof.extra + proof.stale + proof.duplicated + proof.unsettled === 0;
+  return differencesOf(proof) === 0;
 }
 
 /**

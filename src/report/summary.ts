@@ -1,7 +1,7 @@
-import type { TableProof } from '../domain/drift.ts';
+import type { Drift, TableProof } from '../domain/drift.ts';
 import type { ErrorRecord } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { Excluded, Instant } from '../domain/words.ts';
+import { type Excluded, formatInstant, type Instant } from '../domain/words.ts';
 import type { MutationRecord, RunRecord } from '../ledger/ledger.ts';
 import type { RunDetails } from '../refill.ts';
 import { count, counted } from './format.ts';
@@ -29,9 +29,16 @@ export interface TableSummary {
   readonly extra: number;
   readonly stale: number;
   readonly duplicated: number;
+  readonly unexplained: number;
   readonly unsettled: number;
   /** When the earliest snapshot among the proofs was taken. */
   readonly snapshot: Instant | null;
+}
+
+/** Why a row differs, with the columns that do, or the times at which it also stands. */
+export function whyDiffers({ reason, columns, elsewhere }: Drift): string {
+  const more = [...columns, ...elsewhere.map((time) => formatInstant(time))];
+  return more.length === 0 ? reason : `${reason}: ${more.join(', ')}`;
 }
 
 /** Something that went wrong in a run, and what to do about it. */
@@ -88,6 +95,7 @@ function tableSummary(plan: Plan, table: string, proofs: readonly TableProof[]):
     extra: total(proofs, (proof) => proof.extra),
     stale: total(proofs, (proof) => proof.stale),
     duplicated: total(proofs, (proof) => proof.duplicated),
+    unexplained: total(proofs, (proof) => proof.unexplained),
     unsettled: total(proofs, (proof) => proof.unsettled),
     snapshot: proofs.map((proof) => proof.snapshot).sort()[0] ?? null,
   };

@@ -37,13 +37,6 @@ export function fieldStarts(bytes: Buffer, start: number, end: number): number[]
   return starts;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '0': '\0' };
-
-/** Undoes the escapes of COPY's text and of TabSeparated, which agree on those that both write. */
-export function unescapeField(field: string): string {
-  return field.includes('\\') ? field.replaceAll(/\\(.)/gsu, (_, c: string) => ESCAPES[c] ?? c) : field;
-}
-
 /** Lines of a stream, some at a time. */
 export async function readLines(stream: Readable, onLine: OnLine): Promise<void> {
   const splitter = new LineSplitter();

@@ -1,18 +1,21 @@
 import { readStatement } from '../dataset/compile.ts';
-import type { SourceRow } from '../domain/classify.ts';
+import { type Key, keyLists, showKey } from '../dataset/key.ts';
+import { belongs, type SourceRow } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Range } from '../domain/words.ts';
 import { withSnapshot, withSource } from '../source/postgres.ts';
 import { sampleKeys } from '../target/count.ts';
-import { LOOKUP_BATCH, possibleKeys, readRows } from './lookup.ts';
+import { keyBatches, possibleKeys, readRows } from './lookup.ts';
+import { refuseRepeatedKeys } from './unique-keys.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** Keys named in an error. */
 const NAMED = 5;
 
-/** The row's hash where it should be in the target with a time in the range, else null. */
-export function stateIn(row: SourceRow | undefined | null, range: Range): string | null {
-  return row && row.excluded === null && row.time >= range.from && row.time < range.to ? row.hash : null;
+/** The hashes of a key's rows that should be in the target with a time in the range; null if there is none. */
+export function stateIn(rows: readonly SourceRow[] | undefined, range: Range): string | null {
+  const hashes = (rows ?? []).filter((row) => belongs(row, range)).map(({ hash }) => hash);
+  return hashes.length === 0 ? null : hashes.sort().join();
 }
 
 /**
@@ -27,28 +30,34 @@ export async function refuseDisagreement(
   bench: Workbench,
   table: BenchTable,
   windows: readonly Range[],
-  keys: readonly string[],
+  keys: readonly Key[],
 ): Promise<void> {
   const { tenant } = bench;
-  for (let at = 0; at < keys.length; at += LOOKUP_BATCH) {
-    const some = keys.slice(at, at + LOOKUP_BATCH);
+  for (const some of keyBatches(keys)) {
     const batch = await withSource(bench.source, (source) => possibleKeys(bench, table, source, some));
     if (batch.length === 0) continue;
     const wrong = await withSnapshot(bench.source, async (snapshot) => {
-      const byKey = await readRows(table, snapshot.copy(readStatement(table, { tenant, keys: batch })));
-      const found: string[] = [];
+      const read = (range: Range | undefined, own: readonly Key[]) => {
+        const lists = keyLists(table.key, own);
+        const scope = { tenant, keys: lists, ...(range === undefined ? {} : { range }) };
+        return readRows(table, snapshot.copy(readStatement(table, scope)), own);
+      };
+      const byKey = await read(undefined, batch);
+      const found: Key[] = [];
       for (const { range, own } of byWindow(windows, batch, byKey)) {
-        const byRange = await readRows(table, snapshot.copy(readStatement(table, { tenant, range, keys: own })));
-        found.push(...own.filter((key) => stateIn(byKey.get(key), range) !== stateIn(byRange.get(key), range)));
+        const byRange = await read(range, own);
+        for (const key of own) if (stateIn(byKey.get(key), range) !== stateIn(byRange.get(key), range)) found.push(key);
       }
       return found;
     });
-    if (wrong.length > 0)
+    if (wrong.length > 0) {
+      const shown = wrong.slice(0, 100).map((key) => showKey(table.key, key));
       throw new RefillError(
         'DATASET_DISAGREES',
-        `rowsInRange and rowsByKey of ${table.definition.name} do not say the same of ${wrong.length} rows, of key ${wrong.slice(0, NAMED).join(', ')}`,
-        { details: { table: table.definition.name, keys: wrong.slice(0, 100) } },
+        `rowsInRange and rowsByKey of ${table.definition.name} do not say the same of ${wrong.length} rows, of key ${shown.slice(0, NAMED).join(', ')}`,
+        { details: { table: table.definition.name, keys: shown } },
       );
+    }
   }
 }
 
@@ -60,21 +69,19 @@ const SAMPLE = 1000;
  * about: there a key without a row by range may be in another part, and `refuseMoved` looks at all of them.
  */
 export async function refuseSampledDisagreement(bench: Workbench, window: Range): Promise<void> {
-  for (const table of bench.tables.filter(({ definition }) => definition.only === undefined))
-    await refuseDisagreement(
-      bench,
-      table,
-      [window],
-      await sampleKeys(bench.target, table, bench.tenant, window, SAMPLE),
-    );
+  for (const table of bench.tables.filter(({ definition }) => definition.only === undefined)) {
+    const keys = await sampleKeys(bench.target, table, bench.tenant, window, SAMPLE);
+    await refuseRepeatedKeys(bench, table, window, keys);
+    await refuseDisagreement(bench, table, [window], keys);
+  }
 }
 
 /** Keys by the window in which their time lies; those of no window, which a window may yet return, for each of them. */
 function byWindow(
   windows: readonly Range[],
-  keys: readonly string[],
-  byKey: ReadonlyMap<string, SourceRow>,
-): { readonly range: Range; readonly own: readonly string[] }[] {
+  keys: readonly Key[],
+  byKey: ReadonlyMap<Key, readonly SourceRow[]>,
+): { readonly range: Range; readonly own: readonly Key[] }[] {
   const nowhere = keys.filter((key) => windows.every((range) => stateIn(byKey.get(key), range) === null));
   return windows.flatMap((range) => {
     const own = [...keys.filter((key) => stateIn(byKey.get(key), range) !== null), ...nowhere];

@@ -1,3 +1,4 @@
+import { parseKey } from '../dataset/key.ts';
 import { bind } from '../dataset/sql.ts';
 import { classify, DRIFT_REASONS, type Verdict } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
@@ -5,10 +6,13 @@ import type { Explanation } from '../domain/events.ts';
 import { formatTenant, type Range } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { type KeyFacts, lookup } from './lookup.ts';
+import { differingColumns } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** All of time that a DateTime64 can hold. */
 const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00.000Z' };
+
+const NOWHERE: KeyFacts = { source: [], targets: [] };
 
 /**
  * Says of one id where it is, where it should be, and why: for each table in which either side knows it.
@@ -18,10 +22,10 @@ const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00
 export async function explain(bench: Workbench, id: string): Promise<Explanation[]> {
   const found: Explanation[] = [];
   for (const table of bench.tables) {
-    const facts = (await lookup(bench, table, [id], EVER)).get(id);
-    if (!facts) continue;
-    const untimed = facts.source ? null : await untimedReason(bench, table, id);
-    if (facts.source || facts.targets.length > 0 || untimed)
+    const key = parseKey(table.key, id);
+    const facts = (key === null ? undefined : (await lookup(bench, table, [key], EVER)).get(key)) ?? NOWHERE;
+    const untimed = facts.source.length > 0 ? null : await untimedReason(bench, table, id);
+    if (facts.source.length > 0 || facts.targets.length > 0 || untimed)
       found.push(explanationOf(bench, table, id, facts, untimed));
   }
   if (found.length === 0) {
@@ -55,7 +59,8 @@ function explanationOf(
     untimed === null
       ? classify(facts.source, facts.targets, EVER)
       : { verdict: facts.targets.length > 0 ? 'extra' : 'excluded', reason: untimed };
-  const excluded = facts.source?.excluded ?? untimed;
+  const row = facts.source.find(({ excluded: why }) => why === null) ?? facts.source[0];
+  const excluded = row?.excluded ?? untimed;
   return {
     id,
     tenant: { customer: bench.tenant.customer, profile: bench.tenant.profile },
@@ -63,8 +68,13 @@ function explanationOf(
     verdict: verdict.verdict,
     reason: verdict.verdict === 'present' ? null : verdict.reason,
     why: sentence(table, verdict),
-    source: { present: facts.source !== null || untimed !== null, excluded, time: facts.source?.time ?? null },
-    target: facts.targets.map(({ time, version, hash }) => ({ time, version, equal: hash === facts.source?.hash })),
+    source: { present: row !== undefined || untimed !== null, excluded, time: row?.time ?? null },
+    target: facts.targets.map((found) => ({
+      time: found.time,
+      version: found.version,
+      equal: found.hash === row?.hash,
+      columns: found.hash === row?.hash ? [] : differingColumns(table, { ...facts, targets: [found] }, EVER),
+    })),
   };
 }
 
@@ -81,6 +91,7 @@ function sentence({ definition }: BenchTable, verdict: Verdict): string {
     case 'missing':
     case 'stale':
     case 'duplicated':
+    case 'unexplained':
       return why;
   }
 }

@@ -1,4 +1,5 @@
 import { countStatement } from '../dataset/compile.ts';
+import { keyNames, parseKey } from '../dataset/key.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Warning } from '../domain/plan.ts';
 import { HOUR_MS, instant } from '../domain/windows.ts';
@@ -43,10 +44,21 @@ export async function locateIds(bench: Workbench, ids: readonly string[]): Promi
 }
 
 async function unknownIds(bench: Workbench, ids: readonly string[], range: Range): Promise<Warning[]> {
-  const table = bench.tables.find(({ definition }) => definition.byId?.column === definition.key);
+  const table = bench.tables.find(
+    ({ definition }) => definition.byId && keyNames(definition).join() === definition.byId.column,
+  );
   if (!table) return [];
-  const facts = await lookup(bench, table, ids, range);
-  const unknown = ids.filter((id) => facts.get(id)?.source === null && facts.get(id)?.targets.length === 0);
+  const keys = new Map(ids.map((id) => [id, parseKey(table.key, id)]));
+  const facts = await lookup(
+    bench,
+    table,
+    [...keys.values()].filter((key) => key !== null),
+    range,
+  );
+  const unknown = ids.filter((id) => {
+    const found = facts.get(keys.get(id) ?? '');
+    return found === undefined || (found.source.length === 0 && found.targets.length === 0);
+  });
   if (unknown.length === 0) return [];
   const more = unknown.length > NAMED ? ', …' : '';
   return [

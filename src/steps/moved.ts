@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readStatement } from '../dataset/compile.ts';
+import { type Key, keyLists, showKey } from '../dataset/key.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Range } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { stateIn } from './agreement.ts';
-import { lookup, LOOKUP_BATCH, lookupSource, readRows } from './lookup.ts';
-import { findExtra, refuseTooMany } from './suspects.ts';
+import { findExtra, refuseTooMany } from './compare-keys.ts';
+import { keyBatches, lookup, LOOKUP_BATCH, lookupSource, readRows } from './lookup.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** Keys named in an error. */
@@ -39,14 +40,15 @@ export async function refuseMoved(bench: Workbench, windows: readonly Range[], o
     if (candidates.length === 0) continue;
     // Who has moved them may be about to write them.
     await sleep(options.limits.graceSeconds * 1000, undefined, { signal: options.signal });
-    const moved: string[] = [];
-    for (let at = 0; at < candidates.length; at += LOOKUP_BATCH)
-      moved.push(...(await lostWithout(bench, table, candidates.slice(at, at + LOOKUP_BATCH), options.range)));
+    const moved: Key[] = [];
+    for (const keys of keyBatches(candidates))
+      for (const key of await lostWithout(bench, table, keys, options.range)) moved.push(key);
     if (moved.length === 0) continue;
+    const shown = moved.slice(0, 100).map((key) => showKey(table.key, key));
     throw new RefillError(
       'ROWS_CHANGED_PART',
-      `${moved.length} rows of ${name} are in this part by the target, and not by the source: they would be deleted and not written again, of key ${moved.slice(0, NAMED).join(', ')}${moved.length > NAMED ? ', …' : ''}`,
-      { details: { table: name, keys: moved.slice(0, 100) } },
+      `${moved.length} rows of ${name} are in this part by the target, and not by the source: they would be deleted and not written again, of key ${shown.slice(0, NAMED).join(', ')}${moved.length > NAMED ? ', …' : ''}`,
+      { details: { table: name, keys: shown } },
     );
   }
 }
@@ -57,12 +59,12 @@ async function livingExtra(
   table: BenchTable,
   windows: readonly Range[],
   { range, signal }: MovedOptions,
-): Promise<readonly string[]> {
-  const living: string[] = [];
-  let batch: string[] = [];
+): Promise<readonly Key[]> {
+  const living: Key[] = [];
+  let batch: Key[] = [];
   const look = async () => {
     const rows = await lookupSource(bench, table, batch);
-    living.push(...batch.filter((key) => stateIn(rows.get(key), range) !== null));
+    for (const key of batch) if (stateIn(rows.get(key), range) !== null) living.push(key);
     refuseTooMany(living.length);
     batch = [];
   };
@@ -81,9 +83,9 @@ async function livingExtra(
 async function lostWithout(
   bench: Workbench,
   table: BenchTable,
-  keys: readonly string[],
+  keys: readonly Key[],
   range: Range,
-): Promise<readonly string[]> {
+): Promise<readonly Key[]> {
   const lost = [...(await lookup(bench, table, keys, range))].flatMap(([key, { source, targets }]) => {
     const state = stateIn(source, range);
     const stays = targets.some(({ inPart, hash }) => !inPart && hash === state);
@@ -92,7 +94,11 @@ async function lostWithout(
   if (lost.length === 0) return [];
   // One whose time has changed inside of the range is in another window of the part.
   const written = await withSource(bench.source, (source) =>
-    readRows(table, source.copy(readStatement(table, { tenant: bench.tenant, range, keys: lost }))),
+    readRows(
+      table,
+      source.copy(readStatement(table, { tenant: bench.tenant, range, keys: keyLists(table.key, lost) })),
+      lost,
+    ),
   );
   return lost.filter((key) => stateIn(written.get(key), range) === null);
 }

@@ -1,4 +1,5 @@
 import { countStatement, readStatement, typesStatement } from '../dataset/compile.ts';
+import { keyLists } from '../dataset/key.ts';
 import { bind } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
@@ -60,7 +61,7 @@ async function checkStatements(bench: Workbench, source: Source): Promise<void> 
     for (const statement of [
       countStatement(table, scope),
       readStatement(table, scope, true),
-      readStatement(table, { tenant, keys: [] }),
+      readStatement(table, { tenant, keys: keyLists(table.key, []) }),
     ])
       await source.query(`EXPLAIN ${statement}`);
     for (const untimed of definition.untimed ?? []) await source.query(`EXPLAIN ${bind(untimed.select, { tenant })}`);

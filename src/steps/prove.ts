@@ -1,14 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { classify } from '../domain/classify.ts';
+import { changedBuckets, stillUnequal, Tallies, unequalBuckets } from '../domain/balance.ts';
 import type { Drift, TableProof } from '../domain/drift.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { DriftKind, Instant, Range } from '../domain/words.ts';
+import type { Key } from '../dataset/key.ts';
+import type { Verdict } from '../domain/classify.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
-import { type Buckets, keysOfTwoParts, type RunVersions, targetSums } from '../target/count.ts';
+import { withSnapshot } from '../source/postgres.ts';
+import { keysOfTwoParts, targetSums } from '../target/count.ts';
+import { Accounts, WindowAccount } from './accounts.ts';
 import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
-import { type KeyFacts, lookup, LOOKUP_BATCH, lookupSource } from './lookup.ts';
-import { findSuspects, refuseTooMany, type Suspects, unequalBuckets } from './suspects.ts';
+import { nameElsewhere } from './elsewhere.ts';
+import { bucketOf, compareKeys, keyQuery, type Mismatch, refuseTooMany } from './compare-keys.ts';
+import { keyBatches, type KeyFacts, lookupSource } from './lookup.ts';
+import { sourceSums } from './reindex.ts';
+import { type Candidates, differingColumns, type Fate, settle, shown } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** A window with the source's side of its proof. */
@@ -23,8 +29,6 @@ export interface ProofWindow extends Range {
 export interface ProveOptions {
   readonly limits: Pick<Limits, 'graceSeconds' | 'looks'>;
   readonly signal: AbortSignal;
-  /** Only rows that the run's delete will keep count: the proof before a delete. */
-  readonly since?: RunVersions;
   /** The whole range that is verified, where the windows are a part of it: a row that moved inside of it is stale. */
   readonly range?: Range;
   /** Keys, as `driftId` writes them, that are named already: a row that moved far is met in two places. */
@@ -49,6 +53,7 @@ const WINDOWS_A_PASS = 64;
 /**
  * `prove` for any number of windows, some at a time.
  *
+ * @param options `outside`: the range outside of which rows of the windows must not stand as well; default: all of the windows.
  * @param sumsOf Finds or makes the source's side of some of them, in their order.
  * @param onPass Called with what each pass has found.
  */
@@ -56,19 +61,23 @@ export async function proveInPasses<W extends Range>(
   bench: Workbench,
   windows: readonly W[],
   sumsOf: (some: readonly W[]) => Promise<readonly ProofWindow[]>,
-  options: Omit<ProveOptions, 'known'>,
+  options: Omit<ProveOptions, 'known'> & { readonly outside?: Range },
   onPass: (found: Proven) => Promise<void> = () => Promise.resolve(),
 ): Promise<Proven> {
   const [proofs, drift]: [TableProof[], Drift[]] = [[], []];
   const known = new Set<string>();
   const range = options.range ?? wholeOf(windows);
-  for (const some of batches(windows, WINDOWS_A_PASS)) {
-    const found = await prove(bench, await sumsOf(some), { ...options, range, known });
+  for (let at = 0; at < windows.length; at += WINDOWS_A_PASS) {
+    const some = windows.slice(at, at + WINDOWS_A_PASS);
+    const compared = await prove(bench, await sumsOf(some), { ...options, range, known });
+    const found = await nameElsewhere(bench, compared, some, { ...options, outside: options.outside ?? range });
     await onPass(found);
-    for (const d of found.drift) known.add(driftId(d));
+    for (const d of found.drift) {
+      known.add(driftId(d));
+      drift.push(d);
+    }
     refuseTooMany(known.size);
-    proofs.push(...found.proofs);
-    drift.push(...found.drift);
+    for (const proof of found.proofs) proofs.push(proof);
   }
   return { proofs, drift };
 }
@@ -76,7 +85,7 @@ export async function proveInPasses<W extends Range>(
 /**
  * Compares the target's rows of neighbouring windows with the source's sums: one pass over the target for each table.
  * Where a bucket differs its keys are read from both sides, and what differs is looked up again after a grace period;
- * only what stays is drift.
+ * only what stays is drift. What the sides differ in and no named row accounts for is drift too: `unexplained`.
  *
  * @param windows In time order, without gaps.
  */
@@ -86,169 +95,217 @@ export async function prove(bench: Workbench, windows: readonly ProofWindow[], o
   await awaitCopies(bench, options.signal, options.onWait);
   for (const table of bench.tables) {
     options.signal.throwIfAborted();
-    const sides = await compareSums(bench, table, windows, options);
-    const suspects: Suspects = new Map();
-    for (const side of sides) {
-      if (side.unequal.length > 0) await findSuspects(bench, table, side.window, side.unequal, options.since, suspects);
+    const accounts = await new TableProver(bench, table, windows, options).prove();
+    for (const account of accounts.windows) {
+      proofs.push(account.proof(table.definition.name));
+      for (const d of account.drift) drift.push(d);
     }
-    if (!options.since) await addTwins(bench, table, windows, suspects);
-    for (const key of suspects.keys())
-      if (options.known?.has(driftId({ table: table.definition.name, key }))) suspects.delete(key);
-    const settled = await settle(bench, table, suspects, options.range ?? wholeOf(windows), options);
-    if (settled.doubtful.length > 0) await refuseDisagreement(bench, table, windows, settled.doubtful);
-    drift.push(...settled.drift);
-    const shares = byWindow(windows, settled);
-    proofs.push(...sides.map((side, index) => proofOf(table, side, shares[index] ?? NOTHING)));
   }
   return { proofs, drift };
 }
 
-/** A row of a part may stand in another one as well, which the sums of the part do not see. */
-async function addTwins(
-  bench: Workbench,
-  table: BenchTable,
-  windows: readonly ProofWindow[],
-  suspects: Suspects,
-): Promise<void> {
-  const range = wholeOf(windows);
-  const twins = await keysOfTwoParts(bench.target, table, bench.tenant, range);
-  for (const keys of batches(twins, LOOKUP_BATCH)) {
-    const rows = await lookupSource(bench, table, keys);
-    for (const key of keys) if (!suspects.has(key)) suspects.set(key, stateIn(rows.get(key), range));
-    refuseTooMany(suspects.size);
+export const wholeOf = (windows: readonly Range[]): Range => ({
+  from: windows[0]?.from ?? '',
+  to: windows.at(-1)?.to ?? '',
+});
+
+/** What one table's proof is at work on: the steps below, in their order. */
+class TableProver {
+  readonly #bench: Workbench;
+  readonly #table: BenchTable;
+  readonly #windows: readonly ProofWindow[];
+  readonly #options: ProveOptions;
+  readonly #range: Range;
+  readonly #candidates: Candidates = new Map();
+  /** Buckets of a window whose sums say something else than what was read afterwards. */
+  readonly #unsure: Unsure[] = [];
+
+  constructor(bench: Workbench, table: BenchTable, windows: readonly ProofWindow[], options: ProveOptions) {
+    this.#bench = bench;
+    this.#table = table;
+    this.#windows = windows;
+    this.#options = options;
+    this.#range = options.range ?? wholeOf(windows);
   }
-}
 
-const wholeOf = (windows: readonly Range[]): Range => ({ from: windows[0]?.from ?? '', to: windows.at(-1)?.to ?? '' });
-
-/** Both sides' sums of a window. */
-interface Sides {
-  readonly window: ProofWindow;
-  readonly source: SourceSums;
-  readonly target: Buckets;
-  readonly unequal: readonly number[];
-}
-
-async function compareSums(
-  bench: Workbench,
-  table: BenchTable,
-  windows: readonly ProofWindow[],
-  options: ProveOptions,
-): Promise<Sides[]> {
-  const { name } = table.definition;
-  const targets = await targetSums(bench.target, table, bench.tenant, windows, options.since);
-  return windows.map((window, index) => {
-    const source = window.sums.find((s) => s.table === name) ?? { table: name, rows: 0, excluded: {}, buckets: {} };
-    const target = targets[index] ?? {};
-    return { window, source, target, unequal: unequalBuckets(source.buckets, target) };
-  });
-}
-
-interface Settled {
-  readonly drift: readonly Drift[];
-  /** Keys that changed at every look. */
-  readonly unsettled: readonly { readonly key: string; readonly time: Instant | null }[];
-}
-
-/** What became of suspects. */
-interface Looked extends Settled {
-  /** Keys that are right by themselves, and of which their window said something else: it changed, or it is not asked alike. */
-  readonly doubtful: readonly string[];
-}
-
-/**
- * Looks suspects up again after a grace period, until each is equal, or differs while its source has not changed since
- * the look before.
- */
-async function settle(
-  bench: Workbench,
-  table: BenchTable,
-  suspects: Suspects,
-  range: Range,
-  options: ProveOptions,
-): Promise<Looked> {
-  const drift: Drift[] = [];
-  const doubtful: string[] = [];
-  let pending = suspects;
-  let facts = new Map<string, KeyFacts>();
-  for (let look = 1; pending.size > 0 && look <= options.limits.looks; look += 1) {
-    options.onWait?.(`${pending.size} rows of ${table.definition.name} that differ are looked up again`);
-    await sleep(options.limits.graceSeconds * 1000, undefined, { signal: options.signal });
-    const next: Suspects = new Map();
-    facts = new Map();
-    for (const keys of batches([...pending.keys()], LOOKUP_BATCH)) {
-      for (const [key, found] of await lookup(bench, table, keys, range, options.since)) {
-        const verdict = classify(found.source, found.targets, range);
-        // What has to stay for a difference to count.
-        const state = stateIn(found.source, range);
-        if (verdict.verdict === 'present' || verdict.verdict === 'excluded') {
-          // One that has left the part on both sides has changed, and is right.
-          const left = found.targets.length > 0 && found.targets.every(({ inPart }) => !inPart);
-          if (suspects.get(key) !== state && !left) doubtful.push(key);
-          continue;
-        }
-        if (pending.get(key) === state) {
-          const time = state === null ? (found.targets[0]?.time ?? null) : (found.source?.time ?? null);
-          drift.push({ table: table.definition.name, key, kind: verdict.verdict, reason: verdict.reason, time });
-        } else {
-          next.set(key, state);
-          facts.set(key, found);
-        }
-      }
-    }
-    pending = next;
+  async prove(): Promise<Accounts> {
+    const accounts = await this.#sum();
+    for (const account of accounts.windows) await this.#compare(account);
+    await this.#addTwins();
+    const { doubtful, vanished } = await settle(this.#bench, this.#table, this.#candidates, {
+      ...this.#options,
+      range: this.#range,
+      onFate: (key, fate, facts, verdict) => this.#enter(accounts, key, fate, facts, verdict),
+    });
+    if (doubtful.length > 0) await refuseDisagreement(this.#bench, this.#table, this.#windows, doubtful);
+    if (vanished.length > 0) await this.#confirmVanished(accounts, vanished);
+    for (const one of this.#unsure) await this.#sumAgain(one);
+    for (const account of accounts.windows)
+      for (const bucket of account.unexplained()) this.#nameBucket(account, bucket, 'unbalanced');
+    return accounts;
   }
-  const unsettled = [...pending.keys()].map((key) => ({ key, time: facts.get(key)?.source?.time ?? null }));
-  return { drift, unsettled, doubtful };
-}
 
-const NOTHING: Settled = { drift: [], unsettled: [] };
-
-/** Each window's share. What lies outside of all of them (it moved) is counted with the first: nothing gets lost. */
-function byWindow(windows: readonly Range[], settled: Settled): Settled[] {
-  const shareOf = ({ time }: { readonly time: Instant | null }) =>
-    Math.max(
-      0,
-      windows.findIndex((w) => time !== null && time >= w.from && time < w.to),
+  async #sum(): Promise<Accounts> {
+    const { name } = this.#table.definition;
+    const targets = await targetSums(this.#bench.target, this.#table, this.#bench.tenant, this.#windows);
+    return new Accounts(
+      this.#windows.map((window, index) => {
+        const source = window.sums.find((s) => s.table === name) ?? { table: name, rows: 0, excluded: {}, buckets: {} };
+        return new WindowAccount(window, source, Tallies.of(targets[index] ?? {}));
+      }),
     );
-  const shares = windows.map(() => ({ drift: [] as Drift[], unsettled: [] as Settled['unsettled'][number][] }));
-  for (const d of settled.drift) shares[shareOf(d)]?.drift.push(d);
-  for (const u of settled.unsettled) shares[shareOf(u)]?.unsettled.push(u);
-  return shares;
-}
-
-function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
-}
-
-function proofOf(table: BenchTable, side: Sides, share: Settled): TableProof {
-  const count = (kind: DriftKind) => share.drift.reduce((n, d) => n + (d.kind === kind ? 1 : 0), 0);
-  return {
-    table: table.definition.name,
-    from: side.window.from,
-    to: side.window.to,
-    window: side.window.id,
-    snapshot: side.window.snapshot,
-    source: side.source.rows,
-    target: Object.values(side.target).reduce((n, [rows]) => n + rows, 0),
-    excluded: side.source.excluded,
-    missing: count('missing'),
-    extra: count('extra'),
-    stale: count('stale'),
-    duplicated: count('duplicated'),
-    unsettled: share.unsettled.length,
-    sourceSum: total(side.source.buckets),
-    targetSum: total(side.target),
-  };
-}
-
-/** The sums of both halves of the hash over all buckets, with a point between. */
-function total(buckets: Buckets): string {
-  let [xx, murmur] = [0n, 0n];
-  for (const [, sum] of Object.values(buckets)) {
-    const [a, b] = sum.split('.');
-    xx += BigInt(a ?? 0);
-    murmur += BigInt(b ?? 0);
   }
-  return `${xx}.${murmur}`;
+
+  /** Reads the unequal buckets of a window from both sides: what differs becomes a candidate. */
+  async #compare(account: WindowAccount): Promise<void> {
+    const buckets = unequalBuckets(account.sides);
+    if (buckets.length === 0) return;
+    const summed = copyOf(account, buckets);
+    const read = await compareKeys(this.#bench, this.#table, { range: account.window, buckets }, (mismatch) =>
+      this.#addCandidate(mismatch),
+    );
+    const changed = changedBuckets(summed, read.whole, buckets);
+    if (changed.length > 0) this.#unsure.push({ account, summed, buckets: changed });
+    account.compared(buckets, read.equal);
+  }
+
+  #addCandidate({ key, source, target }: Mismatch): void {
+    const known = this.#candidates.get(key);
+    const hashes = [...(known?.state?.split(',') ?? []), ...source].sort();
+    this.#candidates.set(key, {
+      state: hashes.length === 0 ? null : hashes.join(),
+      source: (known?.source ?? 0) + source.length,
+      target: (known?.target ?? 0) + target.length,
+    });
+    refuseTooMany(this.#candidates.size);
+  }
+
+  /** A row of a part may stand in another one as well, which the sums of the part do not see. */
+  async #addTwins(): Promise<void> {
+    const range = wholeOf(this.#windows);
+    const twins = await keysOfTwoParts(this.#bench.target, this.#table, this.#bench.tenant, range);
+    for (const keys of keyBatches(twins)) {
+      const rows = await lookupSource(this.#bench, this.#table, keys);
+      for (const key of keys)
+        if (!this.#candidates.has(key))
+          this.#candidates.set(key, { state: stateIn(rows.get(key), range), source: 0, target: 0 });
+      refuseTooMany(this.#candidates.size);
+    }
+  }
+
+  #enter(accounts: Accounts, key: Key, fate: Fate, facts: KeyFacts, verdict: Verdict): void {
+    const rows = accounts.enter(key, facts, this.#range, fate !== 'equal');
+    const state = stateIn(facts.source, this.#range);
+    const wanted = facts.source.find((row) => row.excluded === null) ?? facts.source[0];
+    const time = state === null ? (facts.targets[0]?.time ?? null) : (wanted?.time ?? null);
+    const account = accounts.of(time);
+    if (fate === 'unsettled' && account) account.unsettled += 1;
+    if (fate !== 'drift' || verdict.verdict === 'present' || verdict.verdict === 'excluded') return;
+    this.#name(account, {
+      key: shown(this.#table, key),
+      kind: verdict.verdict,
+      reason: verdict.reason,
+      time,
+      ...rows,
+      columns: verdict.verdict === 'stale' ? differingColumns(this.#table, facts, this.#range) : [],
+    });
+  }
+
+  #name(
+    account: WindowAccount | undefined,
+    drift: Pick<Drift, 'key' | 'reason' | 'time' | 'source' | 'target'> & {
+      readonly kind: DriftKind;
+      readonly columns?: readonly string[];
+      readonly query?: string;
+    },
+  ): void {
+    const named: Drift = {
+      table: this.#table.definition.name,
+      columns: [],
+      elsewhere: [],
+      query: null,
+      ...drift,
+    };
+    if (this.#options.known?.has(driftId(named)) !== true) account?.drift.push(named);
+  }
+
+  /**
+   * Rows that were read in order and not found by their keys may have been deleted meanwhile. Those that are read once more
+   * were not: their key is one that cannot be looked up, and they are not explained.
+   */
+  async #confirmVanished(accounts: Accounts, vanished: readonly Key[]): Promise<void> {
+    const keys = new Set(vanished);
+    for (const account of accounts.windows) {
+      const buckets = [...new Set(vanished.map(bucketOf))];
+      await compareKeys(this.#bench, this.#table, { range: account.window, buckets }, ({ key, source, target }) => {
+        if (!keys.has(key)) return;
+        const bucket = bucketOf(key);
+        account.enter(bucket, { source, target }, true);
+        this.#name(account, {
+          key: shown(this.#table, key),
+          kind: 'unexplained',
+          reason: 'looks_equal',
+          time: null,
+          source: source.length,
+          target: target.length,
+          query: this.#queryOf(account, bucket),
+        });
+      });
+    }
+  }
+
+  /**
+   * Sums both sides of a window once more, of which sums and rows have said different things: they have changed in
+   * between, unless they differ in just the same way again.
+   */
+  async #sumAgain({ account, summed, buckets }: Unsure): Promise<void> {
+    const { window } = account;
+    const source = await withSnapshot(this.#bench.source, (snapshot) =>
+      sourceSums(this.#bench, this.#table, snapshot, window),
+    );
+    const [target = {}] = await targetSums(this.#bench.target, this.#table, this.#bench.tenant, [window]);
+    const again = { source: Tallies.of(source.buckets), target: Tallies.of(target) };
+    for (const bucket of stillUnequal(summed, again, buckets)) {
+      account.nameWhole(bucket, again);
+      this.#nameBucket(account, bucket, 'unbalanced');
+    }
+  }
+
+  #nameBucket(account: WindowAccount, bucket: number, reason: string): void {
+    const { source, target } = account.sides;
+    this.#name(account, {
+      key: `bucket ${bucket} of ${account.window.from}`,
+      kind: 'unexplained',
+      reason,
+      time: account.window.from,
+      source: source.get(bucket).rows,
+      target: target.get(bucket).rows,
+      query: this.#queryOf(account, bucket),
+    });
+  }
+
+  #queryOf({ window }: WindowAccount, bucket: number): string {
+    return keyQuery(this.#bench, this.#table, { range: { from: window.from, to: window.to }, buckets: [bucket] });
+  }
+}
+
+/** Sums of some buckets as they were. */
+interface Summed {
+  readonly source: Tallies;
+  readonly target: Tallies;
+}
+
+interface Unsure {
+  readonly account: WindowAccount;
+  readonly summed: Summed;
+  readonly buckets: readonly number[];
+}
+
+function copyOf({ sides }: WindowAccount, buckets: readonly number[]): Summed {
+  const copy = { source: new Tallies(), target: new Tallies() };
+  for (const bucket of buckets) {
+    copy.source.replace(bucket, sides.source);
+    copy.target.replace(bucket, sides.target);
+  }
+  return copy;
 }

@@ -75,7 +75,7 @@ async function writeTable(
 ): Promise<SourceSums> {
   const { tenant, target } = bench;
   const copy = snapshot.copy(readStatement(table, { tenant, range }));
-  const sums = new RowSums();
+  const sums = new RowSums(table.key.length);
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
   const insert = insertStatement(table, { into: into(table), tenant, version: snapshot.time });
@@ -104,7 +104,7 @@ export async function sourceSums(
   range: Range,
 ): Promise<SourceSums> {
   const { name } = table.definition;
-  const sums = new RowSums();
+  const sums = new RowSums(table.key.length);
   try {
     await readLines(
       snapshot.copy(readStatement(table, { tenant: bench.tenant, range })),

@@ -1,8 +1,9 @@
 import { Transform } from 'node:stream';
 import { BUCKETS } from '../dataset/compile.ts';
-import { hashRow, type RowHash } from '../domain/row-hash.ts';
+import { hashKey, hashRow, type RowHash } from '../domain/row-hash.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { LineSplitter } from '../source/lines.ts';
+import { keyEnd } from './compare-keys.ts';
 
 const TAB = 9;
 
@@ -15,6 +16,12 @@ export class RowSums {
   readonly #xx = new Float64Array(BUCKETS);
   readonly #murmur = new Float64Array(BUCKETS);
   readonly #hash: RowHash = { xx: 0, murmur: 0 };
+  readonly #keyFields: number;
+
+  /** @param keyFields Columns of the key: with them a line begins. */
+  constructor(keyFields: number) {
+    this.#keyFields = keyFields;
+  }
 
   /** Takes a line; false where its row is left out of the target. */
   add(bytes: Buffer, start: number, end: number): boolean {
@@ -24,7 +31,8 @@ export class RowSums {
       return false;
     }
     hashRow(bytes, start + 1, end, this.#hash);
-    const bucket = this.#hash.xx & (BUCKETS - 1);
+    const stop = keyEnd(bytes, start + 1, end, this.#keyFields);
+    const bucket = hashKey(bytes, start + 1, stop) & (BUCKETS - 1);
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#xx[bucket] = (this.#xx[bucket] ?? 0) + this.#hash.xx;
     this.#murmur[bucket] = (this.#murmur[bucket] ?? 0) + this.#hash.murmur;

@@ -15,6 +15,7 @@ import { awaitDelete, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
+import { findLostRows } from './prove-written.ts';
 import { writeWindow } from './reindex.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
@@ -80,20 +81,19 @@ export function createRunSteps({
     return (name) => kindOf(planned.find(({ table }) => table === name) ?? {});
   }
 
+  /** A window with the source's sums that were kept when it was written. */
+  async function withSums(w: WindowRecord): Promise<ProofWindow> {
+    const { snapshot, tables } = await ledger.sums(run, w.id);
+    return { id: w.id, from: w.from, to: w.to, snapshot: versionInstant(snapshot), sums: tables };
+  }
+
+  const keptWindows = async (del: number) => Promise.all((await ledger.windows(run, { delete: del })).map(withSums));
+
   /** Proves a delete's windows by the sums that were kept when they were written. */
   async function proveKept(del: number, options: Omit<ProveOptions, 'known'>): Promise<Proven> {
-    const withSums = async (w: WindowRecord): Promise<ProofWindow> => {
-      const { snapshot, tables } = await ledger.sums(run, w.id);
-      return {
-        id: w.id,
-        from: w.from,
-        to: w.to,
-        snapshot: versionInstant(snapshot),
-        sums: tables,
-      };
-    };
     const windows = await ledger.windows(run, { delete: del });
-    return proveInPasses(bench, windows, (some) => Promise.all(some.map(withSums)), options);
+    const sumsOf = (some: readonly WindowRecord[]) => Promise.all(some.map(withSums));
+    return proveInPasses(bench, windows, sumsOf, { ...options, outside: plan.range });
   }
 
   /** Kept as well: whoever follows the run from elsewhere reads it there. */
@@ -263,10 +263,9 @@ export function createRunSteps({
       const since = await versions.ofDelete(id);
       const unit = `delete ${id}`;
       reports.onWait(unit, 'the proof of what was written');
-      const { drift } = await proveKept(id, { ...waiting(unit), ...(since ? { since } : {}) });
+      const missing = since ? await findLostRows(bench, await keptWindows(id), since, waiting(unit)) : [];
       reports.onWait(unit, null);
       await debugPoint('rows-proven');
-      const missing = drift.filter((d) => d.kind === 'missing');
       if (missing.length === 0) return;
       const keys = missing.slice(0, KEYS_NAMED).map(({ table, key }) => ({ table, key }));
       const error = new RefillError(

@@ -1,5 +1,6 @@
 import { kindOf } from '../domain/delete-kind.ts';
 import { RefillError } from '../domain/errors.ts';
+import { differencesOf } from '../domain/drift.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionBefore } from '../domain/versions.ts';
 import { ms } from '../domain/windows.ts';
@@ -105,7 +106,7 @@ async function findLate(bench: Workbench, { ledger, run, plan }: SweepOptions, b
 /** Proven deletes without a difference. */
 async function cleanDeletes(ledger: Ledger, run: string): Promise<readonly DeleteRecord[]> {
   const [deletes, proofs] = await Promise.all([ledger.deletes(run), ledger.proofs(run)]);
-  const differing = proofs.filter((p) => p.missing + p.extra + p.stale + p.duplicated > 0).map(({ from }) => from);
+  const differing = proofs.filter((p) => differencesOf(p) > 0).map(({ from }) => from);
   return deletes.filter(
     (del) => del.state === 'proven' && !differing.some((from) => from >= del.from && from < del.to),
   );

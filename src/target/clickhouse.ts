@@ -17,7 +17,7 @@ export interface Target {
   /** Rows as objects; 64-bit numbers come as strings. */
   rows<Row>(sql: string, bindings?: Readonly<Record<string, Binding>>, settings?: ClickHouseSettings): Promise<Row[]>;
   /** Rows as TabSeparated text, streamed. */
-  stream(sql: string, bindings?: Readonly<Record<string, Binding>>): Promise<Readable>;
+  stream(sql: string, bindings?: Readonly<Record<string, Binding>>, settings?: ClickHouseSettings): Promise<Readable>;
   /** The answer to a statement that takes no FORMAT, as text. */
   text(sql: string): Promise<string>;
   /** A statement without a result. */
@@ -168,12 +168,12 @@ function openAddress(
         });
         return result.json<Row>();
       }),
-    stream: (sql, bindings = {}) =>
+    stream: (sql, bindings = {}, settings = {}) =>
       guarded(async () => {
         const result = await client.exec({
           query: `${sql} FORMAT TabSeparated`,
           query_params: { ...bindings },
-          clickhouse_settings: READ_SETTINGS,
+          clickhouse_settings: { ...READ_SETTINGS, ...settings },
         });
         return result.stream;
       }),

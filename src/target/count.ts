@@ -1,9 +1,11 @@
-import { type CompiledTable, versionLiteral } from '../dataset/compile.ts';
+import { type CompiledTable, targetKey, versionLiteral } from '../dataset/compile.ts';
+import type { Key } from '../dataset/key.ts';
 import { identifier } from '../dataset/sql.ts';
+import type { Buckets } from '../domain/balance.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
 import type { Target } from './clickhouse.ts';
-import { from, inRange, inRangeFinal, rowHash, type TargetTable, timeMs } from './tables.ts';
+import { from, inRange, inRangeFinal, outOfRange, rowHash, type TargetTable, timeMs } from './tables.ts';
 
 export interface HourCount {
   /** Start of the hour, in ms. */
@@ -43,14 +45,19 @@ export async function countKeys(
   tenant: TenantName,
   range: Range,
 ): Promise<Map<number | null, number>> {
+  const columns = table.key.map(({ name }) => identifier(name)).join(', ');
   const rows = await target.rows<{ day: string; keys: string; whole: number }>(
     `SELECT toString(refill_day) AS day, toString(uniqExact(refill_key)) AS keys, toUInt8(grouping(refill_day) = 1) AS whole
-     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS refill_day, ${identifier(table.definition.key)} AS refill_key
+     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS refill_day, ${table.key.length === 1 ? columns : `tuple(${columns})`} AS refill_key
            ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})
      GROUP BY GROUPING SETS ((refill_day), ())`,
   );
   return new Map(rows.map((r) => [r.whole === 1 ? null : Number(r.day), Number(r.keys)]));
 }
+
+/** Keys as `hex` prints them: JSON holds no bytes that are not UTF-8. */
+const keysOf = (rows: readonly { readonly refill_hex: string }[]): readonly Key[] =>
+  rows.map(({ refill_hex }) => Buffer.from(refill_hex, 'hex').toString('latin1'));
 
 /** Some keys of a range, always the same ones of the same rows. */
 export async function sampleKeys(
@@ -59,12 +66,13 @@ export async function sampleKeys(
   tenant: TenantName,
   range: Range,
   most: number,
-): Promise<readonly string[]> {
-  const rows = await target.rows<{ refill_key: string }>(
-    `SELECT toString(${identifier(table.definition.key)}) AS refill_key ${from(table.target, false)}
-     WHERE ${inRange(table.definition, tenant, range)} GROUP BY 1 ORDER BY cityHash64(refill_key) LIMIT ${most}`,
+): Promise<readonly Key[]> {
+  return keysOf(
+    await target.rows<{ refill_hex: string }>(
+      `SELECT hex(refill_key) AS refill_hex FROM (SELECT DISTINCT ${targetKey(table)} AS refill_key ${from(table.target, false)}
+       WHERE ${inRange(table.definition, tenant, range)}) ORDER BY cityHash64(refill_key) LIMIT ${most}`,
+    ),
   );
-  return rows.map((row) => row.refill_key);
 }
 
 /**
@@ -76,21 +84,53 @@ export async function keysOfTwoParts(
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
   range: Range,
-): Promise<readonly string[]> {
+): Promise<readonly Key[]> {
   const { only, ...whole } = table.definition;
   if (only === undefined) return [];
-  const key = identifier(whole.key);
+  const key = targetKey(table);
   // Where a row lies may follow from its part, so that its twin can be on any shard.
-  const rows = await target.rows<{ refill_key: string }>(
-    `SELECT DISTINCT toString(${key}) AS refill_key ${from(table.target, false)}
-     WHERE ${inRange(whole, tenant, range)} AND NOT ifNull((${only}), 0) AND ${key} GLOBAL IN (
-       SELECT ${key} ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
+  return keysOf(
+    await target.rows<{ refill_hex: string }>(
+      `SELECT DISTINCT hex(${key}) AS refill_hex ${from(table.target, false)}
+       WHERE ${inRange(whole, tenant, range)} AND NOT ifNull((${only}), 0) AND ${key} GLOBAL IN (
+         SELECT ${key} ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
+    ),
   );
-  return rows.map((row) => row.refill_key);
 }
 
-/** Rows and sums of hashes by bucket; a sum is those of both halves of the hash, with a point between. */
-export type Buckets = Readonly<Record<string, readonly [rows: number, sum: string]>>;
+/** Keys that ClickHouse holds in memory at once, as 64-bit hashes: about 500 MB of them. */
+const KEYS_A_PASS = 10_000_000;
+
+/**
+ * Keys that have rows in a range and outside of another, larger one as well.
+ *
+ * @param inside Where one of the rows is.
+ * @param outside Rows outside of it count; it contains `inside`.
+ * @param rows Rows in `inside`: how many passes it takes follows from them.
+ */
+export async function keysElsewhere(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  inside: Range,
+  outside: Range,
+  rows: number,
+): Promise<readonly Key[]> {
+  const { definition } = table;
+  const columns = table.key.map(({ name }) => identifier(name)).join(', ');
+  const passes = Math.max(1, Math.ceil(rows / KEYS_A_PASS));
+  const found = new Set<Key>();
+  for (let pass = 0; pass < passes; pass += 1) {
+    const some = passes === 1 ? '' : ` AND cityHash64(${columns}) % ${passes} = ${pass}`;
+    const keys = await target.rows<{ refill_hex: string }>(
+      `SELECT DISTINCT hex(${targetKey(table)}) AS refill_hex ${from(table.target, false)}
+       WHERE ${outOfRange(definition, tenant, outside)}${some} AND cityHash64(${columns}) GLOBAL IN (
+         SELECT cityHash64(${columns}) ${from(table.target, false)} WHERE ${inRange(definition, tenant, inside)}${some})`,
+    );
+    for (const key of keysOf(keys)) found.add(key);
+  }
+  return [...found];
+}
 
 /** What tells a run's rows from others: by the version column, in the range of one delete. */
 export interface RunVersions {
@@ -120,6 +160,14 @@ export function newRows(table: CompiledTable, versions: RunVersions | undefined)
   return versions === undefined ? '1' : `NOT (${oldRows(table, versions)})`;
 }
 
+/** Which rows of a run's windows are summed. */
+export interface SummedRows {
+  /** Without it: all rows. */
+  readonly since?: RunVersions | undefined;
+  /** Rows of these versions as they were written, those included that a merge would remove. */
+  readonly written?: readonly string[];
+}
+
 /**
  * Sums the hashes of the rows of several windows in one pass: rows as they are, minus those that only a pending merge
  * keeps.
@@ -132,11 +180,15 @@ export async function targetSums(
   table: CompiledTable & { target: TargetTable },
   tenant: TenantName,
   windows: readonly Range[],
-  since?: RunVersions,
+  { since, written }: SummedRows = {},
 ): Promise<Buckets[]> {
   const [first, last] = [windows[0], windows.at(-1)];
   if (!first || !last) return [];
   const starts = windows.map((w) => ms(w.from));
+  const whole = { from: first.from, to: last.to };
+  const rowsOf = written
+    ? `${from(table.target, false)} WHERE ${inRange(table.definition, tenant, whole)} AND ${versionIn(table, written)}`
+    : `${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, whole)} AND ${newRows(table, since)}`;
   const rows = await target.rows<{
     refill_start: string;
     refill_bucket: number;
@@ -148,7 +200,7 @@ export async function targetSums(
      SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS refill_start,
        refill_bucket, toString(count()) AS refill_rows,
        concat(toString(sum(refill_xx)), '.', toString(sum(refill_murmur))) AS refill_sums
-     ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, { from: first.from, to: last.to })} AND ${newRows(table, since)}
+     ${rowsOf}
      GROUP BY refill_start, refill_bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));

@@ -85,6 +85,13 @@ export function inRange(table: TableDefinition, tenant: TenantName, range: Range
   ].join(' AND ');
 }
 
+/** ClickHouse: the rows of one tenant outside of a range. */
+export function outOfRange(table: TableDefinition, tenant: TenantName, range: Range): string {
+  const time = identifier(table.time);
+  const outside = `(${time} < ${instantLiteral(range.from)} OR ${time} >= ${instantLiteral(range.to)})`;
+  return [outside, ...ofTenant(table, tenant), ...ofPart(table)].join(' AND ');
+}
+
 /**
  * ClickHouse: the same rows for a statement that reads them with FINAL, where the newest row of a sorting key decides: if
  * its time lies outside of the range, none of that key is in it. The server leaves out parts by their times before FINAL

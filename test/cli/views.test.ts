@@ -26,9 +26,11 @@ const TABLE: VerifiedTable = {
   extra: 2,
   stale: 0,
   duplicated: 0,
+  unexplained: 0,
+  surplus: 2,
   unsettled: 0,
   excluded: { appeal: 1200, chapter: 0 },
-  keys: { missing: ['sc-1'], extra: ['sc-2', NASTY], stale: [], duplicated: [] },
+  keys: { missing: ['sc-1'], extra: ['sc-2', NASTY], stale: [], duplicated: [], unexplained: [] },
 };
 const VERIFIED: VerifyResult = {
   verification: 'v-1',
@@ -37,7 +39,7 @@ const VERIFIED: VerifyResult = {
   tenant: { customer: 'acme', profile: 'main' },
   range: PLAN.range,
   tables: [TABLE],
-  reasons: [{ table: 'score', kind: 'extra', reason: 'appeal', rows: 2 }],
+  reasons: [{ table: 'score', kind: 'extra', reason: 'appeal', rows: 2, columns: {} }],
 };
 const RESULT: RunResult = {
   type: 'result',
@@ -58,7 +60,7 @@ const EXPLAINED: Explanation = {
   reason: 'appeal',
   why: 'It is an appeal.',
   source: { present: true, excluded: 'appeal', time: '2026-01-05T06:00:00.000Z' },
-  target: [{ time: '2026-01-05T06:00:00.000Z', version: '2026-01-06 00:00:00', equal: false }],
+  target: [{ time: '2026-01-05T06:00:00.000Z', version: '2026-01-06 00:00:00', equal: false, columns: [NASTY] }],
 };
 
 describe('a plan', () => {
@@ -191,7 +193,7 @@ describe('text from databases', () => {
     const texts = [
       planView({ ...PLAN, tenant: nasty, counts, warnings: [{ code: 'SOURCE_SCAN', message: NASTY }] }, 'next', PLAIN),
       verifyView(
-        { ...VERIFIED, tenant, reasons: [{ table: NASTY, kind: 'extra', reason: NASTY, rows: 1 }] },
+        { ...VERIFIED, tenant, reasons: [{ table: NASTY, kind: 'extra', reason: NASTY, rows: 1, columns: { [NASTY]: 1 } }] },
         PLAIN,
         {},
       ),

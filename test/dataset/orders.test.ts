@@ -218,14 +218,14 @@ test('the tables with a version are replaced, and every kind of drift is found i
   await fill(t);
   const verify = async () => (await t.refill.verify({ tenant: t.name, range: DAY })).reasons;
   expect(await verify()).toEqual([
-    { table: 'purchase', kind: 'stale', reason: 'moved', rows: 1 },
+    expect.objectContaining({ table: 'purchase', kind: 'stale', reason: 'moved', rows: 1 }),
     { table: 'purchase', kind: 'missing', reason: 'not_in_target', rows: 2 },
     { table: 'purchase', kind: 'extra', reason: 'test_order', rows: 1 },
     { table: 'purchase', kind: 'extra', reason: 'not_in_source', rows: 1 },
     { table: 'purchase_line', kind: 'duplicated', reason: 'several_rows', rows: 1 },
     { table: 'purchase_line', kind: 'missing', reason: 'not_in_target', rows: 2 },
     { table: 'parcel', kind: 'missing', reason: 'not_in_target', rows: 1 },
-    { table: 'parcel', kind: 'stale', reason: 'moved', rows: 1 },
+    expect.objectContaining({ table: 'parcel', kind: 'stale', reason: 'moved', rows: 1 }),
     { table: 'parcel', kind: 'extra', reason: 'not_in_source', rows: 1 },
   ]);
   const plan = await t.refill.plan({ tenant: t.name, range: DAY, tables: ['purchase', 'parcel'] });

@@ -76,7 +76,7 @@ test('bind puts parameters in as literals, once, and leaves casts and words alon
     const tenant = { customer: nasty, profile: `${nasty}:customer` };
     const sql = bind(
       `SELECT :customer AS c, :profile AS p, :keys AS k, :from::text AS f, (:to)::timestamptz AS t, 'a'::text AS x, (ARRAY[1,2])[1:2] AS y`,
-      { tenant, range, keys: [nasty, ':from'] },
+      { tenant, range, keys: { keys: [nasty, ':from'] } },
     );
     const { rows } = await pg.query<Record<string, unknown>>(sql);
     expect(rows[0]).toMatchObject({ c: nasty, p: `${nasty}:customer`, k: [nasty, ':from'], x: 'a', y: [1, 2] });

@@ -98,6 +98,8 @@ export function proof(range: Range, window: number | null, changes: Partial<Tabl
     extra: 0,
     stale: 0,
     duplicated: 0,
+    unexplained: 0,
+    surplus: 0,
     unsettled: 0,
     sourceSum: '18446744073709551616000',
     targetSum: '18446744073709551616000',
@@ -106,5 +108,17 @@ export function proof(range: Range, window: number | null, changes: Partial<Tabl
 }
 
 export function drift(key: string, changes: Partial<Drift> = {}): Drift {
-  return { table: 'score', key, kind: 'missing', reason: 'unknown', time: day(5), ...changes };
+  return {
+    table: 'score',
+    key,
+    kind: 'missing',
+    reason: 'unknown',
+    time: day(5),
+    source: 1,
+    target: 0,
+    columns: ['score'],
+    elsewhere: [day(6)],
+    query: null,
+    ...changes,
+  };
 }

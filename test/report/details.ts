@@ -1,5 +1,5 @@
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
-import type { TableProof } from '../../src/domain/drift.ts';
+import type { Drift, TableProof } from '../../src/domain/drift.ts';
 import type { Plan } from '../../src/domain/plan.ts';
 import type { Tenant } from '../../src/domain/words.ts';
 import type { RunRecord, WindowRecord } from '../../src/ledger/ledger.ts';
@@ -81,9 +81,27 @@ export function proof(window: number, from: string, to: string, rows: number): T
     extra: 0,
     stale: 0,
     duplicated: 0,
+    unexplained: 0,
+    surplus: 0,
     unsettled: 0,
     sourceSum: '987654321',
     targetSum: '987654321',
+  };
+}
+
+export function drift(change: Partial<Drift>): Drift {
+  return {
+    table: 'score',
+    key: 'k',
+    kind: 'missing',
+    reason: 'x',
+    time: null,
+    source: 1,
+    target: 0,
+    columns: [],
+    elsewhere: [],
+    query: null,
+    ...change,
   };
 }
 
@@ -109,8 +127,8 @@ export const DETAILS: ReportInput = {
   deletes: [{ id: 1, ...RANGE, state: 'proven', error: null }],
   proofs: [proof(1, day(5), day(7), 2100), { ...proof(2, day(7), day(8), 1400), missing: 1, extra: 1 }],
   drift: [
-    { table: 'score', key: 'sc-1', kind: 'missing', reason: 'not_in_target', time: day(7) },
-    { table: 'score', key: 'sc-2', kind: 'extra', reason: 'appeal', time: null },
+    drift({ key: 'sc-1', kind: 'missing', reason: 'not_in_target', time: day(7) }),
+    drift({ key: 'sc-2', kind: 'extra', reason: 'appeal' }),
   ],
   audit: [
     { at: RUN.createdAt, actor: { user: 'ada', host: 'desk', pid: 7 }, action: 'run', subject: 'r-1', details: {} },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { writeReport } from '../../src/report/report.ts';
 import type { ReportInput } from '../../src/report/summary.ts';
-import { DETAILS, PLAN, RUN } from './details.ts';
+import { DETAILS, PLAN, RUN, drift } from './details.ts';
 
 const NASTY = '<script>alert(1)</script>"\'&|`*_[x](javascript:1)\u202e\n# x';
 
@@ -20,7 +20,7 @@ const HOSTILE: ReportInput = {
     deletes: [{ id: 1, ...PLAN.range, tables: [{ table: NASTY, rows: 1, sql: `DELETE ${NASTY}` }] }],
   },
   proofs: DETAILS.proofs.map((proof) => ({ ...proof, table: NASTY, excluded: { [NASTY]: 5 } })),
-  drift: [{ table: NASTY, key: NASTY, kind: 'extra', reason: NASTY, time: null }],
+  drift: [drift({ table: NASTY, key: NASTY, kind: 'extra', reason: NASTY, columns: [NASTY] })],
   windows: DETAILS.windows.map((window) => ({
     ...window,
     error: { code: 'BUG', message: NASTY, source: 'refill', action: 'bug', hint: NASTY, details: {} },
@@ -32,7 +32,7 @@ describe('the Markdown report', () => {
   it('says what the run did', () => {
     const page = writeReport(DETAILS, 'markdown');
     expect(page).toContain('# Refill of acme/main, 2026-01-05 to 2026-01-08: differences');
-    expect(page).toContain('| score | 4,700 | 3,500 | 3,500 | 1 | 1 | 0 | 0 | 2 of 2 |');
+    expect(page).toContain('| score | 4,700 | 3,500 | 3,500 | 1 | 1 | 0 | 0 | 0 | 2 of 2 |');
     expect(page).toContain('| reason | score |\n| --- | ---: |\n| appeal | 1,200 |');
     expect(page).toContain('| score | sc-2 | extra | appeal | — |');
     expect(page).toContain('- RANGE_NOT_OVER: the range is not over yet');
@@ -56,14 +56,8 @@ describe('the Markdown report', () => {
   });
 
   it('names a hundred differences and says how many more there are', () => {
-    const drift = Array.from({ length: 150 }, (_, index) => ({
-      table: 'score',
-      key: `k-${index}`,
-      kind: 'missing' as const,
-      reason: 'x',
-      time: null,
-    }));
-    const page = writeReport({ ...DETAILS, run: { ...RUN, differences: 4321 }, drift }, 'markdown');
+    const many = Array.from({ length: 150 }, (_, index) => drift({ key: `k-${index}` }));
+    const page = writeReport({ ...DETAILS, run: { ...RUN, differences: 4321 }, drift: many }, 'markdown');
     expect(page).toContain('k-99 ');
     expect(page).not.toContain('k-100 ');
     expect(page).toContain('4,221 more differences of 4,321');

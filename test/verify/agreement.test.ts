@@ -34,7 +34,7 @@ function notes(time: string, inRange = 'true', key = 'note'): DatasetDefinition 
 
 async function shop(dataset: DatasetDefinition): Promise<TestTenant> {
   const [table] = dataset.tables;
-  const [key, time] = [table?.key, table?.time];
+  const [key, time] = [String(table?.key), table?.time];
   const t = await createTenant({
     dataset,
     sourceSchema:
@@ -55,7 +55,7 @@ async function shop(dataset: DatasetDefinition): Promise<TestTenant> {
     values: Array.from({ length: 40 }, (_, i) => ({
       account: customer,
       store: profile,
-      [key ?? '']: `n${i + 1}`,
+      [key]: `n${i + 1}`,
       [time ?? '']: Date.UTC(2026, 0, 5, 2 + i) / 1000,
       // One in four is wrong.
       body: i % 4 === 0 ? 'old' : `b${i + 1}`,

@@ -6,6 +6,7 @@ const source = (change: Partial<SourceRow> = {}): SourceRow => ({
   excluded: null,
   time: '2026-01-10T00:00:00.000Z',
   hash: 'h',
+  inPart: true,
   ...change,
 });
 const target = (change: Partial<TargetRow> = {}): TargetRow => ({
@@ -21,7 +22,7 @@ const outside = [
   ['at its end', '2026-02-01T00:00:00.000Z'],
 ] as const;
 
-test.each<[string, SourceRow | null, TargetRow[], string, string?]>([
+test.each<[string, SourceRow | SourceRow[] | null, TargetRow[], string, string?]>([
   ['nowhere', null, [], 'present'],
   ['equal', source(), [target()], 'present'],
   ['equal, with another version', source(), [target({ version: '2' })], 'present'],
@@ -32,6 +33,9 @@ test.each<[string, SourceRow | null, TargetRow[], string, string?]>([
   ['left out', source({ excluded: 'appeal' }), [], 'excluded', 'appeal'],
   ['left out, and in the target', source({ excluded: 'appeal' }), [target()], 'extra', 'appeal'],
   ['left out, outside of the range', source({ excluded: 'appeal', time: range.to }), [target()], 'extra', 'appeal'],
+  ['twice in the source', [source(), source({ hash: 'x' })], [target()], 'duplicated', 'several_in_source'],
+  ['twice on both sides', [source(), source()], [target(), target()], 'duplicated', 'several_in_source'],
+  ['in the source, and left out there once more', [source(), source({ excluded: 'appeal' })], [target()], 'present'],
   ['twice, both equal', source(), [target(), target()], 'duplicated', 'several_rows'],
   ['twice, both different', source(), [target({ hash: 'x' }), target({ hash: 'y' })], 'duplicated', 'several_rows'],
   ['another column differs', source(), [target({ hash: 'x' })], 'stale', 'differs'],
@@ -51,5 +55,7 @@ test.each<[string, SourceRow | null, TargetRow[], string, string?]>([
     'present',
   ]),
 ])('%s', (_name, row, targets, verdict, reason) => {
-  expect(classify(row, targets, range)).toEqual(reason === undefined ? { verdict } : { verdict, reason });
+  expect(classify(row ? [row].flat() : [], targets, range)).toEqual(
+    reason === undefined ? { verdict } : { verdict, reason },
+  );
 });

@@ -31,8 +31,10 @@ const NONE = {
   extra: 0,
   stale: 0,
   duplicated: 0,
+  unexplained: 0,
+  surplus: 0,
   unsettled: 0,
-  keys: { missing: [], extra: [], stale: [], duplicated: [] },
+  keys: { missing: [], extra: [], stale: [], duplicated: [], unexplained: [] },
 };
 const KEPT_OUT = { appeal: 1, calibration: 1, conversation_not_found: 1, template_not_found: 1, only_chapters: 1 };
 const CLEAN: Readonly<Record<TableName, VerifiedTable>> = {
@@ -67,7 +69,7 @@ const verify = ({ t }: Base, tables: readonly TableName[], range: Range = RANGE)
 /** Counts and keys of one table, and `kind reason` of all that differs. */
 function expectTable(result: VerifyResult, table: TableName, expected: Expected): void {
   const { target = CARDS, keys = {}, reasons } = expected;
-  const all = { missing: [], extra: [], stale: [], duplicated: [], ...keys };
+  const all = { missing: [], extra: [], stale: [], duplicated: [], unexplained: [], ...keys };
   const counts = Object.fromEntries(Object.entries(all).map(([kind, list]) => [kind, list.length]));
   const named = Object.fromEntries(Object.entries(all).map(([kind, list]) => [kind, [...list].sort()]));
   const found = result.tables.find((v) => v.table === table);
@@ -80,6 +82,8 @@ function expectTable(result: VerifyResult, table: TableName, expected: Expected)
     ...CLEAN[table],
     target,
     ...counts,
+    // Counts balance, whatever differs.
+    surplus: target - CARDS + (counts['missing'] ?? 0) - (counts['extra'] ?? 0),
     keys: named,
   });
   if (!reasons) return;
@@ -379,7 +383,13 @@ test('a row whose source changes at every look is unsettled: not equal, and not 
   await base.t.pg.query(`UPDATE director.scorecards SET comment = 'fine' WHERE resource_id = $1`, [card(60)]);
   expect(result.ok).toBe(false);
   expect(result.tables[0]).toMatchObject({ missing: 1, extra: 0, stale: 0, duplicated: 0, unsettled: 1 });
-  expect(result.tables[0]?.keys).toEqual({ missing: [card(61)], extra: [], stale: [], duplicated: [] });
+  expect(result.tables[0]?.keys).toEqual({
+    missing: [card(61)],
+    extra: [],
+    stale: [],
+    duplicated: [],
+    unexplained: [],
+  });
 });
 
 // The last one: nothing is left of the source after it.

@@ -13,7 +13,7 @@ function one(explanation: Explanation, color: Paint): string {
     : 'not there';
   const rows = target.map(
     (row) =>
-      `${row.equal ? color.green('equal') : color.red('differs')}${at(row.time)}${
+      `${row.equal ? color.green('equal') : color.red('differs')}${row.columns.length > 0 ? ` in ${row.columns.map((column) => brief(column)).join(', ')}` : ''}${at(row.time)}${
         row.version === null ? '' : color.dim(`, written ${visible(row.version)}`)
       }`,
   );

@@ -57,7 +57,17 @@ type Reasons = readonly {
   readonly kind: DriftKind;
   readonly reason: string;
   readonly rows: number;
+  readonly columns?: Readonly<Record<string, number>>;
 }[];
+
+/** The columns that differ, those of most rows first: `: score, weight`. */
+function columnWords(of: Reasons): string {
+  const rows = new Map<string, number>();
+  for (const { columns } of of)
+    for (const [column, n] of Object.entries(columns ?? {})) rows.set(column, (rows.get(column) ?? 0) + n);
+  const names = [...rows].sort(([, a], [, b]) => b - a).map(([column]) => column);
+  return names.length === 0 ? '' : `: ${names.join(', ')}`;
+}
 
 /** What differs, by kind, reason and table, the most first and so many at most. */
 export function reasonRows(reasons: Reasons, color: Paint, most = Number.POSITIVE_INFINITY): string {
@@ -74,7 +84,7 @@ export function reasonRows(reasons: Reasons, color: Paint, most = Number.POSITIV
       .slice(0, most)
       .map(({ kind, reason, of }) => [
         kind,
-        brief(reason),
+        brief(`${reason}${columnWords(of)}`, 60),
         ...tables.map((name) => count(of.find((one) => one.table === name)?.rows)),
       ]),
     color,

@@ -1,0 +1,65 @@
+import { type Key, keyFrom, showKey } from '../dataset/key.ts';
+import { belongs } from '../domain/classify.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Range } from '../domain/words.ts';
+import { repeatedKeysStatement } from '../dataset/compile.ts';
+import { type Source, withSource } from '../source/postgres.ts';
+import { keyBatches, lookupSource } from './lookup.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
+
+/** Keys named in an error. */
+const NAMED = 5;
+
+/** The refusal of a key that does not identify a row: the target would keep one row of each, and lose the others. */
+function notUnique(table: BenchTable, shown: readonly string[]): RefillError {
+  const key = table.key.map(({ name }) => name).join(', ');
+  return new RefillError(
+    'KEY_NOT_UNIQUE',
+    `the source yields several rows of ${table.definition.name} with one key (${key}): ${shown.slice(0, NAMED).join(', ')}`,
+    { details: { table: table.definition.name, keys: shown, reason: 'several_in_source' } },
+  );
+}
+
+/**
+ * Refuses a table of which the source has several rows for one of some keys.
+ *
+ * @throws RefillError `KEY_NOT_UNIQUE`
+ */
+export async function refuseRepeatedKeys(
+  bench: Workbench,
+  table: BenchTable,
+  range: Range,
+  keys: readonly Key[],
+): Promise<void> {
+  for (const some of keyBatches(keys)) {
+    const rows = await lookupSource(bench, table, some);
+    const repeated = [...rows].filter(([, found]) => found.filter((row) => belongs(row, range)).length > 1);
+    if (repeated.length > 0)
+      throw notUnique(
+        table,
+        repeated.slice(0, 100).map(([key]) => showKey(table.key, key)),
+      );
+  }
+}
+
+/**
+ * Refuses a table of which the source yields a key twice in a range. It reads all rows of the range: an hour for a plan, a
+ * window where something is wrong already.
+ *
+ * @throws RefillError `KEY_NOT_UNIQUE`
+ */
+export async function refuseRepeatedInRange(
+  bench: Workbench,
+  table: BenchTable,
+  range: Range,
+  within?: Source,
+): Promise<void> {
+  const ask = (source: Source) =>
+    source.query<Record<string, string | null>>(repeatedKeysStatement(table, { tenant: bench.tenant, range }, NAMED));
+  const rows = within ? await ask(within) : await withSource(bench.source, ask);
+  if (rows.length > 0)
+    throw notUnique(
+      table,
+      rows.map((row) => showKey(table.key, keyFrom(table.key.map((_, index) => row[`k${index}`] ?? null)))),
+    );
+}
