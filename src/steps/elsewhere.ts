@@ -45,8 +45,15 @@ export async function nameElsewhere(
   for (const table of bench.tables) {
     const { name } = table.definition;
     const found = await movedInto(bench, table, rowsOf(proven, name), inside, options);
-    const named = new Set(drift.filter((d) => d.table === name).map(({ key }) => key));
-    for (const one of found.filter(({ key }) => !named.has(key))) {
+    const named = new Map(drift.flatMap((d, index) => (d.table === name ? [[d.key, index] as const] : [])));
+    for (const one of found) {
+      const at = named.get(one.key);
+      const known = at === undefined ? undefined : drift[at];
+      if (at !== undefined && known) {
+        // One difference a key: what else is wrong with it is said there.
+        drift[at] = { ...known, elsewhere: one.elsewhere };
+        continue;
+      }
       drift.push(one);
       proofs = proofs.map((proof) => (holds(proof, one) ? { ...proof, duplicated: proof.duplicated + 1 } : proof));
     }

@@ -193,7 +193,11 @@ describe('text from databases', () => {
     const texts = [
       planView({ ...PLAN, tenant: nasty, counts, warnings: [{ code: 'SOURCE_SCAN', message: NASTY }] }, 'next', PLAIN),
       verifyView(
-        { ...VERIFIED, tenant, reasons: [{ table: NASTY, kind: 'extra', reason: NASTY, rows: 1, columns: { [NASTY]: 1 } }] },
+        {
+          ...VERIFIED,
+          tenant,
+          reasons: [{ table: NASTY, kind: 'extra', reason: NASTY, rows: 1, columns: { [NASTY]: 1 } }],
+        },
         PLAIN,
         {},
       ),
