@@ -14,6 +14,7 @@ import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { survey } from './survey.ts';
+import { refuseRepeatedInHour } from './unique-keys.ts';
 import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
@@ -51,6 +52,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const windows = cutWindows(range, counts.sourceHours, aim, span);
   // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
   const deleteLimits = bench.reindexer ? { deleteRows: -1, deleteBytes: Infinity } : limits;
+  await refuseRepeatedInHour(bench, counts.sourceHours);
   await refuseMoved(bench, windows, { range, limits });
   const deletes = await planDeletes(bench, { strategy, counts, windows, limits: deleteLimits, span });
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);

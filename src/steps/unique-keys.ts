@@ -1,6 +1,7 @@
 import { type Key, keyFrom, showKey } from '../dataset/key.ts';
 import { belongs } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
+import { HOUR_MS, instant } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { repeatedKeysStatement } from '../dataset/compile.ts';
 import { type Source, withSource } from '../source/postgres.ts';
@@ -40,6 +41,22 @@ export async function refuseRepeatedKeys(
         repeated.slice(0, 100).map(([key]) => showKey(table.key, key)),
       );
   }
+}
+
+/** Rows of the hour that a plan asks about at most: some seconds of one connection. */
+const MOST_ROWS = 100_000;
+
+/**
+ * The same for the hour that has most rows, of those that are cheap to read: a join that repeats rows is seen in any of them.
+ *
+ * @param hours Source rows of all tables together by start of the hour in ms.
+ */
+export async function refuseRepeatedInHour(bench: Workbench, hours: ReadonlyMap<number, number>): Promise<void> {
+  const bearable = [...hours].filter(([, rows]) => rows <= MOST_ROWS);
+  const [hour] = bearable.reduce((most, one) => (one[1] > most[1] ? one : most), bearable[0] ?? [null, 0]);
+  if (hour === null) return;
+  const range = { from: instant(hour), to: instant(hour + HOUR_MS) };
+  for (const table of bench.tables) await refuseRepeatedInRange(bench, table, range);
 }
 
 /**

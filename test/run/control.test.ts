@@ -201,8 +201,13 @@ describe('is refused', () => {
     expect(await checksum(t, 'scorecard', '1')).toBe(before);
     const touching = { from: SHORT.to, to: '2026-02-02T00:00:00.000Z' };
     const next = await t.refill.plan({ tenant: t.name, range: touching });
-    expect((await ended(t.refill.run(next.id))).result.state).toBe('succeeded');
+    const { result: touched } = await ended(t.refill.run(next.id));
     await expectClean(t, touching);
+    // Cards that were submitted after the turn of the month still stand before it, in another partition: the range is
+    // right, and readers count them twice.
+    expect(touched.state).toBe('differences');
+    const { drift } = await t.refill.status(touched.run);
+    expect(drift.map(({ reason }) => reason)).toEqual(drift.map(() => 'moved_from'));
   });
 
   test('a plan whose counts have drifted since, on either side', async () => {
