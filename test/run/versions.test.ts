@@ -174,3 +174,54 @@ test('purge: the snapshot is taken when the server has the mutations of every ta
   expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
   await expectClean(t, RANGE);
 });
+
+test('all tables of a window are read in one snapshot', async () => {
+  const t = await filled(0.05);
+  const plan = await planned(t, 'purge');
+  const textOf = async () =>
+    (await t.select<{ text: string }>(`SELECT text_value AS text FROM score FINAL WHERE scorecard_id = 'card-20'`)).map(
+      ({ text }) => text,
+    );
+  // Its first table is written, and the second one is read next.
+  const passed = firstTime('table-inserted', async () => {
+    await t.pg.query(`UPDATE director.scores SET text_value = 'changed' WHERE scorecard_id = 'card-20'`);
+  });
+  const { result } = await ended(t.refill.run(plan.id));
+  expect(passed()).toBe(2);
+  expect(await textOf()).toHaveLength(2);
+  expect(await textOf()).not.toContain('changed');
+  // The run has proven what it wrote; the row is stale until its live writer comes.
+  expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  const { tables } = await t.refill.verify({ tenant: t.name, range: RANGE });
+  expect(tables.find(({ table }) => table === 'score')).toMatchObject({ stale: 2 });
+  await liveWrite(t, 'card-20');
+  await expectClean(t, RANGE);
+});
+
+test.each(['purge', 'replace'] as const)(
+  '%s: at its end a run deletes what an old writer put into a proven range, and nothing that may be younger than the run',
+  async (strategy) => {
+    const t = await filled(0.05);
+    const plan = await planned(t, strategy);
+    const orphan = (id: string, version: string) =>
+      t.command(
+        `INSERT INTO scorecard SELECT * REPLACE ('${id}' AS scorecard_id, toDateTime64('${version}', 6, 'UTC') AS update_time)
+         FROM (SELECT * FROM scorecard WHERE scorecard_id = 'card-20' LIMIT 1)`,
+      );
+    const passed = firstTime('delete-proven', async () => {
+      const [run] = await t.refill.runs();
+      const epoch = (await t.refill.status(run?.id)).run.epoch ?? '';
+      await orphan('old-writer', '2026-02-10 00:00:00.000000');
+      // By a clock that is half a minute behind.
+      await orphan('slow-clock', versionBefore(epoch, 30));
+    });
+    const { result } = await ended(t.refill.run(plan.id));
+    expect(passed()).toBe(1);
+    expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(
+      await t.select(`SELECT scorecard_id AS id FROM scorecard WHERE scorecard_id IN ('old-writer', 'slow-clock')`),
+    ).toEqual([{ id: 'slow-clock' }]);
+    const [table] = (await t.refill.verify({ tenant: t.name, range: RANGE })).tables;
+    expect(table).toMatchObject({ extra: 1, keys: { extra: ['slow-clock'] } });
+  },
+);
