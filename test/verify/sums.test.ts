@@ -56,27 +56,38 @@ interface Contents {
   readonly difference: bigint;
 }
 
-/** More rows than a hash has bits: some of their differences must cancel out. */
-const ROWS = 80;
+/** One in 1,024 of them lies in the wanted bucket: more than a hash has bits, so that some differences must cancel out. */
+const KEYS = 150_000;
 const BODIES = 4096;
+const BUCKET = 0;
 
 async function twoContents(t: TestTenant): Promise<readonly Contents[]> {
-  const bench = await openBench(t);
+  const hash = rowHash(benchTable(await openBench(t), 'note'));
+  const owner = `'${t.name.customer}' AS account, '${t.name.profile}' AS store`;
+  const when = `toDateTime('${NOON}', 'UTC') AS written`;
+  const synced = `toDateTime64('2026-01-20', 6, 'UTC') AS synced_at`;
+  // First the keys whose row lies in the bucket with one body, then other bodies with which it lies there too.
   await t.command(
-    `INSERT INTO candidate SELECT '${t.name.customer}', '${t.name.profile}', 'n' || toString(intDiv(number, ${BODIES})),
-       toDateTime('${NOON}', 'UTC'), 'b' || toString(number % ${BODIES}), toDateTime64('2026-01-20', 6, 'UTC') FROM numbers(${ROWS * BODIES})`,
+    `INSERT INTO candidate SELECT ${owner}, concat('n', toString(number)) AS id, ${when}, 'right' AS body, ${synced} FROM numbers(${KEYS})`,
   );
-  const found = await t.select<{ id: string; bodies: string[]; hashes: string[] }>(
-    `WITH ${rowHash(benchTable(bench, 'note'))}
-     SELECT id, groupArray(2)(body) AS bodies,
-       groupArray(2)(toString(bitOr(bitShiftLeft(toUInt64(refill_xx), 32), toUInt64(refill_murmur)))) AS hashes
-     FROM candidate WHERE refill_bucket = 0 GROUP BY id HAVING length(bodies) = 2 ORDER BY id`,
+  await t.command(
+    `INSERT INTO candidate SELECT ${owner}, id, ${when}, concat('b', toString(number)) AS body, ${synced}
+     FROM (WITH ${hash} SELECT id FROM candidate WHERE refill_bucket = ${BUCKET}) AS k, numbers(${BODIES}) AS n`,
   );
-  return found.map(({ id, bodies: [right = '', wrong = ''], hashes: [a = '', b = ''] }) => ({
+  const found = await t.select<{ id: string; other: string; right: string; wrong: string }>(
+    `SELECT id, argMinIf(body, body, body != 'right') AS other,
+       anyIf(both, body = 'right') AS right, argMinIf(both, body, body != 'right') AS wrong
+     FROM (
+       WITH ${hash}
+       SELECT id, body, toString(bitOr(bitShiftLeft(toUInt64(refill_xx), 32), toUInt64(refill_murmur))) AS both
+       FROM candidate WHERE refill_bucket = ${BUCKET})
+     GROUP BY id HAVING count() > 1 ORDER BY id`,
+  );
+  return found.map(({ id, other, right, wrong }) => ({
     id,
-    right,
-    wrong,
-    difference: BigInt(a) ^ BigInt(b),
+    right: 'right',
+    wrong: other,
+    difference: BigInt(right) ^ BigInt(wrong),
   }));
 }
 
