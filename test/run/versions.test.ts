@@ -199,29 +199,80 @@ test('all tables of a window are read in one snapshot', async () => {
 });
 
 test.each(['purge', 'replace'] as const)(
-  '%s: at its end a run deletes what an old writer put into a proven range, and nothing that may be younger than the run',
+  '%s: a run deletes what an old writer adds to its range while it works, and nothing that may be younger than the run',
   async (strategy) => {
     const t = await filled(0.05);
     const plan = await planned(t, strategy);
+    const OLD = '2026-02-10 00:00:00.000000';
+    await t.command(`CREATE TABLE before ENGINE = Memory AS SELECT * FROM scorecard WHERE scorecard_id = 'card-20'`);
     const orphan = (id: string, version: string) =>
       t.command(
         `INSERT INTO scorecard SELECT * REPLACE ('${id}' AS scorecard_id, toDateTime64('${version}', 6, 'UTC') AS update_time)
-         FROM (SELECT * FROM scorecard WHERE scorecard_id = 'card-20' LIMIT 1)`,
+         FROM before LIMIT 1`,
       );
-    const passed = firstTime('delete-proven', async () => {
-      const [run] = await t.refill.runs();
-      const epoch = (await t.refill.status(run?.id)).run.epoch ?? '';
-      await orphan('old-writer', '2026-02-10 00:00:00.000000');
-      // By a clock that is half a minute behind.
-      await orphan('slow-clock', versionBefore(epoch, 30));
+    const passed: DebugPoint[] = [];
+    onDebugPoint(async (point) => {
+      // The mutation is sent and never sees this row: the run has to look for it.
+      if (point === 'mutations-assigned') await orphan('passed-over', OLD);
+      if (point === 'delete-proven') {
+        const [run] = await t.refill.runs();
+        const epoch = (await t.refill.status(run?.id)).run.epoch ?? '';
+        await orphan('old-writer', OLD);
+        // By a clock that is half a minute behind.
+        await orphan('slow-clock', versionBefore(epoch, 30));
+      }
+      passed.push(point);
     });
-    const { result } = await ended(t.refill.run(plan.id));
-    expect(passed()).toBe(1);
+    const { events, result } = await ended(t.refill.run(plan.id));
+    expect(passed.filter((point) => point === 'mutations-assigned' || point === 'delete-proven')).toEqual([
+      'mutations-assigned',
+      'delete-proven',
+    ]);
     expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+    expect(JSON.stringify(events)).toContain('1 rows of scorecard from before the run were there');
     expect(
-      await t.select(`SELECT scorecard_id AS id FROM scorecard WHERE scorecard_id IN ('old-writer', 'slow-clock')`),
+      await t.select(
+        `SELECT scorecard_id AS id FROM scorecard WHERE scorecard_id IN ('passed-over', 'old-writer', 'slow-clock')`,
+      ),
     ).toEqual([{ id: 'slow-clock' }]);
     const [table] = (await t.refill.verify({ tenant: t.name, range: RANGE })).tables;
     expect(table).toMatchObject({ extra: 1, keys: { extra: ['slow-clock'] } });
   },
 );
+
+test('an insert of an earlier attempt that is still at work is ended before the window is written again', async () => {
+  const t = await filled(MARGIN_SECONDS);
+  const run = await startedBefore(t);
+  const ledger = await t.refill.ledger();
+  // As a killed program leaves it: its attempt is in the ledger, and its query on the server.
+  const version = await clock(t);
+  const { queries } = await ledger.startAttempt(run, 1, version, () => ({
+    scorecard: `refill-${run}-w1-scorecard-a1`,
+  }));
+  const left = t.ch
+    .command({
+      query: `INSERT INTO scorecard SELECT c.* REPLACE ('left' AS scorecard_id, toDateTime64('${version}', 6, 'UTC') AS update_time)
+              FROM (SELECT * FROM scorecard WHERE scorecard_id = 'card-20') AS c
+              CROSS JOIN (SELECT sleepEachRow(0.2) AS slept FROM numbers(300) SETTINGS max_block_size = 1) AS n`,
+      query_id: queries['scorecard'] ?? '',
+    })
+    .then(
+      () => 'written',
+      (error: { readonly type?: string }) => error.type,
+    );
+  const atWork = async () =>
+    (
+      await t.select(
+        `SELECT 1 AS one FROM system.processes WHERE query_id = '${queries['scorecard']}' AND elapsed > 0.5`,
+      )
+    ).length;
+  await expect.poll(atWork, { timeout: 10_000 }).toBe(1);
+  let atWorkThen: number | undefined;
+  onDebugPoint(async (point) => {
+    if (point === 'attempt-kept') atWorkThen ??= await atWork();
+  });
+  const { result } = await ended(t.refill.resume(run));
+  expect([atWorkThen, await left]).toEqual([0, 'QUERY_WAS_CANCELLED']);
+  expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
+  await expectClean(t, RANGE);
+});
