@@ -9,6 +9,7 @@ import { type Ended, refill } from './built.ts';
 const DAYS = ['--from', '2026-01-29', '--to', '2026-02-04'] as const;
 
 interface Line {
+  readonly id?: string;
   readonly type?: string;
   readonly state?: string;
   readonly ok?: boolean;
@@ -30,7 +31,10 @@ async function started(): Promise<{ t: TestTenant; tenant: string; cli: (...args
   };
 }
 
-const lastLine = ({ stdout }: Ended): Line => JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Line;
+function lastLine({ stdout }: Ended): Line {
+  const line: Line = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  return line;
+}
 
 test('a run that ends in differences: exit 1 from run, retry and verify, in words and as JSON; made equal, each is 0', async () => {
   const { t, tenant, cli } = await started();
@@ -68,7 +72,7 @@ test('a run without --execute is exit 3, one that fails is exit 4, and neither c
   const part = [tenant, '--from', '2026-01-29', '--to', '2026-02-01', '--only', 'process', '--strategy', 'purge'];
   const planned = await cli('plan', ...part, '--json');
   expect(planned.status).toBe(0);
-  const plan = (JSON.parse(planned.stdout) as { id: string }).id;
+  const plan = lastLine(planned).id ?? '';
 
   const refused = await cli('run', ...part, '--json');
   expect([refused.status, lastLine(refused)]).toMatchObject([3, { type: 'error', code: 'NOT_CONFIRMED' }]);

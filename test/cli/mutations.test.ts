@@ -6,6 +6,7 @@ import { createTenant, type TestTenant } from '../support/tenant.ts';
 import { refill } from './built.ts';
 
 interface Listed {
+  readonly database: string;
   readonly table: string;
   readonly id: string;
   readonly run: string | null;
@@ -49,8 +50,14 @@ async function unfinished(t: TestTenant): Promise<readonly string[]> {
   return rows.map(({ table, command }) => `${table} ${/refill (r-\w+) /u.exec(command)?.[1] ?? FOREIGN}`).sort();
 }
 
-const listed = (stdout: string, field: 'mutations' | 'killed') =>
-  (JSON.parse(stdout) as Record<string, Listed[]>)[field]?.map(({ table, run }) => `${table} ${run ?? FOREIGN}`).sort();
+/** Mutations of a command's answer, as `table run`. The server is shared with tests of other files. */
+function listed({ database }: TestTenant, stdout: string, field: 'mutations' | 'killed'): readonly string[] {
+  const answer: Readonly<Record<string, readonly Listed[]>> = JSON.parse(stdout);
+  return (answer[field] ?? [])
+    .filter((one) => one.database === database)
+    .map(({ table, run }) => `${table} ${run ?? FOREIGN}`)
+    .sort();
+}
 
 const of = (...whose: readonly string[]) => whose.flatMap((one) => TABLES.map((table) => `${table} ${one}`)).sort();
 
@@ -63,25 +70,20 @@ test('mutations lists all that are not done; with a run and --execute it takes b
   expect(await unfinished(t)).toEqual(all);
 
   const listing = await mutations('--json');
-  expect([listing.status, listing.stderr]).toEqual([0, '']);
-  // The server is shared with tests of other files.
-  const own = (JSON.parse(listing.stdout) as { mutations: (Listed & { database: string })[] }).mutations.filter(
-    ({ database }) => database === t.database,
-  );
-  expect(own.map(({ table, run }) => `${table} ${run ?? FOREIGN}`).sort()).toEqual(all);
+  expect([listing.status, listing.stderr, listed(t, listing.stdout, 'mutations')]).toEqual([0, '', all]);
   const ofFirst = await mutations(first, '--json');
-  expect([ofFirst.status, listed(ofFirst.stdout, 'mutations')]).toEqual([0, of(first)]);
+  expect([ofFirst.status, listed(t, ofFirst.stdout, 'mutations')]).toEqual([0, of(first)]);
   expect((await mutations(first)).stdout).toContain(first);
   // Looking takes nothing back.
   expect(await unfinished(t)).toEqual(all);
 
   const killed = await mutations(first, '--execute', '--json');
-  expect([killed.status, killed.stderr, listed(killed.stdout, 'killed')]).toEqual([0, '', of(first)]);
+  expect([killed.status, killed.stderr, listed(t, killed.stdout, 'killed')]).toEqual([0, '', of(first)]);
   expect(await unfinished(t)).toEqual(of(second, FOREIGN));
 
   // Nothing of it is left; and a run that the ledger does not know is an error, not a run without mutations.
   const again = await mutations(first, '--execute', '--json');
-  expect([again.status, listed(again.stdout, 'killed')]).toEqual([0, []]);
+  expect([again.status, listed(t, again.stdout, 'killed')]).toEqual([0, []]);
   const unknown = await mutations('r-0000000000', '--execute', '--json');
   expect([unknown.status, JSON.parse(unknown.stdout)]).toMatchObject([2, { code: 'RUN_UNKNOWN' }]);
   const unnamed = await mutations('--execute', '--json');

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import type { Limits } from '../../src/domain/limits.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { checksum, ended, expectClean, fillCards, type Table, thrown } from '../support/cards.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
@@ -10,7 +11,7 @@ const TABLES: readonly Table[] = ['scorecard', 'score'];
 
 afterEach(() => onDebugPoint(undefined));
 
-async function filled(limits: NonNullable<Parameters<typeof createTenant>[0]>['limits']): Promise<TestTenant> {
+async function filled(limits: Partial<Limits>): Promise<TestTenant> {
   const t = await createTenant({ limits });
   await fillCards(t, { cards: 80 });
   return t;
