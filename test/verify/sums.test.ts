@@ -1,51 +1,9 @@
 import { expect, test } from 'vitest';
-import { defineDataset, text, timestamp } from '../../src/index.ts';
 import { benchTable } from '../../src/steps/workbench.ts';
 import { rowHash } from '../../src/target/tables.ts';
 import { openBench } from '../support/bench.ts';
-import { createTenant, type TestTenant } from '../support/tenant.ts';
-
-const RANGE = { from: '2026-01-05T00:00:00.000Z', to: '2026-01-06T00:00:00.000Z' };
-const NOON = '2026-01-05 12:00:00';
-
-const DATASET = (() => {
-  const rows = (where: string) =>
-    `SELECT * FROM notes.note WHERE account = :customer AND store = :profile AND ${where}`;
-  return defineDataset({
-    name: 'notes',
-    tenants: 'SELECT DISTINCT account AS customer, store AS profile FROM notes.note',
-    tables: [
-      {
-        name: 'note',
-        key: 'id',
-        time: 'written',
-        version: 'synced_at',
-        owner: { customer: 'account', profile: 'store' },
-        source: {
-          from: ':rows AS n',
-          rowsInRange: rows('written >= :from AND written < :to'),
-          rowsByKey: rows('id = ANY (:keys)'),
-          whereKey: 'n.id = ANY (:keys)',
-        },
-        exclusions: [],
-        columns: { id: text('n.id'), written: timestamp('n.written'), body: text('n.body') },
-      },
-    ],
-  });
-})();
-
-const tableSql = (database: string, name: string) =>
-  `CREATE TABLE \`${database}\`.${name} (account String, store String, id String, written DateTime('UTC'), body String, synced_at DateTime64(6, 'UTC'))
-   ENGINE = ReplacingMergeTree(synced_at) ORDER BY (id, body)`;
-
-async function notes(): Promise<TestTenant> {
-  return await createTenant({
-    dataset: DATASET,
-    sourceSchema:
-      'CREATE SCHEMA notes; CREATE TABLE notes.note (account text, store text, id text, written timestamptz, body text)',
-    targetSchema: (database) => [tableSql(database, 'note'), tableSql(database, 'candidate')],
-  });
-}
+import type { TestTenant } from '../support/tenant.ts';
+import { NOON, notes, RANGE, sourceNotes, tableSql } from './notes.ts';
 
 /** Two contents of one row: what the source says, and what stands in the target. Both lie in the same bucket. */
 interface Contents {
@@ -114,15 +72,16 @@ function cancellingOut(rows: readonly Contents[]): readonly Contents[] {
 
 test('stale rows whose hashes cancel out in an XOR, in one bucket and without a change of counts, are found by their sums', async () => {
   const t = await notes();
+  await t.command(tableSql(t.database, 'candidate'));
   const rows = await twoContents(t);
   const wrong = cancellingOut(rows);
   expect(wrong.length).toBeGreaterThan(1);
   expect(wrong.reduce((all, { difference }) => all ^ difference, 0n)).toBe(0n);
 
-  const { customer, profile } = t.name;
-  await t.pg.query(
-    `INSERT INTO notes.note SELECT $1, $2, id, timestamptz '${NOON}Z', body FROM unnest($3::text[], $4::text[]) AS n (id, body)`,
-    [customer, profile, rows.map(({ id }) => id), rows.map(({ right }) => right)],
+  await sourceNotes(
+    t,
+    rows.map(({ id }) => id),
+    rows.map(({ right }) => right),
   );
   const stands = async (contents: (row: Contents) => string) => {
     await t.command('TRUNCATE TABLE note');
