@@ -1,13 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import type { Limits } from '../../src/domain/limits.ts';
 import { onDebugPoint } from '../../src/steps/debug-points.ts';
 import { checksum, ended, expectClean, fillCards, type Table, thrown } from '../support/cards.ts';
+import { slowSource } from '../support/slow-source.ts';
 import { createTenant, type TestTenant } from '../support/tenant.ts';
 
 // What keeps a run from starting, or from continuing, shown quickly; test/run/governor.test.ts has the other reasons.
 
 const RANGE = { from: '2026-01-29T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' };
 const TABLES: readonly Table[] = ['scorecard', 'score'];
+/** Far longer than a run takes from its start to its first statement. */
+const LATE_MS = 3_000;
 
 afterEach(() => onDebugPoint(undefined));
 
@@ -50,6 +54,7 @@ test('a run on a cluster whose limit is 0 sends nothing and writes nothing until
   const before = await sums(t);
   const { result } = await ended(t.refill.run(plan.id), async (event) => {
     if (!held || event.type !== 'notice' || !event.message.startsWith('held')) return;
+    await sleep(LATE_MS);
     expect([event.message, await sums(t)]).toEqual(['held: no windows are allowed, by `refill limits`', before]);
     held = false;
     await t.refill.setLimit('test', null);
@@ -57,4 +62,24 @@ test('a run on a cluster whose limit is 0 sends nothing and writes nothing until
   expect([held, early]).toEqual([false, []]);
   expect(result).toMatchObject({ state: 'succeeded', differences: 0 });
   await expectClean(t, RANGE);
+});
+
+test('a run that is cancelled ends the window that it is reading, and claims nothing of it', async () => {
+  const t = await filled({ windows: 1 });
+  const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });
+  // Eight seconds for each table: the window would be written long after the cancel.
+  const normal = await slowSource(t, 100);
+  let cancelled: Promise<unknown> | undefined;
+  onDebugPoint((point) => {
+    if (point === 'attempt-kept') cancelled ??= t.refill.cancel();
+  });
+  const { result } = await ended(t.refill.run(plan.id, { recount: false }));
+  await cancelled;
+  expect(result).toMatchObject({ state: 'cancelled', rowsDeleted: 0 });
+  const ledger = await t.refill.ledger();
+  expect((await ledger.attempts(result.run)).map(({ state }) => state)).toEqual(['started']);
+  expect((await ledger.windows(result.run)).map(({ state }) => state)).not.toContain('written');
+  await normal();
+  onDebugPoint(undefined);
+  expect((await ended(t.refill.retry(result.run))).result).toMatchObject({ state: 'succeeded', differences: 0 });
 });
