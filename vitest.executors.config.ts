@@ -8,7 +8,8 @@ import { defineConfig } from 'vitest/config';
  * test/dataset but orders, test/run/progress, test/fleet/{domain,flow}, test/verify/{classify,merge-keys},
  * test/cluster/launcher. Not here, as it starts the command line or kills the program that does the steps:
  * test/{cli,faults}, test/fleet/command; test/temporal has such tests of its own. Not here, as backfills are no runs:
- * test/backfill; those of workflows are in test/temporal/takeover.
+ * test/backfill; those of workflows are in test/temporal/takeover. Not here, as longer tests of this list show the same:
+ * test/run/{around,order,refused,shards,versions}.
  */
 export default defineConfig({
   test: {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { DEFAULT_LIMITS } from '../../src/domain/limits.ts';
+import { Slots } from '../../src/executors/slots.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { SlotHolder, SlotUse } from '../../src/ledger/slot-ledger.ts';
 import { usePostgres } from './postgres.ts';
@@ -174,4 +176,32 @@ test('each program obeys its own limits, against what all have', async () => {
   for (const n of [1, 2]) expect(await a.takeSlot(ONE, use(n), { ...MANY, server: 3 })).toBeNull();
   expect(await b.takeSlot(TWO, use(1), { ...MANY, server: 2 })).toMatchObject({ full: 'server', used: 2 });
   expect(await a.takeSlot(ONE, use(3), { ...MANY, server: 3 })).toBeNull();
+});
+
+/** A program beats every 2 s; a busy machine may take its time. */
+const A_BEAT = { timeout: 20_000, interval: 100 };
+
+test('a window that takes longer than a lease keeps its slot: its program sends heartbeats that name it', async () => {
+  const { a, b, pass } = await two();
+  const limits = { ...DEFAULT_LIMITS, serverWindows: 1 };
+  const slots = new Slots({ limits, actor: ACTOR, ledger: () => Promise.resolve(a) });
+  onTestFinished(() => slots.close());
+  let end: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (end = resolve));
+  const request = { cluster: 'east', server: 'db1:5432', tenant: 'acme/sales', run: 'r-long' };
+  const window = slots.shares.pool(request).run(() => over, { window: 7 });
+  const held = async () => (await b.slots()).find((slot) => slot.run === 'r-long');
+  await expect.poll(held).toMatchObject({ window: 7, holder: ACTOR });
+  for (let lease = 0; lease < 2; lease++) {
+    // Its last beat is too long ago: whoever asks doubts it.
+    await pass(6);
+    expect(await b.takeSlot(TWO, use(1), ONE_ON_SERVER)).toMatchObject({ full: 'server', others: 1 });
+    const before = (await held())?.heardAt ?? '';
+    await expect.poll(async () => ((await held())?.heardAt ?? '') > before, A_BEAT).toBe(true);
+    expect(await held()).toMatchObject({ window: 7, holder: ACTOR });
+  }
+  expect(await b.takeSlot(TWO, use(1), ONE_ON_SERVER)).toMatchObject({ full: 'server', others: 1 });
+  end();
+  await window;
+  expect(await held()).toBeUndefined();
 });

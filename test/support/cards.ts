@@ -171,13 +171,13 @@ export async function clock(t: TestTenant): Promise<string> {
 
 const LIVE_TABLES: readonly Table[] = ['scorecard', 'score'];
 
-/** What a live writer derives of some cards at this moment; `write` sends it with that moment as its version. */
+/** What a live writer derives of some cards now; `write` sends it with the time of writing as its version, or with another one. */
 export async function liveRows(t: TestTenant, cards: readonly string[]) {
   const found: [Table, Row[]][] = [];
   for (const table of LIVE_TABLES) found.push([table, await derive(t, table, { cards })]);
   return {
-    write: async () => {
-      const version = await clock(t);
+    write: async (at?: string) => {
+      const version = at ?? (await clock(t));
       for (const [table, rows] of found) await insert(t, table, rows, version);
     },
   };
