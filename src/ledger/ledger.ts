@@ -235,6 +235,11 @@ export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
    * `RUN_STATE`, and `RUN_OVERLAPS` where another run has taken the range since.
    */
   retry(run: string, actor: Actor): Promise<number>;
+  /**
+   * Makes the deletes pending again whose mutations were taken back, so that `resume` sends others. As with `retry`, the
+   * windows that were written under a `purge` become pending too. What is proven or has failed is left.
+   */
+  repeatDeletes(run: string, nonces: readonly string[], actor: Actor): Promise<void>;
 
   /** In time order: all, one, or those of a delete. */
   windows(run: string, of?: UnitsOf): Promise<readonly WindowRecord[]>;

@@ -133,7 +133,10 @@ function nextSteps(fleet: string, state: FleetState, atWork: boolean, options: C
     case 'failed':
     case 'differences':
     case 'cancelled':
-      return [step('retry', 'go on with every tenant that is not proven'), step('report', 'everything that is known')];
+      return [
+        step('retry', 'continue every tenant that is not proven', '--execute'),
+        step('report', 'everything that is known'),
+      ];
     default:
       return [];
   }

@@ -40,7 +40,8 @@ function states(records: readonly { readonly state: string }[]): string {
 }
 
 function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [string, string])[] {
-  const step = (verb: string, what: string) => [commandLine([verb, run.id], options), what] as const;
+  const step = (verb: string, what: string) =>
+    [commandLine([verb, run.id, ...(verb === 'retry' ? ['--execute'] : [])], options), what] as const;
   switch (run.state) {
     case 'running':
       return !isAtWork(run)
