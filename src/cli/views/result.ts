@@ -1,7 +1,7 @@
 import type { RunResult, VerifyResult } from '../../domain/events.ts';
 import { formatTenant, type Strategy } from '../../domain/words.ts';
 import { brief, count, counted, duration, moment, range, visible } from '../../report/format.ts';
-import { deletedWords } from '../../report/summary.ts';
+import { deletedWords, writtenWords } from '../../report/summary.ts';
 import type { Followed } from '../follow.ts';
 import type { Paint } from '../paint.ts';
 import { commandLine, rangeWords } from '../shell.ts';
@@ -78,7 +78,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
       [
         ['run', result.run],
         ['deleted', deletedWords(result)],
-        ['written', counted(result.rowsWritten, 'row')],
+        ['written', writtenWords(result)],
         ['differences', count(result.differences)],
         ['time', duration(result.seconds)],
       ],

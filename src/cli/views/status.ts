@@ -2,8 +2,8 @@ import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { RunDetails } from '../../refill.ts';
-import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
-import { countStates, deletedWords, failures, mergedAway, stateWords } from '../../report/summary.ts';
+import { brief, count, duration, moment, percent, range, visible } from '../../report/format.ts';
+import { countStates, deletedWords, failures, mergedAway, stateWords, writtenWords } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
@@ -88,11 +88,8 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
           `${count(done)} of ${count(windows.length)} done, ${percent(done, windows.length)}  ${color.dim(states(windows))}`,
         ],
         ['deletes', states(deletes)],
-        ['written', `${count(run.rowsWritten)} of ${counted(plan.cost.rowsToWrite, 'row')}`],
-        [
-          'deleted',
-          `${deletedWords(run, counted(plan.cost.rowsToDelete, 'row'))}${mergedAway(run, plan.cost.rowsToDelete)}`,
-        ],
+        ['written', writtenWords(run, plan.cost.rowsToWrite)],
+        ['deleted', `${deletedWords(run, plan.cost.rowsToDelete)}${mergedAway(run, plan.cost.rowsToDelete)}`],
         ['differences', count(run.differences)],
         ['started', `${moment(run.createdAt)} UTC`],
         ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],
