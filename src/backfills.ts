@@ -201,8 +201,8 @@ const NEXT: Readonly<Record<BackfillState, (id: string) => string>> = {
   planned: (id) => `Execute it with: refill backfill ${id} --execute`,
   running: (id) => `\`refill status ${id}\` says who is at work on it; \`refill resume ${id}\` goes on with it.`,
   paused: (id) => `Go on with it: refill resume ${id}`,
-  cancelled: (id) => `\`refill retry ${id}\` goes on with it; what was written stays.`,
-  failed: (id) => `Go on with it: refill retry ${id}`,
+  cancelled: (id) => `Run \`refill retry ${id} --execute\`: what was written stays.`,
+  failed: (id) => `Continue it: \`refill retry ${id} --execute\`.`,
   incomplete: () => 'Plan another one: what is equal already is not written again.',
   succeeded: () => 'Plan another one: what is equal already is not written again.',
 };

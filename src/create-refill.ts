@@ -9,6 +9,7 @@ import type { Range } from './domain/words.ts';
 import { Environment } from './environment.ts';
 import { checkTemporal, checkTheirs } from './executors/temporal/doctor.ts';
 import type { LiveLimit, RunRecord, SlotRecord } from './ledger/ledger.ts';
+import { whereIdle } from './ledger/lock.ts';
 import type { Refill, TenantRequest } from './refill.ts';
 import { Runs } from './runs.ts';
 import { checkCluster, checkLedger } from './steps/doctor.ts';
@@ -89,7 +90,8 @@ class LocalRefill implements Refill {
   async killMutations(run: string): Promise<readonly MutationFinding[]> {
     const ledger = await this.ledger();
     // One that this ledger does not know is not ours, whatever its predicate says.
-    const { id, tenant } = await ledger.run(run);
+    const { id, tenant, state, executor } = await ledger.run(run);
+    const { actor } = this.#environment;
     const killed: MutationFinding[] = [];
     const cluster = await this.#environment.cluster(tenant.cluster);
     for (const mutation of await listMutations(cluster)) {
@@ -97,12 +99,11 @@ class LocalRefill implements Refill {
       await takeBack(cluster, mutation);
       killed.push(mutation);
     }
-    await ledger.audit({
-      actor: this.#environment.actor,
-      action: 'kill-mutations',
-      subject: id,
-      details: { killed: killed.length },
-    });
+    await ledger.audit({ actor, action: 'kill-mutations', subject: id, details: { killed: killed.length } });
+    const nonces = [...new Set(killed.flatMap(({ nonce }) => (nonce === null ? [] : [nonce])))];
+    // A run in progress notices by itself, and fails; any other sends them again when it is resumed or retried.
+    if (nonces.length > 0 && !(state === 'running' && executor === 'temporal'))
+      await whereIdle(ledger.lockRun(id, actor), () => ledger.repeatDeletes(id, nonces, actor));
     return killed;
   }
 

@@ -18,7 +18,7 @@ import { type FleetRun, runFleet } from './executors/fleet.ts';
 import { withRetries } from './executors/retry.ts';
 import type { TemporalClient } from './executors/temporal/client.ts';
 import { runFleetTemporal } from './executors/temporal/follow-fleet.ts';
-import { fleetSubject, settle } from './executors/temporal/settle.ts';
+import { fleetSubject, settleIfReachable } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import { newId } from './ledger/ids.ts';
 import type { FleetRecord } from './ledger/ledger.ts';
@@ -143,7 +143,7 @@ export class Fleets {
         hint:
           fleet.state === 'running' && fleet.holder !== null
             ? `\`refill status ${fleet.id}\` shows it at work.`
-            : `Go on with it (\`refill resume ${fleet.id}\`, \`refill retry ${fleet.id}\`), or make a new plan.`,
+            : `Go on with it (\`refill resume ${fleet.id}\`, \`refill retry ${fleet.id} --execute\`), or make a new plan.`,
       });
     }
     refuseBlast({ id: fleet.id, rowsToDelete: fleet.reach.rowsToDelete }, limits.blastRows, options.confirmRows);
@@ -207,9 +207,8 @@ export class Fleets {
   async #settled(fleet: FleetRecord): Promise<FleetRecord> {
     if (fleet.executor === 'local' || fleet.state !== 'running') return fleet;
     const ledger = await this.#environment.ledger();
-    await this.#temporal(fleet)
-      .then((client) => settle(client, fleetSubject(ledger, fleet, this.#environment.actor)))
-      .catch(() => undefined);
+    const subject = fleetSubject(ledger, fleet, this.#environment.actor);
+    await settleIfReachable(() => this.#temporal(fleet), subject);
     return ledger.fleet(fleet.id);
   }
 

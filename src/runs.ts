@@ -8,7 +8,7 @@ import { type RunState, UNFINISHED_RUN_STATES } from './domain/states.ts';
 import type { Environment } from './environment.ts';
 import type { TenantRunOptions } from './executors/fleet.ts';
 import { runTemporal } from './executors/temporal/follow.ts';
-import { runSubject, settle } from './executors/temporal/settle.ts';
+import { runSubject, settleIfReachable } from './executors/temporal/settle.ts';
 import { workflowId } from './executors/temporal/shared/names.ts';
 import type { LocalRun } from './executors/local-run.ts';
 import { runLocal } from './executors/local.ts';
@@ -68,7 +68,7 @@ export class Runs {
   async *run(id: string, options: Options = {}): AsyncGenerator<RunEvent> {
     const [ledger, { limits }] = await Promise.all([this.#environment.ledger(), this.#environment.config()]);
     const plan = await ledger.plan(id);
-    await refuseExecuted(ledger, plan.id);
+    await refuseBegun(ledger, plan.id);
     refuseBlast({ id: plan.id, rowsToDelete: plan.cost.rowsToDelete }, limits.blastRows, options.confirmRows);
     yield* this.#begin(plan, options);
   }
@@ -84,7 +84,10 @@ export class Runs {
     const ledger = await this.#environment.ledger();
     const bench = await this.#environment.workbenchOf(plan);
     await refuseErrors(bench);
-    await checkPlan(bench, plan, options.recount !== false);
+    await checkPlan(bench, plan, options.recount !== false).catch(async (error: unknown) => {
+      const [run] = await ledger.runs({ plan: plan.id, limit: 1 });
+      throw run && error instanceof RefillError && error.code === 'PLAN_DRIFTED' ? drifted(error, run) : error;
+    });
     const executor = options.executor ?? (await this.#environment.config()).executor ?? 'local';
     // Before the run is made: without a server it would be one that nobody works on.
     if (executor === 'temporal') await this.#environment.temporal(plan.tenant.cluster);
@@ -105,10 +108,7 @@ export class Runs {
     if (run.executor === 'local' || run.state !== 'running') return run;
     const ledger = await this.#environment.ledger();
     const { actor } = this.#environment;
-    await this.#environment
-      .temporal(run.tenant.cluster)
-      .then((client) => settle(client, runSubject(ledger, run, actor)))
-      .catch(() => undefined);
+    await settleIfReachable(() => this.#environment.temporal(run.tenant.cluster), runSubject(ledger, run, actor));
     return ledger.run(run.id);
   }
 
@@ -121,7 +121,7 @@ export class Runs {
         hint:
           run.state === 'succeeded'
             ? 'It is done.'
-            : `\`refill retry ${run.id}\` begins again what is not proven; what is proven stays.`,
+            : `Run \`refill retry ${run.id} --execute\`: it repeats what is not proven and keeps what is.`,
       });
     }
     const prepared = await this.#prepare(ledger, run);
@@ -234,12 +234,38 @@ export class Runs {
   }
 }
 
-/** A command that is repeated by mistake would delete and derive again what is proven. */
-async function refuseExecuted(ledger: Ledger, plan: string): Promise<void> {
+/**
+ * A plan whose run has succeeded would delete and derive again what is proven. One whose run is unfinished is continued
+ * by that run: the counts have changed because of it.
+ */
+async function refuseBegun(ledger: Ledger, plan: string): Promise<void> {
+  const [unfinished] = await ledger.runs({ plan, states: UNFINISHED_RUN_STATES, limit: 1 });
+  if (unfinished) throw begun(unfinished);
   const [run] = await ledger.runs({ plan, states: ['succeeded'], limit: 1 });
   if (!run) return;
   throw new RefillError('PLAN_EXECUTED', `plan ${plan} was executed by run ${run.id}, which succeeded`, {
     hint: `Look at it: \`refill report ${run.id}\`. To derive the range once more, make a new plan.`,
     details: { run: run.id },
+  });
+}
+
+/** The error for a plan whose run was interrupted, is paused or is in progress. */
+function begun({ id, plan, state, holder, executor }: RunRecord): RefillError {
+  const inProgress = state === 'running' && (holder !== null || executor === 'temporal');
+  const how = state === 'paused' ? 'is paused' : inProgress ? 'is in progress' : 'was interrupted';
+  return new RefillError('RUN_STATE', `run ${id} of plan ${plan} ${how}`, {
+    hint: inProgress
+      ? `Watch it: \`refill status ${id}\`.`
+      : `Continue it: \`refill resume ${id}\`. Proven windows are kept.`,
+    details: { run: id, state },
+  });
+}
+
+/** A plan that has drifted because a run of it has changed the rows names that run. */
+function drifted(error: RefillError, { id, state }: RunRecord): RefillError {
+  return new RefillError(error.code, error.message, {
+    hint: `Run ${id} of this plan ended as ${state} and has changed these counts. Continue it: \`refill retry ${id} --execute\`. Or make a new plan.`,
+    details: { ...error.details, run: id },
+    cause: error,
   });
 }

@@ -177,9 +177,13 @@ function runOf(environment: Environment, runs: Runs, { id, total, confirmRows }:
 
 function endOfRun({ id, plan, state, differences, rowsDeleted, rowsWritten, error }: RunRecord): TakenEnd {
   if (state === 'succeeded') return { ended: 'well', result: { plan, run: id, state, rowsDeleted, rowsWritten } };
-  const unproven = new RefillError('REINDEX_UNPROVEN', `run ${id} is ${state}, with ${differences} differences`, {
-    details: { run: id, state, differences },
-  });
+  const unproven = new RefillError(
+    'REINDEX_UNPROVEN',
+    `run ${id} is ${state}; ${differences === null ? 'nothing of it is proven' : `${differences} rows differ`}`,
+    {
+      details: { run: id, state, differences },
+    },
+  );
   return { ended: 'badly', error: error ?? unproven.toJSON() };
 }
 

@@ -8,7 +8,7 @@ import type { Served } from './executors/temporal/worker.ts';
 import type { WorkOptions } from './refill.ts';
 import { Runs } from './runs.ts';
 import { withSource } from './source/postgres.ts';
-import { listed } from './steps/tenants.ts';
+import { listed } from './steps/ask-source.ts';
 import { verify } from './steps/verify.ts';
 import { createTakenJobs } from './taken-jobs.ts';
 import { packageVersion } from './version.ts';

@@ -62,7 +62,7 @@ function answer({ id, state }: BackfillRecord, wanted: 'pause' | 'cancel', optio
   const command = (verb: string) => commandLine([verb, id], options);
   if (state === 'paused') return `Backfill ${id} is paused. Go on with: ${command('resume')}`;
   if (state === 'cancelled')
-    return `Backfill ${id} is cancelled. What it has written to Postgres stays. Go on with: ${command('retry')}`;
+    return `Backfill ${id} is cancelled. What it has written to Postgres stays. Continue it with: ${commandLine(['retry', id, '--execute'], options)}`;
   const what = wanted === 'pause' ? 'pause: it finishes what it has begun' : 'end: it breaks off what it does';
   return `Backfill ${id} was asked to ${what}. Watch it with: ${command('status')}`;
 }

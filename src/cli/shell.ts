@@ -1,6 +1,10 @@
 import { formatInstant, formatTenant, type Range, type TenantName } from '../domain/words.ts';
 import { visible } from '../report/format.ts';
-import type { ConfigOptions } from './session.ts';
+
+/** The options of every command that needs a configuration. */
+export interface ConfigOptions {
+  readonly config?: string | undefined;
+}
 
 /** A word as a shell takes it: quoted where it needs to be, and never with a character that a terminal would obey. */
 export function quote(word: string): string {

@@ -1,5 +1,5 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import type { Document, ErrorCode, Node, Pair } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document, ErrorCode, Node, Pair, YAMLMap } from 'yaml';
 import type { Locate, Path, Position, Problem } from './problems.ts';
 
 /**
@@ -36,10 +36,29 @@ const ERRORS: Readonly<Record<ErrorCode, string>> = {
 export type ParsedYaml =
   { readonly value: unknown; readonly locate: Locate } | { readonly problems: readonly Problem[] };
 
+/** The pairs of maps by their keys: a map of thousands is not searched from its start for each of them. */
+const pairsOf = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+
 /** The pair of a key in a map itself. A key that came by a merge (`<<`) has no place here; its map's is shown. */
 function pairOf(map: Node | null, key: PropertyKey): Pair | undefined {
   if (!isMap(map)) return undefined;
-  return map.items.find((pair) => isPair(pair) && isScalar(pair.key) && String(pair.key.value) === String(key));
+  const known = pairsOf.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair), pair]));
+  pairsOf.set(map, known);
+  return known.get(String(key));
+}
+
+const keyOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '');
+
+/** Offsets of keys that stand in their map before. The parser's own check compares each key with each other. */
+function repeatedKeys({ items }: YAMLMap): readonly number[] {
+  const seen = new Set<string>();
+  return items.flatMap((pair) => {
+    const { key } = pair;
+    if (!isScalar(key)) return [];
+    const repeated = seen.has(keyOf(pair));
+    seen.add(keyOf(pair));
+    return repeated ? [key.range?.[0] ?? 0] : [];
+  });
 }
 
 /** The key and the value at a path, or of the nearest part around it that the file has. */
@@ -68,13 +87,20 @@ function nearest(
 function syntaxErrors(document: Document.Parsed): readonly { readonly offset: number; readonly code: ErrorCode }[] {
   // An unknown tag is only a warning to the parser, but `password: !x` would lose its exclamation mark.
   const found = [...document.errors, ...document.warnings].map(({ pos, code }) => ({ offset: pos[0], code }));
+  // Nodes are visited in the order of the text: an alias can name only what came before.
+  const anchors = new Set<string>();
   visit(document, {
-    Alias: (_key, alias) => {
-      if (alias.resolve(document) === undefined) found.push({ offset: alias.range?.[0] ?? 0, code: 'BAD_ALIAS' });
+    Node: (_key, node) => {
+      if ('anchor' in node && typeof node.anchor === 'string') anchors.add(node.anchor);
+      if (isMap(node)) found.push(...repeatedKeys(node).map((offset) => ({ offset, code: 'DUPLICATE_KEY' as const })));
+      if (isAlias(node) && !anchors.has(node.source)) found.push({ offset: node.range?.[0] ?? 0, code: 'BAD_ALIAS' });
     },
   });
   return found;
 }
+
+/** Values that aliases may stand for in all: a thousand clusters share their settings, a file of aliases of aliases is refused. */
+const MOST_ALIASES = 100_000;
 
 /** A file's YAML with a way to find each value's line; every error of its syntax at once. */
 export function parseYaml(text: string): ParsedYaml {
@@ -89,21 +115,27 @@ export function parseYaml(text: string): ParsedYaml {
     message: ERRORS[code],
   });
   // Without `prettyErrors`: they hold lines of the file. `merge`: clusters share settings with `<<: *anchor`.
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true, stringKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    prettyErrors: false,
+    merge: true,
+    stringKeys: true,
+    uniqueKeys: false,
+  });
   // One cause often shows as several errors on its line: the first says most.
   const byLine = new Map<number | null, Problem>();
   for (const { offset, code } of syntaxErrors(document)) {
     const found = problem(offset, code);
     if (!byLine.has(found.line)) byLine.set(found.line, found);
   }
-  if (byLine.size > 0) return { problems: [...byLine.values()] };
+  if (byLine.size > 0) return { problems: [...byLine.values()].sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
   const locate: Locate = (path, part) => {
     const { key, value, exact } = nearest(document, path);
     const node = exact && part === 'value' ? (value ?? key) : (key ?? value);
     return position(node?.range?.[0] ?? 0);
   };
   try {
-    return { value: document.toJS(), locate };
+    return { value: document.toJS({ maxAliasCount: MOST_ALIASES }), locate };
   } catch {
     // What is left: aliases of aliases that would fill the memory.
     return { problems: [problem(0, 'RESOURCE_EXHAUSTION')] };

@@ -128,7 +128,7 @@ export const CATALOGUE = {
   ROWS_CHANGED_PART: refused(
     'plan',
     'Rows that a plan for a part (`--only`, `--ids`) would delete are in another part by the source: they would not be written again.',
-    'Derive their scorecards again by `--ids`, or the range without `--only`; then make the plan again, or `refill retry` the run.',
+    'Derive their scorecards again by `--ids`, or the range without `--only`; then make the plan again, or `refill retry --execute` the run.',
   ),
   RUN_OVERLAPS: refused(
     'run',
@@ -160,7 +160,7 @@ export const CATALOGUE = {
   PG_UNREACHABLE: retried(
     'postgres',
     'Postgres does not answer, or has no connection left.',
-    'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry`.',
+    'Check host, port and network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry --execute`.',
   ),
   PG_AUTH: failed(
     'postgres',
@@ -196,17 +196,17 @@ export const CATALOGUE = {
   CH_UNREACHABLE: retried(
     'clickhouse',
     'ClickHouse does not answer.',
-    'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry`.',
+    'Check the URL and the network (VPN, port-forward), and try again; a run that it stopped goes on with `refill retry --execute`.',
   ),
   CH_SHARD_UNREACHABLE: retried(
     'clickhouse',
     'No replica of a shard answers: what it holds is unknown, and nothing can be deleted or proven there.',
-    'Bring one of its replicas back; a run that it stopped goes on with `refill retry`.',
+    'Bring one of its replicas back; a run that it stopped goes on with `refill retry --execute`.',
   ),
   CH_KEEPER_UNREACHABLE: retried(
     'clickhouse',
     'ClickHouse has lost its Keeper (or ZooKeeper): its replicated tables are read-only meanwhile.',
-    'Bring the Keeper back; a run that it stopped goes on with `refill retry`.',
+    'Bring the Keeper back; a run that it stopped goes on with `refill retry --execute`.',
   ),
   CH_REPLICA_BEHIND: retried(
     'clickhouse',
@@ -235,7 +235,7 @@ export const CATALOGUE = {
   CH_READ_ONLY: failed(
     'clickhouse',
     'The target table or server is read-only.',
-    'Make it writable, then run `refill retry`.',
+    'Make it writable, then run `refill retry --execute`.',
   ),
   CH_VALUE: failed(
     'clickhouse',
@@ -252,7 +252,7 @@ export const CATALOGUE = {
     'ClickHouse is overloaded, out of memory, or slow.',
     'It is tried again by itself; if it stays, lower `limits.windows`.',
   ),
-  CH_DISK_FULL: failed('clickhouse', 'ClickHouse has no disk left.', 'Make room, then run `refill retry`.'),
+  CH_DISK_FULL: failed('clickhouse', 'ClickHouse has no disk left.', 'Make room, then run `refill retry --execute`.'),
   CH_QUERY: failed(
     'clickhouse',
     'ClickHouse refuses a statement of ours.',
@@ -261,17 +261,17 @@ export const CATALOGUE = {
   MUTATION_FAILED: failed(
     'clickhouse',
     'A delete of ours fails on a part.',
-    'Its reason is named. It was taken back, so that it holds up nobody; `refill retry` sends another.',
+    'Its reason is named. It was taken back, so that it holds up nobody; `refill retry --execute` sends another.',
   ),
   MUTATION_VANISHED: failed(
     'clickhouse',
     'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
-    'Somebody may have killed it. `refill retry` sends another.',
+    'Somebody may have killed it. `refill retry --execute` sends another.',
   ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',
     'Rows with versions from before the run keep coming into its range: an old writer is still at work.',
-    'End that writer, then run `refill retry`: what is proven is not done again.',
+    'End that writer, then run `refill retry --execute`: what is proven is not done again.',
   ),
   LEDGER_UNREACHABLE: retried(
     'ledger',
@@ -358,17 +358,17 @@ export const CATALOGUE = {
   REINDEXER_FAILED: failed(
     'run',
     'A workflow that derives rows has failed, rows are missing, and no smaller range helps.',
-    'Look at the workflow that is named, in its own Temporal; `refill retry` starts another one.',
+    'Look at the workflow that is named, in its own Temporal; `refill retry --execute` starts another one.',
   ),
   WORKFLOW_ENDED: failed(
     'run',
     'The workflow of a run was ended by somebody before the run was.',
-    'What is done stays done; `refill retry` goes on.',
+    'What is done stays done; `refill retry --execute` goes on.',
   ),
   PROOF_FAILED: failed(
     'run',
     'Re-indexed rows are not all in the target, so nothing was deleted.',
-    '`refill report` names the keys; `refill retry` writes the window again.',
+    '`refill report` names the keys; `refill retry --execute` writes the window again.',
   ),
   TOO_MANY_DIFFER: failed(
     'run',
@@ -385,14 +385,14 @@ export const CATALOGUE = {
   WINDOW_FAILED: failed(
     'run',
     'A window failed more often than is tried.',
-    '`refill status` shows the error; `refill retry` goes on.',
+    '`refill status` shows the error; `refill retry --execute` goes on.',
   ),
   FLEET_FAILURES: entry(
     'run',
     'page',
     EXIT.differences,
     'As many tenants of a fleet failed as may, so nothing new was begun.',
-    '`refill status` names them; `refill retry` goes on with all that is not proven.',
+    '`refill status` names them; `refill retry --execute` goes on with all that is not proven.',
   ),
   INTERRUPTED: entry('run', 'retry', EXIT.interrupted, 'Stopped before the end.', '`refill resume` goes on.'),
   OUTPUT_LOST: failed(

@@ -66,16 +66,23 @@ export type RunEvent =
   | Progress
   | RunResult;
 
-/** How a run ended. `differences` counts rows; `rowsDeleted` and `rowsWritten` count over all tries of the run. */
+/** How a run ended. `differences` counts rows; the other numbers are those of the run's record. */
 export interface RunResult {
   readonly type: 'result';
   readonly run: string;
   readonly state: Exclude<RunState, 'running'>;
-  readonly differences: number;
+  /** Null if nothing was proven: then it is unknown. */
+  readonly differences: number | null;
   readonly rowsDeleted: number;
+  /** Rows that a retry deleted once more, and that are not in `rowsDeleted`. */
+  readonly rowsDeletedAgain: number;
   /** Rows at most of deletes that were sent and are not proven: gone, or about to go, and not in `rowsDeleted`. */
   readonly rowsSent: number;
+  /** Those of `rowsSent` whose deletes were proven before. */
+  readonly rowsSentAgain: number;
   readonly rowsWritten: number;
+  /** Rows that a retry wrote once more, and that are not in `rowsWritten`. */
+  readonly rowsWrittenAgain: number;
   readonly seconds: number;
   /** By table, as `refill verify` prints them. Empty where nothing was proven. */
   readonly tables: readonly VerifiedTable[];

@@ -10,6 +10,8 @@ export interface MutationFinding {
   readonly servers: readonly string[];
   /** The run that sent it; null where it is not ours. */
   readonly run: string | null;
+  /** Our text in its predicate, which the ledger keeps; null where it is not ours. */
+  readonly nonce: string | null;
   readonly seconds: number;
   /** Parts that it has not passed, on the server that has most of them. */
   readonly partsLeft: number;

@@ -66,6 +66,29 @@ export function cutWindows(
   return windows;
 }
 
+/** Days that empty windows cover together at most: what is written into them after all is still found, and still some days only. */
+const EMPTY_DAYS = 31;
+
+/**
+ * Puts neighbouring windows together in which neither side has rows: months without data in a table with a partition a
+ * day are some windows, not hundreds. They may cross partitions, because nothing is written to any of them.
+ *
+ * @param isEmpty Whether the target has no rows in a range.
+ */
+export function joinEmpty(windows: readonly CutWindow[], isEmpty: (range: Range) => boolean): CutWindow[] {
+  const joined: CutWindow[] = [];
+  let open = false;
+  for (const window of windows) {
+    const last = joined.at(-1);
+    const empty = window.rows === 0 && isEmpty(window);
+    if (last && open && empty && ms(window.to) - ms(last.from) <= EMPTY_DAYS * DAY_MS)
+      joined[joined.length - 1] = { ...last, to: window.to };
+    else joined.push(window);
+    open = empty;
+  }
+  return joined;
+}
+
 export interface CutDelete extends Range {
   /** Indexes into the windows that it covers. */
   readonly windows: readonly number[];

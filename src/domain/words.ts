@@ -57,14 +57,21 @@ export function formatTenant(tenant: TenantName): string {
   return `${tenant.customer}/${tenant.profile}`;
 }
 
-/** An instant as a person writes it: midnight is its day alone. */
+/** An instant as a command line takes it: midnight is its day alone. */
 export function formatInstant(at: Instant): string {
   return at.replace(/T00:00:00\.000Z$/u, '').replace(/\.000Z$/u, 'Z');
 }
 
-/** `2026-01-05 to 2026-01-15` */
+/** An instant in a text, without what says nothing: `2026-01-05`, `2026-01-05 06:00`, `2026-01-05 06:00:07.123`. UTC. */
+export function shortInstant(at: Instant): string {
+  const [day = at, time = ''] = at.replace(/Z$/u, '').split('T');
+  const short = time.replace(/\.000$/u, '').replace(/^(\d\d:\d\d):00$/u, '$1');
+  return short === '' || short === '00:00' ? day : `${day} ${short}`;
+}
+
+/** `2026-01-05 to 2026-01-15`, `2026-01-05 06:00 to 2026-01-06`; the end is not part of it. */
 export function formatRange({ from, to }: Range): string {
-  return `${formatInstant(from)} to ${formatInstant(to)}`;
+  return `${shortInstant(from)} to ${shortInstant(to)}`;
 }
 
 /**

@@ -95,7 +95,7 @@ export class FleetTracker {
         const waits = waiting.find((w) => w.cluster === cluster && w.tenant === formatTenant({ customer, profile }));
         // A run whose windows wait for slots that it shares knows nothing of it.
         const why = waits && !doing.includes('re-indexing') ? `waiting for ${waits.reason}` : doing;
-        return { customer, profile, cluster, rowsWritten: rows, rowsTotal: rowsToWrite, doing: why };
+        return { customer, profile, cluster, rowsWritten: rows, rowsTotal: Math.max(rows, rowsToWrite), doing: why };
       });
     return {
       type: 'fleet-progress',

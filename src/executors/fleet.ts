@@ -222,18 +222,29 @@ class Execution {
 
   /** Asks until `signal` what somebody wants of the fleet, and passes it on to the runs at work. */
   async #watch(signal: AbortSignal): Promise<void> {
-    const { ledger, fleet, actor } = this.#options;
+    const { ledger, fleet } = this.#options;
+    const cancelled = new Set<string>();
     while (!signal.aborted) {
       const wanted = await ledger.fleetWanted(fleet.id).catch(() => this.#wanted);
       if (wanted !== this.#wanted) {
         this.#wanted = wanted;
         if (wanted !== 'run') this.#leave.abort();
-        if (wanted === 'cancel') {
-          // One that has ended meanwhile cannot be cancelled any more, and need not be.
-          for (const run of this.#runs.values()) await ledger.request(run, 'cancel', actor).catch(() => undefined);
-        }
       }
+      if (wanted === 'cancel')
+        for (const run of this.#runs.values()) if (!cancelled.has(run) && (await this.#cancel(run))) cancelled.add(run);
       await sleep(CONTROL_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Asks a run to end. False if the ledger could not save that: then it is asked again. */
+  async #cancel(run: string): Promise<boolean> {
+    const { ledger, actor } = this.#options;
+    try {
+      await ledger.request(run, 'cancel', actor);
+      return true;
+    } catch (error) {
+      // A run that has ended meanwhile cannot be cancelled, and need not be.
+      return asRefillError(error).code === 'RUN_STATE';
     }
   }
 

@@ -53,7 +53,7 @@ async function execute(options: LocalRun, events: EventQueue<RunEvent>, stop: Ab
     events,
     shared,
     alone,
-    tracker: new ProgressTracker(run.id, plan.cost.rowsToWrite, windows, deletes),
+    tracker: new ProgressTracker(run.id, windows, deletes),
     atOnce: alone
       ? new WindowsAtOnce(plan.limits.windows, (n) => pool.resize(n))
       : shared.slots.on(plan.tenant.cluster),
@@ -171,7 +171,7 @@ async function keepEnd(work: RunAtWork, { outcome, failure, firstFailure }: Flow
     tables: plan.tables.length,
     ended: endState(ending),
     failure: failure ?? firstFailure,
-    seconds: (Date.now() - began) / 1000,
+    seconds: run.seconds + (Date.now() - began) / 1000,
   });
   await ledger.setRunState(run.id, result.state, actor, {
     seconds: (Date.now() - began) / 1000,

@@ -11,9 +11,11 @@ const withoutNumbers = (reason: string | null) => reason?.replaceAll(/\d[\d.,]*/
 /** Keeps count of a run in this process, and makes the one snapshot that everything shows. */
 export class ProgressTracker {
   readonly #run: string;
-  readonly #rowsTotal: number;
-  /** Rows that are written of each; of windows from before this program those that the plan expects. */
-  readonly #windows: Map<number, { rows: number; state: WindowRecord['state']; readonly delete: number }>;
+  /** Rows that are written of each, beside those that the plan expects; of windows from before this program the plan's. */
+  readonly #windows: Map<
+    number,
+    { rows: number; state: WindowRecord['state']; readonly delete: number; readonly planned: number }
+  >;
   readonly #deletes: Map<number, boolean>;
   /** Rows read so far of windows at work, by window and table. */
   readonly #active = new Map<number, Map<string, number>>();
@@ -23,13 +25,12 @@ export class ProgressTracker {
   #rowsTold = 0;
   #samples: { at: number; rows: number }[] = [];
 
-  constructor(run: string, rowsTotal: number, windows: readonly WindowRecord[], deletes: readonly DeleteRecord[]) {
+  constructor(run: string, windows: readonly WindowRecord[], deletes: readonly DeleteRecord[]) {
     this.#run = run;
-    this.#rowsTotal = rowsTotal;
     this.#windows = new Map(
       windows.map((w) => {
         const written = w.state === 'written' || w.state === 'done';
-        return [w.id, { rows: written ? w.sourceRows : 0, state: w.state, delete: w.delete }];
+        return [w.id, { rows: written ? w.sourceRows : 0, state: w.state, delete: w.delete, planned: w.sourceRows }];
       }),
     );
     this.#deletes = new Map(deletes.map((d) => [d.id, d.state === 'proven']));
@@ -52,7 +53,8 @@ export class ProgressTracker {
   /** A window is replaced by what it was cut into, one of which has its id. */
   windowCut(window: number, parts: readonly WindowRecord[]): void {
     this.#active.delete(window);
-    for (const { id, state, delete: del } of parts) this.#windows.set(id, { rows: 0, state, delete: del });
+    for (const { id, state, delete: del, sourceRows: planned } of parts)
+      this.#windows.set(id, { rows: 0, state, delete: del, planned });
   }
 
   deleteProven(del: number): void {
@@ -84,20 +86,14 @@ export class ProgressTracker {
 
   snapshot(): Progress {
     const now = Date.now();
-    const atWork = [...this.#active.values()].flatMap((tables) => [...tables.values()]);
-    const written = [...this.#windows.values()].map((window) => window.rows);
-    const rowsWritten = Math.max(
-      this.#rowsTold,
-      [...written, ...atWork].reduce((n, rows) => n + rows, 0),
-    );
-    this.#rowsTold = rowsWritten;
+    const { rowsWritten, rowsTotal } = this.#amounts();
     this.#samples.push({ at: now, rows: rowsWritten });
     this.#samples = this.#samples.filter((s) => now - s.at <= RATE_WINDOW_MS);
     const [first] = this.#samples;
     const seconds = first ? (now - first.at) / 1000 : 0;
     const rate = first && seconds > 0 ? Math.max(0, (rowsWritten - first.rows) / seconds) : 0;
-    const left = Math.max(0, this.#rowsTotal - rowsWritten);
-    const known = rate > 0 && rowsWritten >= this.#rowsTotal * ETA_FROM_SHARE;
+    const left = Math.max(0, rowsTotal - rowsWritten);
+    const known = rate > 0 && rowsWritten >= rowsTotal * ETA_FROM_SHARE;
     return {
       type: 'progress',
       run: this.#run,
@@ -111,11 +107,27 @@ export class ProgressTracker {
       },
       deletes: { total: this.#deletes.size, done: [...this.#deletes.values()].filter(Boolean).length },
       rowsWritten,
-      rowsTotal: this.#rowsTotal,
+      rowsTotal,
       rowsPerSecond: Math.round(rate),
       secondsLeft: known ? Math.round(left / rate) : null,
       doing: this.#doing(),
     };
+  }
+
+  /**
+   * What is written, and what that is of: of a window that is done its rows, of any other at least those that the plan
+   * expects. So a source that has grown or shrunk since the plan leads to its end, and never past it.
+   */
+  #amounts(): Pick<Progress, 'rowsWritten' | 'rowsTotal'> {
+    let written = 0;
+    let total = 0;
+    for (const [id, { rows, state, planned }] of this.#windows) {
+      const active = [...(this.#active.get(id)?.values() ?? [])].reduce((n, one) => n + one, 0);
+      written += rows + active;
+      total += state === 'written' || state === 'done' ? rows : Math.max(planned, rows + active);
+    }
+    this.#rowsTold = Math.max(this.#rowsTold, written);
+    return { rowsWritten: this.#rowsTold, rowsTotal: Math.max(this.#rowsTold, total) };
   }
 
   #doing(): string {

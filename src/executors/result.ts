@@ -37,7 +37,7 @@ export interface ResultOptions {
   readonly ended: EndState;
   /** Why it failed; undefined where the ledger has to tell. */
   readonly failure: unknown;
-  /** Seconds at work that are not in the ledger yet. */
+  /** Seconds that programs were at work on it. */
   readonly seconds: number;
 }
 
@@ -46,17 +46,21 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
   const [record, proofs] = await Promise.all([ledger.run(run), ledger.proofs(run)]);
   const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
   const tables = verifiedTables(proofs, drift);
-  const n = differences(tables);
+  // Without a proof nothing is known of it, which is not 0.
+  const n = proofs.length === 0 ? null : differences(tables);
   const error = ended === 'failed' ? await errorOf(ledger, run, failure) : undefined;
   return {
     type: 'result',
     run,
-    state: ended === 'succeeded' && n > 0 ? 'differences' : ended,
+    state: ended === 'succeeded' && n !== null && n > 0 ? 'differences' : ended,
     differences: n,
     rowsDeleted: record.rowsDeleted,
+    rowsDeletedAgain: record.rowsDeletedAgain,
     rowsSent: record.rowsSent,
+    rowsSentAgain: record.rowsSentAgain,
     rowsWritten: record.rowsWritten,
-    seconds: Math.round((record.seconds + options.seconds) * 10) / 10,
+    rowsWrittenAgain: record.rowsWrittenAgain,
+    seconds: Math.round(options.seconds * 10) / 10,
     tables,
     ...(error ? { error } : {}),
   };

@@ -92,6 +92,12 @@ export async function finishAttempt(
   await lockWindow(sql, run, window);
   await endAttempt(sql, run, window, attempt, 'done', { rows: result.rows, error: null });
   await moveWindows(sql, run, [window], 'written');
+  if (attempt > 1)
+    await sql.rows(
+      `UPDATE refill.run_tally t SET written_again = t.written_again + w.rows
+         FROM refill.run_window w WHERE w.run = $1 AND w.id = $2 AND w.rows > 0 AND t.run = w.run`,
+      [run, window],
+    );
   await sql.rows('UPDATE refill.run_window SET rows = $3 WHERE run = $1 AND id = $2', [run, window, result.rows]);
   for (const [position, sums] of result.sums.entries()) {
     await sql.rows(

@@ -6,19 +6,20 @@ import { writeAudit } from './audit.ts';
 import type { BackfillLedger, BackfillRecord, PendingChunk } from './backfill-ledger.ts';
 import type { Sql } from './connection.ts';
 import { findId } from './find-id.ts';
-import { type Actor, BACKFILL_LOCK, holderOf, type HolderRow, joinHeld } from './holder.ts';
+import { type Actor, BACKFILL_LOCK, holderOf, type HolderRow, joinHeld, NEW_STRETCH, secondsOf } from './holder.ts';
 import { batches, json } from './json.ts';
 import { BACKFILL_MOVES, checkMove } from './moves.ts';
 
 interface BackfillRow extends HolderRow, Omit<BackfillRecord, 'holder' | 'plan' | 'run' | 'createdAt' | 'finishedAt'> {
   body: BackfillPlan;
+  at_work: number;
   reindex_run: string | null;
   created_at: string;
   finished_at: string | null;
 }
 
 const SELECT_BACKFILLS = `
-SELECT b.*, coalesce(r.id, b.run) AS reindex_run, l.pid IS NOT NULL AS held
+SELECT b.*, ${secondsOf('b')} AS at_work, coalesce(r.id, b.run) AS reindex_run, l.pid IS NOT NULL AS held
   FROM refill.backfill b
   LEFT JOIN LATERAL (
     SELECT id FROM refill.run WHERE plan = b.reindex_plan ORDER BY created_at DESC, id LIMIT 1
@@ -26,7 +27,7 @@ SELECT b.*, coalesce(r.id, b.run) AS reindex_run, l.pid IS NOT NULL AS held
   ${joinHeld(BACKFILL_LOCK, 'b')}`;
 
 function recordOf(row: BackfillRow): BackfillRecord {
-  const { id, state, wanted, cursor, tally, touched, pending, after, seconds, error } = row;
+  const { id, state, wanted, cursor, tally, touched, pending, after, at_work: seconds, error } = row;
   return {
     id,
     plan: row.body,
@@ -119,7 +120,7 @@ export async function setBackfillState(
   const ended = state === 'succeeded' || state === 'incomplete' || state === 'cancelled';
   await sql.rows(
     `UPDATE refill.backfill
-        SET state = $2::text, error = $3, seconds = seconds + $4, after = coalesce($5, after),
+        SET state = $2::text, error = $3, ${extra.seconds === undefined ? '' : `${NEW_STRETCH},`} seconds = seconds + $4, after = coalesce($5, after),
             wanted = CASE WHEN $2 = 'running' THEN 'run' ELSE wanted END,
             finished_at = CASE WHEN $6 THEN clock_timestamp() END
       WHERE id = $1`,

@@ -8,7 +8,7 @@ import { readMark } from './changes.ts';
 import type { Sql } from './connection.ts';
 import { findId } from './find-id.ts';
 import type { FleetRecord, MemberChanges, MemberRecord } from './fleet-ledger.ts';
-import { FLEET_LOCK, holderOf, type HolderRow, joinHeld } from './holder.ts';
+import { FLEET_LOCK, holderOf, type HolderRow, joinHeld, NEW_STRETCH, secondsOf } from './holder.ts';
 import { batches, json } from './json.ts';
 import type { Actor } from './ledger.ts';
 import { checkMove, FLEET_MOVES, FLEET_RETRY_MOVES } from './moves.ts';
@@ -26,7 +26,7 @@ interface FleetRow extends HolderRow {
 }
 
 const SELECT_FLEETS = `
-SELECT f.body - 'members' AS body, f.state, f.wanted, f.begun_at, f.finished_at, f.seconds, f.error, f.holder, f.executor, f.workflow,
+SELECT f.body - 'members' AS body, f.state, f.wanted, f.begun_at, f.finished_at, ${secondsOf('f')} AS seconds, f.error, f.holder, f.executor, f.workflow,
        f.holder_since, l.pid IS NOT NULL AS held
   FROM refill.fleet f ${joinHeld(FLEET_LOCK, 'f')}`;
 
@@ -98,7 +98,7 @@ SELECT m.position, m.cluster, m.customer, m.profile, m.plan, m.rows_before, m.ro
             ELSE 'left' END AS state
   FROM refill.fleet_member m
   LEFT JOIN LATERAL (
-    SELECT id, state, seconds, error FROM refill.run WHERE plan = m.plan ORDER BY created_at DESC, id LIMIT 1
+    SELECT id, state, ${secondsOf('run')} AS seconds, error FROM refill.run WHERE plan = m.plan ORDER BY created_at DESC, id LIMIT 1
   ) r ON true
   LEFT JOIN refill.run_tally t ON t.run = r.id
  WHERE m.fleet = $1`;
@@ -201,7 +201,7 @@ async function move(
 ): Promise<void> {
   await sql.rows(
     `UPDATE refill.fleet
-        SET state = $2::text, error = $3, seconds = seconds + $4,
+        SET state = $2::text, error = $3, ${extra.seconds === undefined ? '' : `${NEW_STRETCH},`} seconds = seconds + $4,
             wanted = CASE WHEN $2 = 'running' THEN 'run' ELSE wanted END,
             begun_at = CASE WHEN $2 = 'running' THEN coalesce(begun_at, clock_timestamp()) ELSE begun_at END,
             finished_at = CASE WHEN $2 IN ('running', 'paused') THEN NULL ELSE clock_timestamp() END

@@ -12,7 +12,7 @@ export interface Actor {
 export interface RunLock {
   /**
    * Resolves, with the reason, when the lock was lost (the ledger went away): work must stop at once. Where the network
-   * swallows packets that is noticed within 13 s, before the server gives the lock to anybody else. Never resolves
+   * swallows packets that is noticed within 10 s, before the server gives the lock to anybody else. Never resolves
    * otherwise, nor after `release`.
    */
   readonly lost: Promise<Error>;
@@ -58,6 +58,18 @@ export interface HolderRow {
   holder_since: Instant | null;
   held: boolean;
 }
+
+/**
+ * SQL: seconds that programs were at work on it. Those of the program that has the lock now, or was killed while it had it,
+ * are counted up to its last sign of life.
+ */
+export function secondsOf(alias: string): string {
+  return `(${alias}.seconds + coalesce(extract(epoch FROM ${alias}.holder_seen - ${alias}.holder_since), 0))::float8`;
+}
+
+/** SQL of an UPDATE that adds the seconds of a stretch: those of the program that has the lock begin anew. */
+export const NEW_STRETCH = `holder_since = CASE WHEN holder_seen IS NULL THEN holder_since ELSE clock_timestamp() END,
+            holder_seen = CASE WHEN holder_seen IS NULL THEN NULL ELSE clock_timestamp() END`;
 
 /** Joins the lock as `l`: the holder counts only while the backend that took it has it. pg_locks shows a key's two halves apart. */
 export function joinHeld(of: Lockable, alias: string): string {

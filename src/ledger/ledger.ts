@@ -30,16 +30,25 @@ export interface RunRecord {
   readonly epoch: string | null;
   readonly createdAt: Instant;
   readonly finishedAt: Instant | null;
-  /** Seconds that programs were at work on it, pauses and outages left out. */
+  /** Seconds that programs were at work on it, pauses and outages left out. It grows while one is. */
   readonly seconds: number;
-  /** Sum over its proven deletes, and rows that came late to them; one that was done again after `retry` counts both times. */
+  /** Sum over its proven deletes of what each was made for, and rows that came late to them. Repeats are not in it. */
   readonly rowsDeleted: number;
+  /** Rows that a retry deleted once more: those that the run itself had written. */
+  readonly rowsDeletedAgain: number;
   /** Rows at most of deletes that were sent and are not proven: gone, or about to go, and not in `rowsDeleted`. */
   readonly rowsSent: number;
+  /** Those of `rowsSent` whose deletes were proven before: a retry deletes them once more. */
+  readonly rowsSentAgain: number;
   /** Sum over its windows of the last attempt that is done. */
   readonly rowsWritten: number;
-  /** Rows of the proofs that `proofs(run)` returns which are not proven: those that differ, and those that changed at every look. */
-  readonly differences: number;
+  /** Rows that a retry wrote once more. */
+  readonly rowsWrittenAgain: number;
+  /**
+   * Rows of the proofs that `proofs(run)` returns which are not proven: those that differ, and those that changed at every
+   * look. Null if nothing was proven: then it is unknown.
+   */
+  readonly differences: number | null;
   readonly error: ErrorRecord | null;
   /** Who is at work on it now, by the ledger's lock; null when nobody is, and mostly so with `temporal`. */
   readonly holder: Holder | null;
@@ -235,6 +244,11 @@ export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
    * `RUN_STATE`, and `RUN_OVERLAPS` where another run has taken the range since.
    */
   retry(run: string, actor: Actor): Promise<number>;
+  /**
+   * Makes the deletes pending again whose mutations were taken back, so that `resume` sends others. As with `retry`, the
+   * windows that were written under a `purge` become pending too. What is proven or has failed is left.
+   */
+  repeatDeletes(run: string, nonces: readonly string[], actor: Actor): Promise<void>;
 
   /** In time order: all, one, or those of a delete. */
   windows(run: string, of?: UnitsOf): Promise<readonly WindowRecord[]>;

@@ -1,19 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from 'pg';
+import { type Client, DatabaseError } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { Database, Sql } from './connection.ts';
 import { json } from './json.ts';
-import { type Holder, holderOf, type HolderRow, joinHeld, type Lockable } from './holder.ts';
+import { type Holder, holderOf, type HolderRow, joinHeld, type Lockable, secondsOf } from './holder.ts';
 import type { Actor, RunLock } from './ledger.ts';
 
 /**
- * The holder asks the server every 5 s and gives up 8 s after a question without an answer: 13 s at most. The server
+ * The holder asks the server every 2 s and gives up 8 s after a question without an answer: 10 s at most. The server
  * gives up on a client that does not acknowledge after 10 s + 3 x 5 s. In this order, so that where the network breaks
  * the holder knows that it has lost the lock before anybody else can have it.
  */
-const BEAT_MS = 5_000;
+const BEAT_MS = 2_000;
 const ANSWER_MS = 8_000;
 const SERVER_KEEPALIVE = `SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3`;
+
+/** SQL that keeps that the holder is alive. A row or a table that somebody has locked is left to the next time. */
+const ALIVE = ({ table }: Lockable) => `UPDATE ${table} SET holder_seen = clock_timestamp()
+  WHERE id = (SELECT id FROM ${table} WHERE id = $1 FOR UPDATE SKIP LOCKED)`;
+const DO_NOT_WAIT = `SET lock_timeout = '1s'`;
 
 /** How often the holder's name is looked up: it is written an instant after the lock was taken. */
 const LOOKS = 10;
@@ -36,7 +41,8 @@ async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<v
   if (row === undefined) throw new RefillError(of.unknown, `No ${of.name} ${id} is in the ledger.`);
   if (row.taken) {
     await sql.rows(
-      `UPDATE ${of.table} SET holder = $2, holder_since = clock_timestamp(), holder_backend = pg_backend_pid()
+      `UPDATE ${of.table} r SET seconds = ${secondsOf('r')}, holder = $2, holder_since = clock_timestamp(),
+              holder_seen = clock_timestamp(), holder_backend = pg_backend_pid()
         WHERE id = $1`,
       [id, json(actor)],
     );
@@ -58,8 +64,14 @@ async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<v
 export async function lock(database: Database, of: Lockable, id: string, actor: Actor): Promise<RunLock> {
   return await database.dedicated(ANSWER_MS, async (sql, client) => {
     await take(sql, of, id, actor);
+    await sql.rows(DO_NOT_WAIT);
     return hold(sql, client, of, id);
   });
+}
+
+/** A server that refuses a statement answers: the lock is there. */
+function unlessRefused(error: unknown): void {
+  if (!(error instanceof DatabaseError)) throw error;
 }
 
 /** Watches a connection that has the lock. */
@@ -78,8 +90,18 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
       new RefillError('LEDGER_UNREACHABLE', `The lock on ${of.name} ${id} was lost with its connection.`, { cause }),
     );
   };
+  let asking = false;
+  // One question at a time: that it is alive is kept, and its time at work with it. Whoever has the row is not waited for.
   const beat = setInterval(() => {
-    sql.rows('SELECT 1').catch(lose);
+    if (asking) return;
+    asking = true;
+    sql
+      .rows('SELECT 1')
+      .then(() => sql.rows(ALIVE(of), [id]).catch(unlessRefused))
+      .catch(lose)
+      .finally(() => {
+        asking = false;
+      });
   }, BEAT_MS);
   beat.unref();
   // node-postgres says so whenever a connection ends that was not asked to.
@@ -90,9 +112,11 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
       if (state !== 'held') return;
       state = 'released';
       clearInterval(beat);
-      try {
+        try {
         await sql.rows(
-          `UPDATE ${of.table} SET holder = NULL, holder_since = NULL, holder_backend = NULL WHERE id = $1`,
+          `UPDATE ${of.table} r SET seconds = ${secondsOf('r')}, holder = NULL, holder_since = NULL, holder_seen = NULL,
+                  holder_backend = NULL
+            WHERE id = $1`,
           [id],
         );
         // The end of the connection does so too, but behind a proxy perhaps after `end` has returned.

@@ -43,6 +43,7 @@ CREATE TABLE refill.run (
   -- Who took the run's advisory lock last; true only while that backend still holds it (pg_locks).
   holder jsonb,
   holder_since timestamptz,
+  holder_seen timestamptz,
   holder_backend integer
 );
 CREATE INDEX run_created ON refill.run (created_at DESC, id);
@@ -219,6 +220,7 @@ CREATE TABLE refill.fleet (
   -- As in refill.run.
   holder jsonb,
   holder_since timestamptz,
+  holder_seen timestamptz,
   holder_backend integer
 );
 CREATE INDEX fleet_created ON refill.fleet (created_at DESC, id);
@@ -248,15 +250,20 @@ CREATE INDEX run_plan ON refill.run (plan, created_at DESC, id);
  * windows for each look at a fleet would take longer than somebody waits.
  */
 const TALLIES = `
--- Rows in the target by the proofs of the delete; null before.
-ALTER TABLE refill.run_delete ADD COLUMN rows_after bigint;
+-- Rows in the target by the proofs of the delete; null before. Rows that a retry deleted once more.
+ALTER TABLE refill.run_delete ADD COLUMN rows_after bigint, ADD COLUMN rows_again bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE refill.run_tally (
   run text COLLATE "C" PRIMARY KEY REFERENCES refill.run (id),
   rows_written bigint NOT NULL DEFAULT 0,
   rows_deleted bigint NOT NULL DEFAULT 0,
   rows_after bigint NOT NULL DEFAULT 0,
-  differences bigint NOT NULL DEFAULT 0
+  differences bigint NOT NULL DEFAULT 0,
+  deleted_again bigint NOT NULL DEFAULT 0,
+  -- Rows of attempts that were done, and whose windows were written once more.
+  written_again bigint NOT NULL DEFAULT 0,
+  -- Deletes that are proven: without any, the differences are unknown.
+  proven integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 CREATE FUNCTION refill.tally_windows() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -281,19 +288,22 @@ CREATE TRIGGER tally_changed AFTER UPDATE ON refill.run_window
 
 CREATE FUNCTION refill.tally_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO refill.run_tally AS t (run, rows_deleted, rows_after, differences)
-  SELECT run, sum(deleted), sum(after), sum(differences)
+  INSERT INTO refill.run_tally AS t (run, rows_deleted, rows_after, differences, deleted_again, proven)
+  SELECT run, sum(deleted), sum(after), sum(differences), sum(again), sum(proven)
     FROM (
       SELECT run, rows_deleted AS deleted, CASE WHEN state = 'proven' THEN coalesce(rows_after, 0) ELSE 0 END AS after,
-             differences
+             differences, rows_again AS again, (state = 'proven')::integer AS proven
         FROM made
       UNION ALL
-      SELECT run, -rows_deleted, CASE WHEN state = 'proven' THEN -coalesce(rows_after, 0) ELSE 0 END, -differences
+      SELECT run, -rows_deleted, CASE WHEN state = 'proven' THEN -coalesce(rows_after, 0) ELSE 0 END, -differences,
+             -rows_again, -(state = 'proven')::integer
         FROM was
     ) x
-   GROUP BY run HAVING sum(deleted) <> 0 OR sum(after) <> 0 OR sum(differences) <> 0
+   GROUP BY run
+  HAVING sum(deleted) <> 0 OR sum(after) <> 0 OR sum(differences) <> 0 OR sum(again) <> 0 OR sum(proven) <> 0
       ON CONFLICT (run) DO UPDATE SET rows_deleted = t.rows_deleted + excluded.rows_deleted,
-        rows_after = t.rows_after + excluded.rows_after, differences = t.differences + excluded.differences;
+        rows_after = t.rows_after + excluded.rows_after, differences = t.differences + excluded.differences,
+        deleted_again = t.deleted_again + excluded.deleted_again, proven = t.proven + excluded.proven;
   RETURN NULL;
 END $$;
 -- A delete is made with zeros.
@@ -346,6 +356,7 @@ CREATE TABLE refill.backfill (
   error jsonb,
   holder jsonb,
   holder_since timestamptz,
+  holder_seen timestamptz,
   holder_backend integer
 );
 CREATE INDEX backfill_created ON refill.backfill (created_at DESC, id);
@@ -402,7 +413,11 @@ ALTER TABLE refill.fleet_member ALTER COLUMN changed SET DEFAULT pg_current_xact
 CREATE INDEX run_changed ON refill.run (changed);
 CREATE INDEX fleet_member_changed ON refill.fleet_member (fleet, changed);
 CREATE INDEX fleet_member_plan ON refill.fleet_member (plan);
-CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
+-- That its program is alive is no change.
+CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run
+  FOR EACH ROW
+  WHEN (OLD.holder_seen IS NOT DISTINCT FROM NEW.holder_seen OR OLD.holder_since IS DISTINCT FROM NEW.holder_since)
+  EXECUTE FUNCTION refill.mark_change();
 CREATE TRIGGER mark_change BEFORE UPDATE ON refill.fleet_member FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
 `;
 

@@ -15,7 +15,7 @@ import { migrate } from './migrate.ts';
 import * as plans from './plans.ts';
 import * as proofs from './proofs.ts';
 import { measuredRate } from './rate.ts';
-import { retry } from './retry.ts';
+import { repeatDeletes, retry } from './retry.ts';
 import { readRun, readRuns } from './run-records.ts';
 import * as runs from './runs.ts';
 import * as slots from './slots.ts';
@@ -86,6 +86,7 @@ function ledgerOn(db: Database): Ledger {
     request: (run, wanted, actor) => db.transaction((sql) => runs.request(sql, run, wanted, actor)),
     wanted: (run) => runs.readWanted(db, run),
     retry: (run, actor) => db.transaction((sql) => retry(sql, run, actor)),
+    repeatDeletes: (run, nonces, actor) => db.transaction((sql) => repeatDeletes(sql, run, nonces, actor)),
 
     saveFleet: (plan, actor) => db.transaction((sql) => fleets.saveFleet(sql, plan, actor)),
     fleet: (id) => fleets.readFleet(db, id),

@@ -47,6 +47,10 @@ export async function insertProofs(
   }
 }
 
+/**
+ * Rows count once, as the first mutations of the delete counted them: what these left is deleted by those of a retry. Rows
+ * of later mutations are rows that the run itself had written, unless no earlier mutation was done.
+ */
 export async function proveDelete(
   sql: Sql,
   run: string,
@@ -70,9 +74,19 @@ export async function proveDelete(
   await insertProofs(sql, { owner: run, delete: del, round }, proofs, drift);
   const differences = proofs.reduce((sum, proof) => sum + differencesOf(proof), 0);
   await sql.rows(
-    `UPDATE refill.run_delete SET rows_deleted = rows_deleted + $3, differences = $4, rows_after = $5
-      WHERE run = $1 AND id = $2`,
-    [run, del, rowsDeleted, differences, proofs.reduce((sum, proof) => sum + proof.target, 0)],
+    `WITH before AS (
+       SELECT round, sum(rows) AS rows, bool_and(state = 'finished') AS finished
+         FROM refill.mutation WHERE run = $1 AND delete_id = $2 AND round < $6 GROUP BY round
+     ), counted AS (
+       SELECT (SELECT rows FROM before ORDER BY round LIMIT 1) AS first,
+              (SELECT rows FROM before WHERE finished ORDER BY round LIMIT 1) AS done,
+              (SELECT coalesce(sum(rows), 0) FROM before WHERE finished) AS earlier
+     )
+     UPDATE refill.run_delete
+        SET rows_deleted = rows_deleted + CASE WHEN rows_after IS NULL THEN coalesce(first, $3::bigint) ELSE 0 END,
+            rows_again = earlier + $3::bigint - coalesce(done, $3::bigint), differences = $4, rows_after = $5
+       FROM counted WHERE run = $1 AND id = $2`,
+    [run, del, rowsDeleted, differences, proofs.reduce((sum, proof) => sum + proof.target, 0), round],
   );
 }
 

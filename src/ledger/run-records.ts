@@ -4,7 +4,7 @@ import type { RunState, Wanted } from '../domain/states.ts';
 import type { Instant, Strategy } from '../domain/words.ts';
 import type { Sql } from './connection.ts';
 import { findId } from './find-id.ts';
-import { type HolderRow, holderOf, joinHeld, RUN_LOCK } from './holder.ts';
+import { type HolderRow, holderOf, joinHeld, RUN_LOCK, secondsOf } from './holder.ts';
 import type { Ledger, RunRecord } from './ledger.ts';
 
 interface RunRow extends HolderRow {
@@ -24,11 +24,14 @@ interface RunRow extends HolderRow {
   epoch: string | null;
   created_at: Instant;
   finished_at: Instant | null;
-  seconds: number;
+  at_work: number;
   rows_deleted: number;
+  deleted_again: number;
   rows_sent: number;
+  sent_again: number;
   rows_written: number;
-  differences: number;
+  written_again: number;
+  differences: number | null;
   error: ErrorRecord | null;
   executor: Executor;
   workflow: string | null;
@@ -36,12 +39,14 @@ interface RunRow extends HolderRow {
 
 /** Runs with their numbers, which triggers keep (migrations.ts). */
 const SELECT_RUNS = `
-SELECT r.*, coalesce(t.rows_written, 0) AS rows_written, coalesce(t.rows_deleted, 0) AS rows_deleted,
-       coalesce(t.differences, 0) AS differences, coalesce(s.rows, 0) AS rows_sent, l.pid IS NOT NULL AS held
+SELECT r.*, ${secondsOf('r')} AS at_work, coalesce(t.rows_written, 0) AS rows_written,
+       coalesce(t.rows_deleted, 0) AS rows_deleted, coalesce(t.written_again, 0) AS written_again,
+       coalesce(t.deleted_again, 0) AS deleted_again, CASE WHEN t.proven > 0 THEN t.differences END AS differences,
+       coalesce(s.rows, 0) AS rows_sent, coalesce(s.again, 0) AS sent_again, l.pid IS NOT NULL AS held
   FROM refill.run r
   LEFT JOIN refill.run_tally t ON t.run = r.id
   LEFT JOIN LATERAL (
-    SELECT sum(m.rows)::bigint AS rows FROM refill.run_delete d
+    SELECT sum(m.rows)::bigint AS rows, sum(CASE WHEN d.rows_after IS NOT NULL THEN m.rows END)::bigint AS again FROM refill.run_delete d
       JOIN refill.mutation m ON m.run = d.run AND m.delete_id = d.id AND m.round = d.round
      WHERE d.run = r.id AND d.state IN ('submitted', 'assigned', 'finished', 'failed') AND r.state <> 'succeeded'
   ) s ON true
@@ -66,10 +71,13 @@ function recordOf(row: RunRow): RunRecord {
     epoch: row.epoch,
     createdAt: row.created_at,
     finishedAt: row.finished_at,
-    seconds: row.seconds,
+    seconds: row.at_work,
     rowsDeleted: row.rows_deleted,
+    rowsDeletedAgain: row.deleted_again,
     rowsSent: row.rows_sent,
+    rowsSentAgain: row.sent_again,
     rowsWritten: row.rows_written,
+    rowsWrittenAgain: row.written_again,
     differences: row.differences,
     error: row.error,
     holder: holderOf(row),

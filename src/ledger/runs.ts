@@ -5,6 +5,7 @@ import type { Instant, Range, Tenant } from '../domain/words.ts';
 import { writeAudit } from './audit.ts';
 import type { Sql } from './connection.ts';
 import { batches, json } from './json.ts';
+import { NEW_STRETCH } from './holder.ts';
 import type { Actor, RunRecord } from './ledger.ts';
 import { checkMove, RETRIED_RUN_STATES, RUN_MOVES } from './moves.ts';
 import { readRun, runUnknown } from './run-records.ts';
@@ -121,7 +122,7 @@ export async function setRunState(
   const ended = !UNFINISHED_RUN_STATES.includes(state);
   await sql.rows(
     `UPDATE refill.run
-        SET state = $2, error = $3, seconds = seconds + $4,
+        SET state = $2, error = $3, ${extra.seconds === undefined ? '' : `${NEW_STRETCH},`} seconds = seconds + $4,
             finished_at = CASE WHEN $5 THEN clock_timestamp() END
       WHERE id = $1`,
     [run, state, extra.error === undefined ? null : json(extra.error), extra.seconds ?? 0, ended],

@@ -1,4 +1,4 @@
-import type { Instant, Range } from '../domain/words.ts';
+import { formatRange, type Instant, type Range, shortInstant } from '../domain/words.ts';
 
 /** A number of rows with thousands separators; null, which is unknown and never zero, as a dash. */
 export function count(value: number | null | undefined): string {
@@ -32,10 +32,7 @@ export function duration(seconds: number | null): string {
 
 /** An instant without what says nothing: `2026-01-05`, `2026-01-05 06:00`, `2026-01-05 06:00:07.123`. Always UTC. */
 export function instant(value: Instant | null): string {
-  if (value === null) return '—';
-  const [day = value, time = ''] = value.replace(/Z$/u, '').split('T');
-  const short = time.replace(/\.000$/u, '').replace(/^(\d\d:\d\d):00$/u, '$1');
-  return short === '' || short === '00:00' ? day : `${day} ${short}`;
+  return value === null ? '—' : shortInstant(value);
 }
 
 /** An instant to the second, for the times of events. */
@@ -44,9 +41,7 @@ export function moment(value: Instant | null): string {
 }
 
 /** `2026-01-05 to 2026-01-15`; the end is not part of it. */
-export function range(value: Range): string {
-  return `${instant(value.from)} to ${instant(value.to)}`;
-}
+export const range = (value: Range): string => formatRange(value);
 
 /** `12.3 %`, `0.04 %`; what is there at all never looks like nothing. */
 export function percent(part: number, whole: number): string {

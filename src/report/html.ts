@@ -12,6 +12,7 @@ import {
   type ReportInput,
   type TableSummary,
   deletedWords,
+  writtenWords,
   stateWords,
   whyDiffers,
 } from './summary.ts';
@@ -66,7 +67,7 @@ function tiles(input: ReportInput): Markup {
   const { run } = input;
   const facts: readonly (readonly [string, string])[] = [
     ['rows deleted', deletedWords(run)],
-    ['rows written', count(run.rowsWritten)],
+    ['rows written', writtenWords(run)],
     ['differences', count(run.differences)],
     ['time at work', duration(run.seconds)],
     ['windows', `${count(countStates(input.windows)['done'] ?? 0)} of ${count(input.windows.length)}`],
@@ -132,7 +133,7 @@ function excluded(tables: readonly TableSummary[]): Markup {
 }
 
 function differences(input: ReportInput): Markup {
-  const all = Math.max(input.run.differences, input.drift.length);
+  const all = Math.max(input.run.differences ?? 0, input.drift.length);
   if (all === 0) return markup`<p>${input.proofs.length === 0 ? 'Nothing was proven yet.' : 'None.'}</p>`;
   const named = input.drift.slice(0, 100);
   const rest = all - named.length;

@@ -11,6 +11,7 @@ import {
   type ReportInput,
   type TableSummary,
   deletedWords,
+  writtenWords,
   stateWords,
   whyDiffers,
 } from './summary.ts';
@@ -51,7 +52,7 @@ function facts(input: ReportInput): string {
       ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],
       ['time at work', duration(run.seconds)],
       ['rows deleted', deletedWords(run)],
-      ['rows written', count(run.rowsWritten)],
+      ['rows written', writtenWords(run)],
       ['differences', count(run.differences)],
       ['windows', states(input.windows)],
       ['deletes', states(input.deletes)],
@@ -83,11 +84,11 @@ function excluded(tables: readonly TableSummary[]): string {
 }
 
 function differences(input: ReportInput): string {
-  if (input.run.differences === 0 && input.drift.length === 0) {
+  if ((input.run.differences ?? 0) === 0 && input.drift.length === 0) {
     return input.proofs.length === 0 ? 'Nothing was proven yet.' : 'None.';
   }
   const named = input.drift.slice(0, 100);
-  const all = Math.max(input.run.differences, input.drift.length);
+  const all = Math.max(input.run.differences ?? 0, input.drift.length);
   const rest = all - named.length;
   return [
     table(

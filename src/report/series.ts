@@ -14,7 +14,7 @@ export interface Series {
   readonly before: readonly Piece[];
   /** Rows that should be there, as the plan counted them, by day. */
   readonly source: readonly Piece[];
-  /** Rows in the target as proven: by day or, where no proof tells the days apart, by window. */
+  /** Rows in the target as proven: by day or, where no proof tells the days apart, by windows. */
   readonly after: readonly Piece[];
 }
 
@@ -31,14 +31,41 @@ function isClean(proof: TableProof): boolean {
   return differencesOf(proof) === 0;
 }
 
+/** What windows that follow each other were proven to hold together. */
+interface Proven extends Range {
+  readonly source: number;
+  readonly target: number;
+  readonly clean: boolean;
+}
+
+/** Windows that cut a day are put together until they end with one: a day is shown whole, and its rows add up. */
+function byDays(proofs: readonly TableProof[]): readonly Proven[] {
+  const found: Proven[] = [];
+  for (const proof of proofs) {
+    const { from, to, source, target } = proof;
+    const last = found.at(-1);
+    const cuts = last !== undefined && last.to === from && !from.endsWith('T00:00:00.000Z');
+    if (!cuts) found.push({ from, to, source, target, clean: isClean(proof) });
+    else
+      found[found.length - 1] = {
+        from: last.from,
+        to,
+        source: last.source + source,
+        target: last.target + target,
+        clean: last.clean && isClean(proof),
+      };
+  }
+  return found;
+}
+
 /**
- * A window's rows by day, where its proof says them: it was proven equal row by row, and the source's days, as the plan
- * counted them, still add up to what was proven. Everything else is known as one sum only.
+ * The rows of windows by day, where their proofs say them: they were proven equal row by row, and the source's days, as the
+ * plan counted them, still add up to what was proven. Everything else is known as one sum only.
  */
-function afterOf(proof: TableProof, source: readonly Piece[]): readonly Piece[] {
-  const days = source.filter((day) => day.from >= proof.from && day.to <= proof.to);
+function afterOf(proven: Proven, source: readonly Piece[]): readonly Piece[] {
+  const days = source.filter((day) => day.from >= proven.from && day.to <= proven.to);
   const sum = days.reduce((rows, day) => rows + day.rows, 0);
-  return isClean(proof) && sum === proof.source ? days : [{ from: proof.from, to: proof.to, rows: proof.target }];
+  return proven.clean && sum === proven.source ? days : [{ from: proven.from, to: proven.to, rows: proven.target }];
 }
 
 /** What the chart of one table is made of. */
@@ -52,7 +79,7 @@ export function series(details: RunDetails, table: string): Series {
   return {
     before: days.map((day) => ({ ...dayRange(day.day, plan.range), rows: day.target })),
     source,
-    after: proofs.flatMap((proof) => afterOf(proof, source)),
+    after: byDays(proofs).flatMap((proven) => afterOf(proven, source)),
   };
 }
 

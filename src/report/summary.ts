@@ -143,8 +143,34 @@ export function mergedAway(run: Pick<RunRecord, 'state' | 'strategy' | 'rowsDele
   return fewer ? '; merges had removed the others' : '';
 }
 
-/** Rows that were deleted, and those that a delete on its way may take. */
-export function deletedWords({ rowsDeleted, rowsSent }: Pick<RunRecord, 'rowsDeleted' | 'rowsSent'>, of = ''): string {
-  const sent = rowsSent === 0 ? '' : `, and up to ${count(rowsSent)} more by deletes that were sent and are not proven`;
-  return `${of === '' ? counted(rowsDeleted, 'row') : `${count(rowsDeleted)} of ${of}`}${sent}`;
+/** What was done of what the plan counted. More than that is said as such: rows have come since. */
+function ofPlanned(rows: number, planned: number | undefined): string {
+  if (planned === undefined) return counted(rows, 'row');
+  if (rows <= planned) return `${count(rows)} of ${counted(planned, 'row')}`;
+  return `${counted(rows, 'row')}, ${count(rows - planned)} more than the plan counted`;
+}
+
+/**
+ * Rows that were deleted, and those that a delete on its way may take.
+ *
+ * @param planned The plan's rows, where they stand beside it.
+ */
+export function deletedWords(
+  run: Pick<RunRecord, 'rowsDeleted' | 'rowsDeletedAgain' | 'rowsSent' | 'rowsSentAgain'>,
+  planned?: number,
+): string {
+  const { rowsDeleted, rowsDeletedAgain: again, rowsSent, rowsSentAgain } = run;
+  const sent = rowsSent - rowsSentAgain;
+  return [
+    ofPlanned(rowsDeleted, planned),
+    ...(sent === 0 ? [] : [`, and up to ${count(sent)} more by deletes that were sent and are not proven`]),
+    ...(again === 0 ? [] : [`; a retry deleted ${counted(again, 'row')} again`]),
+    ...(rowsSentAgain === 0 ? [] : [`; a retry has sent deletes of up to ${counted(rowsSentAgain, 'row')} again`]),
+  ].join('');
+}
+
+/** Rows that were written, and those that a retry wrote once more. */
+export function writtenWords(run: Pick<RunRecord, 'rowsWritten' | 'rowsWrittenAgain'>, planned?: number): string {
+  const again = run.rowsWrittenAgain === 0 ? '' : `; a retry wrote ${counted(run.rowsWrittenAgain, 'row')} again`;
+  return `${ofPlanned(run.rowsWritten, planned)}${again}`;
 }

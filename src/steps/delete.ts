@@ -28,6 +28,8 @@ export function deleteCondition(
 export interface SubmitOptions extends SendOptions {
   /** The kind that the plan has chosen for a table. */
   readonly kindOf: (table: string) => DeleteKind;
+  /** Rows that the plan counted for a table. */
+  readonly plannedRows: (table: string) => number;
 }
 
 /**
@@ -53,10 +55,18 @@ export async function submitDelete(
         const nonce = `refill ${run} delete ${del.id} ${name} ${newId('v')}`;
         const partition = partitionOf(table.target, time, del);
         const statement = deleteStatement(table.target, { condition, nonce, partition, kind: options.kindOf(name) });
-        return { table: name, nonce, statement, rows: await countMatching(bench, table, condition) };
+        return { table: name, nonce, statement, partition, rows: await countMatching(bench, table, condition) };
       }),
     );
-    await ledger.planMutations(run, del.id, planned);
+    // A mutation without a partition looks at every part of the table, which is much for no row at all.
+    const needed = planned.filter(
+      (one) => one.rows > 0 || one.partition !== undefined || options.plannedRows(one.table) > 0,
+    );
+    await ledger.planMutations(
+      run,
+      del.id,
+      needed.map(({ partition: _, ...one }) => one),
+    );
     await debugPoint('mutations-kept');
     mutations = await ledger.mutations(run, del.id);
   }

@@ -3,10 +3,13 @@ import { asRefillError } from '../domain/errors.ts';
 import type { Finding, TenantFinding } from '../domain/events.ts';
 import { formatTenant } from '../domain/words.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { askSource, type SourceTenant } from './ask-source.ts';
 import type { Cluster } from './connect.ts';
 import { preflight } from './preflight.ts';
-import { findTenants, tenantOf } from './tenants.ts';
+import { askTarget, matchSides, namedTargets, tenantOf } from './tenants.ts';
 import { openWorkbench } from './workbench.ts';
+
+const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /** Tries something, and says as a finding how it went. */
 export async function check(name: string, subject: string, task: () => Promise<string>): Promise<Finding> {
@@ -25,15 +28,23 @@ export function checkLedger(database: string, ledger: () => Promise<Ledger>): Pr
   });
 }
 
-/** What `doctor` says of a cluster and a dataset: whether both sides answer, and of each tenant whether it can be run. */
+/** What `doctor` says of a cluster and a dataset: of each side whether it answers, and of each tenant whether it can be run. */
 export async function checkCluster(cluster: Cluster, dataset: DatasetDefinition): Promise<readonly Finding[]> {
-  let tenants: readonly TenantFinding[] = [];
-  const reached = await check('cluster', cluster.name, async () => {
-    tenants = await findTenants(cluster, dataset);
-    return `both sides reachable, ${tenants.length} ${tenants.length === 1 ? 'tenant' : 'tenants'} of ${dataset.name}`;
-  });
-  const findings = [reached];
-  for (const tenant of tenants) findings.push(...(await checkTenant(cluster, dataset, tenant)));
+  let source: readonly SourceTenant[] | undefined;
+  let target: Awaited<ReturnType<typeof askTarget>> | undefined;
+  const findings = [
+    await check('postgres', cluster.name, async () => {
+      source = await askSource(cluster, dataset);
+      return `reachable, ${many(source.length, 'tenant')} of ${dataset.name}`;
+    }),
+    await check('clickhouse', cluster.name, async () => {
+      target = await askTarget(cluster, dataset, source && namedTargets(cluster, source));
+      return `reachable, ${many(target.size, 'database')} with tables of ${dataset.name}`;
+    }),
+  ];
+  if (source === undefined || target === undefined) return findings;
+  for (const tenant of matchSides(cluster, dataset, source, target))
+    findings.push(...(await checkTenant(cluster, dataset, tenant)));
   return findings;
 }
 

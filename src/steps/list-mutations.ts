@@ -22,6 +22,7 @@ export async function listMutations(cluster: Cluster): Promise<readonly Mutation
       shard,
       servers: [...(known?.servers ?? []), one.self],
       run: one.nonce?.split(' ')[1] ?? null,
+      nonce: one.nonce,
       seconds: Math.max(one.seconds, known?.seconds ?? 0),
       partsLeft: Math.max(one.partsLeft, known?.partsLeft ?? 0),
       failReason: one.failReason || (known?.failReason ?? ''),

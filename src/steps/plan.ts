@@ -4,7 +4,7 @@ import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, TableCount, Warning } from '../domain/plan.ts';
-import { cutWindows, type CutWindow, type PartitionSpan } from '../domain/windows.ts';
+import { cutWindows, type CutWindow, joinEmpty, ms, type PartitionSpan } from '../domain/windows.ts';
 import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
@@ -13,8 +13,8 @@ import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
-import { survey } from './survey.ts';
 import { refuseRepeatedInHour } from './unique-keys.ts';
+import { rowsIn, survey } from './survey.ts';
 import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
@@ -49,7 +49,9 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
           Math.max((rate / limits.windows) * limits.windowSeconds, limits.windowRows / 2),
           limits.windowRows * LARGEST_WINDOW,
         );
-  const windows = cutWindows(range, counts.sourceHours, aim, span);
+  const windows = joinEmpty(cutWindows(range, counts.sourceHours, aim, span), ({ from, to }) =>
+    [...counts.targetHours.values()].every((hours) => rowsIn(hours, ms(from), ms(to)) === 0),
+  );
   // Rows of others' workflows carry versions of their own, which one window's epoch tells apart: each is deleted by itself.
   const deleteLimits = bench.reindexer ? { deleteRows: -1, deleteBytes: Infinity } : limits;
   await refuseRepeatedInHour(bench, counts.sourceHours);

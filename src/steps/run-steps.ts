@@ -89,6 +89,12 @@ export function createRunSteps({
 
   const keptWindows = async (del: number) => Promise.all((await ledger.windows(run, { delete: del })).map(withSums));
 
+  /** Rows that the plan counted for a delete, by table. */
+  function plannedRowsOf(del: number): (table: string) => number {
+    const planned = plan.deletes.find(({ id }) => id === del)?.tables ?? [];
+    return (name) => planned.find(({ table }) => table === name)?.rows ?? 0;
+  }
+
   /** Proves a delete's windows by the sums that were kept when they were written. */
   async function proveKept(del: number, options: Omit<ProveOptions, 'known'>): Promise<Proven> {
     const windows = await ledger.windows(run, { delete: del });
@@ -242,7 +248,13 @@ export function createRunSteps({
           ...waiting(`delete ${id}`),
           range: plan.range,
         });
-      await submitDelete(bench, ledger, run, del, own, { ...waiting(`delete ${id}`), kindOf: kindsOf(id) });
+      // One that had nothing to delete is finished without a mutation.
+      if (del.state === 'pending' || del.state === 'submitted' || del.state === 'assigned')
+        await submitDelete(bench, ledger, run, del, own, {
+          ...waiting(`delete ${id}`),
+          kindOf: kindsOf(id),
+          plannedRows: plannedRowsOf(id),
+        });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
     },

@@ -1,6 +1,6 @@
+import { listed } from './ask-source.ts';
 import type { Cluster } from './connect.ts';
 import { sourceServers } from './servers.ts';
-import { listed } from './tenants.ts';
 
 /**
  * Names Postgres servers, for limits that all clusters on one share: each by the address of the first of its clusters that

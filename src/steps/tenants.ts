@@ -1,59 +1,26 @@
-import type { TenantConfig } from '../config/config.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import { identifier } from '../dataset/sql.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { TenantFinding } from '../domain/events.ts';
 import { mayShareServer } from '../domain/fleet.ts';
-import { databaseName, formatTenant, type Tenant, type TenantName } from '../domain/words.ts';
-import { withSource } from '../source/postgres.ts';
+import { formatTenant, type Tenant, type TenantName } from '../domain/words.ts';
 import { placeOf } from '../target/tables.ts';
 import { ALL_REPLICAS, everyReplica } from '../target/topology.ts';
+import { askSource, type SourceTenant } from './ask-source.ts';
 import type { Cluster } from './connect.ts';
 import { targetServers } from './servers.ts';
 
 /** The owners whose rows a target database holds, with how many. Null: there is no such database or table. */
 type Owners = ReadonlyMap<string, { readonly owner: TenantName; readonly rows: number }>;
 
-/** Tenants that are listed by hand, with the databases that they name or imply. */
-export function listed(cluster: Cluster, tenants: readonly TenantConfig[]): Tenant[] {
-  return tenants.map((t) => ({
-    cluster: cluster.name,
-    customer: t.customer,
-    profile: t.profile,
-    sourceDatabase: t.sourceDatabase ?? t.database ?? databaseName(t),
-    targetDatabase: t.targetDatabase ?? t.database ?? databaseName(t),
-  }));
-}
-
-/** Tenants of the source: every database is asked whose rows it holds; its name is no evidence. */
-async function ofSource(cluster: Cluster, dataset: DatasetDefinition): Promise<Tenant[]> {
-  const databases = await withSource(cluster.source('postgres'), (source) =>
-    source.query<{ name: string }>(`SELECT datname AS name FROM pg_database
-      WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') ORDER BY 1`),
-  );
-  const found: Tenant[] = [];
-  for (const { name } of databases) {
-    const tenants = await withSource(cluster.source(name), (source) =>
-      source.query<{ customer: string; profile: string }>(dataset.tenants),
-    ).catch((error: unknown) => {
-      // A database without the dataset's tables, or one that we may not read, holds no tenant of ours.
-      if (error instanceof RefillError && ['PG_QUERY', 'PG_DENIED'].includes(error.code)) return [];
-      throw error;
-    });
-    for (const t of tenants)
-      found.push({ cluster: cluster.name, ...t, sourceDatabase: name, targetDatabase: databaseName(t) });
-  }
-  return found;
-}
-
 /**
  * Databases of the target that hold the dataset's first table, with the owners of its rows: those that are named, or
  * all of them. Other databases are none of our business where the tenants are listed.
  */
-async function ofTarget(
+export async function askTarget(
   cluster: Cluster,
   dataset: DatasetDefinition,
-  named: readonly string[] | undefined,
+  named?: ReadonlySet<string>,
 ): Promise<Map<string, Owners>> {
   const table = dataset.tables[0];
   if (!table) return new Map();
@@ -66,7 +33,7 @@ async function ofTarget(
   );
   const found = new Map<string, Owners>();
   for (const { database } of databases) {
-    if (named && !named.includes(database)) continue;
+    if (named && !named.has(database)) continue;
     try {
       found.set(database, await owners(cluster, { topology, database, name: table.name }, table.owner));
     } catch (error) {
@@ -100,11 +67,26 @@ async function owners(
  * source. A side that cannot be asked makes an error, never an empty list.
  */
 export async function findTenants(cluster: Cluster, dataset: DatasetDefinition): Promise<TenantFinding[]> {
+  const source = await askSource(cluster, dataset);
+  return matchSides(cluster, dataset, source, await askTarget(cluster, dataset, namedTargets(cluster, source)));
+}
+
+/** The target's databases that listed tenants name; undefined where all are looked at. */
+export function namedTargets(cluster: Cluster, source: readonly Tenant[]): ReadonlySet<string> | undefined {
+  return cluster.config.tenants === 'discover' ? undefined : new Set(source.map((t) => t.targetDatabase));
+}
+
+/** Puts together what both sides know of a cluster's tenants. */
+export function matchSides(
+  cluster: Cluster,
+  dataset: DatasetDefinition,
+  source: readonly SourceTenant[],
+  target: ReadonlyMap<string, Owners>,
+): TenantFinding[] {
   const { tenants } = cluster.config;
-  const source = tenants === 'discover' ? await ofSource(cluster, dataset) : listed(cluster, tenants);
-  const named = tenants === 'discover' ? undefined : source.map((t) => t.targetDatabase);
-  const target = await ofTarget(cluster, dataset, named);
   const hasOwners = dataset.tables[0]?.owner !== undefined;
+  const byTarget = new Map<string, SourceTenant[]>();
+  for (const t of source) byTarget.set(t.targetDatabase, [...(byTarget.get(t.targetDatabase) ?? []), t]);
   const findings = source.map((tenant): TenantFinding => {
     const holders = target.get(tenant.targetDatabase);
     const own = holders?.get(formatTenant(tenant));
@@ -121,7 +103,7 @@ export async function findTenants(cluster: Cluster, dataset: DatasetDefinition):
       targetDatabase: holders ? tenant.targetDatabase : null,
       targetRows: holders ? rows : null,
       otherOwners: others,
-      problem: problemOf(tenant, holders, others, source),
+      problem: problemOf(tenant, holders, others, byTarget.get(tenant.targetDatabase) ?? []),
     };
   });
   if (tenants !== 'discover') return findings;
@@ -143,14 +125,16 @@ export async function findTenants(cluster: Cluster, dataset: DatasetDefinition):
   return findings;
 }
 
+/** @param neighbours The source's tenants of the same target database. */
 function problemOf(
-  tenant: Tenant,
+  tenant: SourceTenant,
   holders: Owners | undefined,
   others: readonly TenantName[],
-  all: readonly Tenant[],
+  neighbours: readonly Tenant[],
 ): string | null {
+  if (tenant.sourceProblem !== null) return tenant.sourceProblem;
   if (!holders) return `the target has no database ${tenant.targetDatabase} with the dataset's tables`;
-  const twin = all.find((t) => t.targetDatabase === tenant.targetDatabase && formatTenant(t) !== formatTenant(tenant));
+  const twin = neighbours.find((t) => formatTenant(t) !== formatTenant(tenant));
   if (twin) return `${formatTenant(twin)} has the same database name ${tenant.targetDatabase}`;
   if (others.length > 0) return `its database also holds rows of ${others.map(formatTenant).join(', ')}`;
   return null;

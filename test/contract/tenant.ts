@@ -133,6 +133,11 @@ export async function createDatabase(servers: Servers, name: string): Promise<vo
   await withPostgres(servers, 'postgres', (client) => client.query(`CREATE DATABASE ${escapeIdentifier(name)}`));
 }
 
+/** Runs a statement in a ledger's database, to plant what no command does. */
+export async function withLedger(servers: Servers, ledger: string, sql: string): Promise<void> {
+  await withPostgres(servers, ledger, (client) => client.query(sql));
+}
+
 /**
  * The configuration of the contract, key by key; `change` makes another one of it. Without a `clickhouseUser` it is the
  * `default` of `refill up`, who has no password: a reference to an empty one is refused.

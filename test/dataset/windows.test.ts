@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutDeletes, cutWindows, HOUR_MS, instant, ms, type PartitionSpan } from '../../src/domain/windows.ts';
+import {
+  cutDeletes,
+  cutWindows,
+  HOUR_MS,
+  joinEmpty,
+  instant,
+  ms,
+  type PartitionSpan,
+} from '../../src/domain/windows.ts';
 import type { Range } from '../../src/domain/words.ts';
 
 const SPANS: readonly PartitionSpan[] = ['month', 'day', 'none'];
@@ -152,4 +160,35 @@ test('a leap day, the end of a year and a range inside of one hour', () => {
   ]);
   expect(cut('2025-12-15T00:00:00.000Z', '2025-12-15T00:00:00.001Z', 'day')).toHaveLength(1);
   expect(cut('2025-12-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 'month')).toHaveLength(1);
+});
+
+test('nine months of nearly nothing are some windows and deletes, and none is larger than a month', () => {
+  const whole = { from: '2025-06-01T00:00:00.000Z', to: '2026-03-01T00:00:00.000Z' };
+  const day = (at: string) => Date.parse(`${at}T10:00:00Z`);
+  const source = new Map([
+    [day('2025-07-10'), 3],
+    [day('2025-11-02'), 1],
+  ]);
+  const target = new Map([[day('2025-12-24'), 5]]);
+  const isEmpty = (range: Range) => rowsOf(target, range) === 0;
+  const cut = cutWindows(whole, source, 1000, 'day');
+  expect(cut.length).toBe(273);
+  const windows = joinEmpty(cut, isEmpty);
+  expect(windows.length).toBeLessThan(20);
+  expect(windows[0]?.from).toBe(whole.from);
+  expect(windows.at(-1)?.to).toBe(whole.to);
+  for (const [index, window] of windows.entries()) {
+    if (index > 0) expect(window.from).toBe(windows[index - 1]?.to);
+    expect(window.rows).toBe(rowsOf(source, window));
+    const days = (ms(window.to) - ms(window.from)) / (24 * HOUR_MS);
+    // What holds rows on either side keeps to its partition.
+    expect(days).toBeLessThanOrEqual(window.rows > 0 || !isEmpty(window) ? 1 : 31);
+  }
+  const deletes = cutDeletes(
+    windows,
+    windows.map((window) => rowsOf(target, window)),
+    1000,
+    'day',
+  );
+  expect(deletes.length).toBeLessThan(20);
 });

@@ -26,7 +26,7 @@ test('a new run has its windows and deletes, and says what it is', async () => {
     seconds: 0,
     rowsDeleted: 0,
     rowsWritten: 0,
-    differences: 0,
+    differences: null,
     error: null,
     holder: null,
   });

@@ -9,7 +9,7 @@ function window(id: number, state: WindowRecord['state'], sourceRows: number): W
 }
 
 test('a window that fails and begins again takes nothing back from what was told', () => {
-  const tracker = new ProgressTracker('r-1', 1000, [window(1, 'done', 200), window(2, 'pending', 800)], []);
+  const tracker = new ProgressTracker('r-1', [window(1, 'done', 200), window(2, 'pending', 800)], []);
   expect(tracker.snapshot()).toMatchObject({ rowsWritten: 200, windows: { total: 2, done: 1 } });
   tracker.windowBegins(2);
   tracker.rows(2, 'score', 500);
@@ -24,7 +24,7 @@ test('a window that fails and begins again takes nothing back from what was told
 });
 
 test('no time left is told before 1 % is done', () => {
-  const tracker = new ProgressTracker('r-1', 100_000, [window(1, 'pending', 100_000)], []);
+  const tracker = new ProgressTracker('r-1', [window(1, 'pending', 100_000)], []);
   expect(tracker.snapshot().secondsLeft).toBeNull();
   tracker.windowBegins(1);
   const wait = performance.now() + 5;
@@ -36,7 +36,7 @@ test('no time left is told before 1 % is done', () => {
 });
 
 test('what holds a run is news once, and again when it is something else: not with every number of it', () => {
-  const tracker = new ProgressTracker('r-1', 1000, [], []);
+  const tracker = new ProgressTracker('r-1', [], []);
   const said = [
     'held: 5 sessions on a',
     'held: 1,200 sessions on a',
@@ -47,4 +47,17 @@ test('what holds a run is news once, and again when it is something else: not wi
   ];
   expect(said.map((reason) => tracker.governed(reason))).toEqual([true, false, true, false, true, true]);
   expect(tracker.snapshot().doing).toBe('slowed: 5 sessions on a');
+});
+
+test('a source that has grown or shrunk since the plan leads to the end, and never past it', () => {
+  const tracker = new ProgressTracker('r-1', [window(1, 'pending', 100), window(2, 'pending', 100)], []);
+  tracker.windowBegins(1);
+  tracker.rows(1, 'score', 160);
+  expect(tracker.snapshot()).toMatchObject({ rowsWritten: 160, rowsTotal: 260 });
+  tracker.windowEnds(1, 'written', 170);
+  tracker.windowBegins(2);
+  tracker.rows(2, 'score', 20);
+  expect(tracker.snapshot()).toMatchObject({ rowsWritten: 190, rowsTotal: 270 });
+  tracker.windowEnds(2, 'written', 30);
+  expect(tracker.snapshot()).toMatchObject({ rowsWritten: 200, rowsTotal: 200 });
 });

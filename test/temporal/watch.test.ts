@@ -14,7 +14,7 @@ async function watched(days: number) {
   const ledger = await server.ledger();
   const { id: run } = await newRun(ledger, { days: [1, 1 + days] });
   const known = await ledger.changes(run, null);
-  const tracker = new ProgressTracker(run, 0, known.windows, known.deletes);
+  const tracker = new ProgressTracker(run, known.windows, known.deletes);
   const read: number[] = [];
   const guarded: Ledger = {
     ...ledger,

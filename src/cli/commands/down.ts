@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 import { Command } from '@commander-js/extra-typings';
 
@@ -13,6 +13,7 @@ export function downCommand(cli: Cli) {
       'Stops the servers of `refill up`. Their data stays: `refill up` starts them again with it; to forget it, remove the directory.',
     )
     .addOption(option.dirOption())
+    .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText(
       'after',
@@ -21,7 +22,9 @@ export function downCommand(cli: Cli) {
         ['refill down --dir /tmp/try && rm -r /tmp/try', 'stop these and forget their data'],
       ]),
     )
-    .action(async (options) => {
+    .action(async ({ config, ...given }) => {
+      // The configuration that `refill up` wrote lies beside the servers' data.
+      const options = { ...given, dir: config === undefined ? given.dir : dirname(config) };
       const { stopEmbedded } = await import('../../embedded/stack.ts');
       const { hasFleet } = await import('../../embedded/fleet-state.ts');
       const dir = resolve(cli.cwd, options.dir);

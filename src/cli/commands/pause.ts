@@ -4,25 +4,26 @@ import type { RunRecord } from '../../ledger/ledger.ts';
 import { askBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
 import { askFleet } from '../fleet.ts';
+import { chooseJob } from '../job.ts';
 import * as option from '../options.ts';
-import { isBackfill, isFleet } from '../request.ts';
 import { withRefill, type ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
 
 async function ask(
   cli: Cli,
-  id: string | undefined,
+  named: string | undefined,
   wanted: 'pause' | 'cancel',
   options: ConfigOptions & { readonly json?: true | undefined },
   says: (run: RunRecord) => string,
 ): Promise<void> {
   await withRefill(cli, options, async (refill) => {
     const waiting = { onWait: onceEach(cli) };
-    if (isBackfill(id)) {
+    const { of, id } = await chooseJob(refill, named, ['running', 'paused'], wanted);
+    if (of === 'backfill') {
       await askBackfill(cli, refill, id, wanted, options, waiting);
       return;
     }
-    if (isFleet(id)) {
+    if (of === 'fleet') {
       await askFleet(cli, refill, id, wanted, options, waiting);
       return;
     }
@@ -51,10 +52,10 @@ export function pauseCommand(cli: Cli) {
     .description(
       'Asks a run to pause, whichever terminal or machine it runs on: it finishes what it has begun and stops. `refill resume` goes on.',
     )
-    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only unfinished run)')
+    .argument('[job]', 'id of a run, a fleet or a backfill (default: the only unfinished one)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
-    .addHelpText('after', option.examples([['refill pause', 'the only unfinished run']]))
+    .addHelpText('after', option.examples([['refill pause', 'the only unfinished run, fleet or backfill']]))
     .action((id, options) =>
       ask(cli, id, 'pause', options, (run) =>
         run.state === 'paused'
@@ -71,7 +72,7 @@ export function cancelCommand(cli: Cli) {
     .description(
       'Asks a run to end: what it writes is broken off, and it starts nothing more. What was written stays so, and a delete that was sent goes on by itself; `refill verify` tells what differs.',
     )
-    .argument('[run]', 'id of a run, a fleet or a backfill (default: the only unfinished run)')
+    .argument('[job]', 'id of a run, a fleet or a backfill (default: the only unfinished one)')
     .addOption(option.configOption())
     .addOption(option.jsonOption())
     .addHelpText('after', option.examples([['refill cancel r-7k2m9xq0bd', 'end this run']]))

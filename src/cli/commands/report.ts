@@ -70,6 +70,28 @@ async function writeTo(cli: Cli, file: string, text: string): Promise<void> {
   }
 }
 
+/** The format that the options ask for. Throws `USAGE` if they ask for two. */
+function formatOf({
+  json,
+  format,
+  output,
+}: {
+  readonly json?: true | undefined;
+  readonly format?: ReportFormat | undefined;
+  readonly output?: string | undefined;
+}): ReportFormat {
+  const extension = output?.split('.').at(-1)?.toLowerCase() ?? '';
+  const byName = ['html', 'htm'].includes(extension) ? 'html' : extension === 'json' ? 'json' : undefined;
+  const asked = format ?? byName;
+  if (json === true && asked !== undefined && asked !== 'json') {
+    const what = format === undefined ? `--output ${output ?? ''}` : `--format ${format}`;
+    throw new RefillError('USAGE', `${what} and --json were given`, {
+      hint: 'Give one of them: --json is the report as JSON.',
+    });
+  }
+  return json === true ? 'json' : (asked ?? 'markdown');
+}
+
 /** `refill report` */
 export function reportCommand(cli: Cli) {
   return new Command('report')
@@ -96,21 +118,17 @@ export function reportCommand(cli: Cli) {
         ['refill report b-7k2m9xq0bd', 'a backfill: what was judged, written and re-indexed'],
       ]),
     )
-    .action((run, options) =>
-      withRefill(cli, options, async (refill) => {
+    .action((run, options) => {
+      const { output } = options;
+      const format = formatOf(options);
+      return withRefill(cli, options, async (refill) => {
         const input = await read(refill, run);
-        const { output } = options;
-        const named = { html: 'html', htm: 'html', json: 'json' } as const;
-        const extension = output?.split('.').at(-1)?.toLowerCase() ?? '';
-        const byName =
-          extension === 'html' || extension === 'htm' || extension === 'json' ? named[extension] : 'markdown';
-        const format = options.json === true ? 'json' : (options.format ?? byName);
         if (output !== undefined) {
           await writeTo(cli, output, input.write(format));
           if (options.json === true) cli.json({ [input.of]: input.id, output, format });
           else cli.note(`Report of ${input.of} ${input.id} written to ${output} (${format}).`);
         } else if (format === 'json') cli.json(input.json());
         else cli.print(input.write(format).trimEnd());
-      }),
-    );
+      });
+    });
 }

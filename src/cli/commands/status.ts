@@ -1,10 +1,10 @@
 import { Command } from '@commander-js/extra-typings';
 
-import { showBackfill } from '../backfill.ts';
 import type { Cli } from '../cli.ts';
+import { kindOf } from '../job.ts';
 import * as option from '../options.ts';
-import { isBackfill, isFleet } from '../request.ts';
 import { withRefill } from '../session.ts';
+import { showJob } from '../show.ts';
 
 /** `refill status` */
 export function statusCommand(cli: Cli) {
@@ -24,22 +24,6 @@ export function statusCommand(cli: Cli) {
       ]),
     )
     .action((run, options) =>
-      withRefill(cli, options, async (refill) => {
-        if (isBackfill(run)) {
-          await showBackfill(cli, refill, run, options);
-          return;
-        }
-        if (isFleet(run)) {
-          const status = await refill.fleetStatus(run);
-          const { fleetStatusJson, fleetStatusView } = await import('../views/fleet.ts');
-          if (options.json === true) cli.json(fleetStatusJson(status));
-          else cli.print(fleetStatusView(status, cli.color, options));
-          return;
-        }
-        const details = await refill.status(run);
-        const { statusJson, statusView } = await import('../views/status.ts');
-        if (options.json === true) cli.json(statusJson(details));
-        else cli.print(statusView(details, cli.color, options));
-      }),
+      withRefill(cli, options, (refill) => showJob(cli, refill, { of: kindOf(run), id: run }, options)),
     );
 }

@@ -30,7 +30,7 @@ export function surveyCommand(cli: Cli) {
       option.examples([
         ['refill survey', 'which tenants are there, on which cluster?'],
         ['refill survey acme/main --from 2026-01-05 --to 2026-01-15', 'rows by table and day'],
-        ['refill survey --all --from 2026-01-05 --to 2026-01-15', 'the same of every tenant'],
+        ['refill survey --all --from 2026-01-05 --to 2026-01-15', 'rows of every tenant by table (days: --json)'],
       ]),
     )
     .action((tenant, options) => {
@@ -88,7 +88,7 @@ export function surveyCommand(cli: Cli) {
           ...dataset,
         })) {
           surveys.push(survey);
-          if (options.json !== true) cli.print(`${surveyView(survey, cli.color)}\n`);
+          if (options.json !== true) cli.print(`${surveyView(survey, cli.color, { days: false })}\n`);
         }
         if (options.json === true) cli.json({ surveys, unknown });
         else if (unknown.length > 0) cli.print(unknownView(unknown, cli.color));

@@ -114,7 +114,7 @@ function nextSteps(
       return [step('resume', 'go on'), step('cancel', 'end it')];
     case 'failed':
     case 'cancelled':
-      return [step('retry', 'go on where it was')];
+      return [[commandLine(['retry', id, '--execute'], options), 'continue where it stopped']];
     case 'incomplete':
     case 'succeeded':
       return [step('report', 'the evidence')];

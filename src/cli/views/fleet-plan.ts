@@ -85,17 +85,34 @@ function problems(plan: FleetPlan, color: Paint): readonly string[] {
 /** Tenants that a warning names. */
 const NAMED_TENANTS = 5;
 
-/** The tenants' warnings, each kind once, with whom it is about and what it says of the first. */
+/** Texts of one kind of warning that are shown; `--json` has all. */
+const SHOWN_TEXTS = 3;
+
+/** The tenants' warnings: each text once, with the tenants that it is about. Numbers are never those of another tenant. */
 function warnings(plan: FleetPlan, color: Paint): readonly string[] {
   const codes = new Set(plan.members.flatMap((m) => m.warnings.map(({ code }) => code)));
-  return [...codes].map((code) => {
-    const about = plan.members.filter((m) => m.warnings.some((one) => one.code === code));
-    const named = about.slice(0, NAMED_TENANTS).map((m) => brief(formatTenant(m)));
-    const rest = about.length - named.length;
-    const who =
-      about.length === plan.members.length ? 'every tenant' : [...named, ...(rest > 0 ? [`${count(rest)} more`] : [])];
-    const message = about[0]?.warnings.find((one) => one.code === code)?.message ?? '';
-    return `  ${color.yellow(`! ${code}`)} (${[who].flat().join(', ')}) ${visible(message)}`;
+  return [...codes].flatMap((code) => {
+    const about = new Map<string, string[]>();
+    for (const member of plan.members)
+      for (const { message } of member.warnings.filter((one) => one.code === code))
+        about.set(message, [...(about.get(message) ?? []), brief(formatTenant(member))]);
+    const texts = [...about].slice(0, SHOWN_TEXTS).map(([message, tenants]) => {
+      const named = new Set(tenants);
+      const rest = named.size - NAMED_TENANTS;
+      const some = [...named].slice(0, NAMED_TENANTS);
+      const who =
+        named.size === plan.members.length && named.size > 1
+          ? ['every tenant']
+          : [...some, ...(rest > 0 ? [`${count(rest)} more`] : [])];
+      return `  ${color.yellow(`! ${code}`)} (${who.join(', ')}) ${visible(message)}`;
+    });
+    const more = about.size - texts.length;
+    return more > 0
+      ? [
+          ...texts,
+          `  ${color.dim(`… and ${count(more)} more of ${code}, of other tenants or with other numbers: --json`)}`,
+        ]
+      : texts;
   });
 }
 

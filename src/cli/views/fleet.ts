@@ -5,6 +5,7 @@ import type { FleetRecord } from '../../ledger/ledger.ts';
 import type { FleetStatus } from '../../refill.ts';
 import { clusterTable, unprovenTable, withoutRunning } from '../../report/fleet-tables.ts';
 import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
+import { writtenWords } from '../../report/summary.ts';
 import type { TextTable } from '../../report/text-table.ts';
 import type { Cli } from '../cli.ts';
 import type { Paint } from '../paint.ts';
@@ -133,7 +134,10 @@ function nextSteps(fleet: string, state: FleetState, atWork: boolean, options: C
     case 'failed':
     case 'differences':
     case 'cancelled':
-      return [step('retry', 'go on with every tenant that is not proven'), step('report', 'everything that is known')];
+      return [
+        step('retry', 'continue every tenant that is not proven', '--execute'),
+        step('report', 'everything that is known'),
+      ];
     default:
       return [];
   }
@@ -193,7 +197,7 @@ export function fleetStatusView(
       [
         ['range', `${range(fleet.request.range)} ${color.dim('UTC, the end not included')}`],
         ['tenants', `${count(clusters.reduce((n, one) => n + one.tenants, 0))}, ${count(running)} at work`],
-        ['written', `${count(written)} of ${counted(reach.rowsToWrite, 'row')}`],
+        ['written', writtenWords({ rowsWritten: written, rowsWrittenAgain: 0 }, reach.rowsToWrite)],
         ['begun', fleet.begunAt === null ? 'not yet' : `${moment(fleet.begunAt)} UTC`],
         ['ended', fleet.finishedAt === null ? 'not yet' : `${moment(fleet.finishedAt)} UTC`],
         ['time at work', duration(fleet.seconds)],

@@ -1,7 +1,7 @@
 import type { RunResult, VerifyResult } from '../../domain/events.ts';
 import { formatTenant, type Strategy } from '../../domain/words.ts';
 import { brief, count, counted, duration, moment, range, visible } from '../../report/format.ts';
-import { deletedWords } from '../../report/summary.ts';
+import { deletedWords, writtenWords } from '../../report/summary.ts';
 import type { Followed } from '../follow.ts';
 import type { Paint } from '../paint.ts';
 import { commandLine, rangeWords } from '../shell.ts';
@@ -24,7 +24,7 @@ export function gapView(run: Pick<RunResult, 'rowsSent'>, strategy: Strategy | n
 }
 
 function nextSteps(result: RunResult, options: ConfigOptions): readonly (readonly [string, string])[] {
-  const command = (...words: string[]) => commandLine([...words, result.run], options);
+  const command = (verb: string, ...more: string[]) => commandLine([verb, result.run, ...more], options);
   const report = [
     commandLine(['report', result.run, '--format', 'html', '--output', 'report.html'], options),
     'keep the evidence',
@@ -35,19 +35,19 @@ function nextSteps(result: RunResult, options: ConfigOptions): readonly (readonl
     case 'differences':
       return [
         [command('report'), 'every row that differs, with its reason'],
-        [command('retry'), 'try to make them equal'],
+        [command('retry', '--execute'), 'try to make them equal'],
       ];
     case 'failed':
       return [
         [command('status'), 'what failed, and where'],
-        [command('retry'), 'go on where it stopped'],
+        [command('retry', '--execute'), 'continue where it stopped'],
       ];
     case 'paused':
       return [[command('resume'), 'go on']];
     case 'cancelled':
       return [
         [command('status'), 'what was done'],
-        [command('retry'), 'go on after all'],
+        [command('retry', '--execute'), 'continue after all'],
       ];
     default:
       return [];
@@ -78,7 +78,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
       [
         ['run', result.run],
         ['deleted', deletedWords(result)],
-        ['written', counted(result.rowsWritten, 'row')],
+        ['written', writtenWords(result)],
         ['differences', count(result.differences)],
         ['time', duration(result.seconds)],
       ],

@@ -2,8 +2,8 @@ import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { RunDetails } from '../../refill.ts';
-import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
-import { countStates, deletedWords, failures, mergedAway, stateWords } from '../../report/summary.ts';
+import { brief, count, duration, moment, percent, range, visible } from '../../report/format.ts';
+import { countStates, deletedWords, failures, mergedAway, stateWords, writtenWords } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import type { ConfigOptions } from '../session.ts';
 import { commandLine } from '../shell.ts';
@@ -40,7 +40,8 @@ function states(records: readonly { readonly state: string }[]): string {
 }
 
 function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [string, string])[] {
-  const step = (verb: string, what: string) => [commandLine([verb, run.id], options), what] as const;
+  const step = (verb: string, what: string) =>
+    [commandLine([verb, run.id, ...(verb === 'retry' ? ['--execute'] : [])], options), what] as const;
   switch (run.state) {
     case 'running':
       return !isAtWork(run)
@@ -87,11 +88,8 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
           `${count(done)} of ${count(windows.length)} done, ${percent(done, windows.length)}  ${color.dim(states(windows))}`,
         ],
         ['deletes', states(deletes)],
-        ['written', `${count(run.rowsWritten)} of ${counted(plan.cost.rowsToWrite, 'row')}`],
-        [
-          'deleted',
-          `${deletedWords(run, counted(plan.cost.rowsToDelete, 'row'))}${mergedAway(run, plan.cost.rowsToDelete)}`,
-        ],
+        ['written', writtenWords(run, plan.cost.rowsToWrite)],
+        ['deleted', `${deletedWords(run, plan.cost.rowsToDelete)}${mergedAway(run, plan.cost.rowsToDelete)}`],
         ['differences', count(run.differences)],
         ['started', `${moment(run.createdAt)} UTC`],
         ['ended', run.finishedAt === null ? 'not yet' : `${moment(run.finishedAt)} UTC`],

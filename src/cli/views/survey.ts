@@ -96,8 +96,8 @@ function days(survey: Survey, name: string, color: Paint): string {
   return rest > 0 ? `${listed}\n  ${color.dim(`… and ${counted(rest, 'more day')}, with --json`)}` : listed;
 }
 
-/** What a range of one tenant holds, by table and by day. */
-export function surveyView(survey: Survey, color: Paint): string {
+/** What a range of one tenant holds, by table and, unless it stands among many, by day. */
+export function surveyView(survey: Survey, color: Paint, options: { readonly days?: boolean } = {}): string {
   const excluded = excludedRows(survey.tables, color);
   const untimed = survey.untimed.map(
     (one) =>
@@ -120,7 +120,7 @@ export function surveyView(survey: Survey, color: Paint): string {
       color,
     ),
     ...(excluded === null ? [] : ['', excluded]),
-    ...survey.tables.flatMap((one) => ['', days(survey, one.table, color)]),
+    ...(options.days === false ? [] : survey.tables.flatMap((one) => ['', days(survey, one.table, color)])),
     ...(untimed.length === 0 ? [] : ['', ...untimed]),
   ].join('\n');
 }

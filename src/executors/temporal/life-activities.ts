@@ -155,7 +155,7 @@ async function endRun(ledger: Ledger, { actor }: WorkerEnvironment, payload: End
     tables: plan.tables.length,
     ended: endState({ outcome, failure, stopped: false, wanted }),
     failure,
-    seconds,
+    seconds: run.seconds + seconds,
   });
   await ledger.setRunState(id, result.state, actor, { seconds, ...(result.error ? { error: result.error } : {}) });
   return summaryOf(await ledger.run(id));

@@ -77,7 +77,7 @@ export class RunWatch {
     this.#run = of.run;
     this.#plan = of.plan;
     const { units, audit } = of.standing;
-    this.#tracker = new ProgressTracker(of.run.id, of.plan.cost.rowsToWrite, units.windows, units.deletes);
+    this.#tracker = new ProgressTracker(of.run.id, units.windows, units.deletes);
     this.#units = new UnitWatch(ledger, of.run.id, this.#tracker, units);
     this.#queue = new QueueWatch(client);
     this.#calendar = of.calendar;

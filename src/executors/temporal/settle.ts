@@ -1,4 +1,4 @@
-import { type ErrorRecord, RefillError } from '../../domain/errors.ts';
+import { asRefillError, type ErrorRecord, RefillError } from '../../domain/errors.ts';
 import type { Actor, FleetRecord, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { type TemporalClient, workflowEnded } from './client.ts';
 import { workflowId } from './shared/names.ts';
@@ -49,6 +49,19 @@ export async function settle(client: TemporalClient, subject: Subject): Promise<
     await subject.fail(error.toJSON());
   }
   return false;
+}
+
+/**
+ * Settles a subject, unless Temporal does not answer: that tells nothing. A state that the ledger could not save is an
+ * error, because the subject would look as if it were running.
+ */
+export async function settleIfReachable(open: () => Promise<TemporalClient>, subject: Subject): Promise<void> {
+  try {
+    await settle(await open(), subject);
+  } catch (error) {
+    const { code, source } = asRefillError(error);
+    if (source === 'ledger' || code === 'BUG') throw error;
+  }
 }
 
 /** Whether it has ended; where Temporal does not answer, the ledger alone tells. */

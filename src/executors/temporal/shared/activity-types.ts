@@ -41,7 +41,7 @@ export interface StepEnd {
 export interface TenantEnd {
   readonly run: string;
   readonly state: RunState;
-  readonly differences: number;
+  readonly differences: number | null;
   readonly rowsWritten: number;
   readonly rowsDeleted: number;
   readonly error: ErrorRecord | null;
