@@ -79,15 +79,17 @@ export function engineConfig(
  * SQL: the engine has no writable access storage.
  */
 export function usersConfig(users: readonly ClickHouseUser[]): string {
-  const common = `<networks><ip>${LOOPBACK}</ip></networks><profile>default</profile><quota>default</quota>`;
-  const more = users.map(({ name, password, grants = [] }) => {
+  const common = (profile: string) =>
+    `<networks><ip>${LOOPBACK}</ip></networks><profile>${profile}</profile><quota>default</quota>`;
+  const more = users.map(({ name, password, grants = [], sees = {} }) => {
     // The hash, since no secret is written.
     const hash = createHash('sha256').update(password).digest('hex');
-    const rights = grants.map((grant) => `<query>${xml(grant)}</query>`).join('');
-    return (
-      `    <${name}><password_sha256_hex>${hash}</password_sha256_hex>${common}` +
-      `${rights === '' ? '' : `<grants>${rights}</grants>`}</${name}>\n`
-    );
+    const rights = grants.map((grant) => element('query', xml(grant))).join('');
+    const rows = Object.entries(sees).map(([database, tables]) => {
+      const filters = Object.entries(tables).map(([table, rows]) => element(table, element('filter', xml(rows))));
+      return element(database, filters.join(''));
+    });
+    return `    ${element(name, `<password_sha256_hex>${hash}</password_sha256_hex>${common(name)}${filled('grants', rights)}${filled('databases', rows.join(''))}`)}\n`;
   });
   return `<clickhouse>
   <profiles><default>
@@ -95,13 +97,30 @@ export function usersConfig(users: readonly ClickHouseUser[]): string {
     <mutations_sync>0</mutations_sync>
     <implicit_select>0</implicit_select>
     <allow_introspection_functions>0</allow_introspection_functions>
-  </default></profiles>
+  </default>
+${users.map(profile).join('')}  </profiles>
   <quotas><default/></quotas>
   <users>
-    <default><password></password>${common}<named_collection_control>1</named_collection_control></default>
+    <default><password></password>${common('default')}<named_collection_control>1</named_collection_control></default>
 ${more.join('')}  </users>
 </clickhouse>
 `;
+}
+
+/** A user's own settings profile, on top of the default one. */
+function profile({ name, settings = {}, fixed = [] }: ClickHouseUser): string {
+  const values = Object.entries(settings).map(([setting, value]) => element(setting, xml(value)));
+  const constraints = fixed.map((setting) => element(setting, '<const/>'));
+  return `  ${element(name, `<profile>default</profile>${values.join('')}${filled('constraints', constraints.join(''))}`)}\n`;
+}
+
+function element(name: string, content: string): string {
+  return `<${name}>${content}</${name}>`;
+}
+
+/** An element, or nothing where it would be empty. */
+function filled(name: string, content: string): string {
+  return content === '' ? '' : element(name, content);
 }
 
 function xml(text: string): string {

@@ -28,6 +28,12 @@ export interface ClickHouseUser {
   readonly password: string;
   /** Whole statements, for example `GRANT SELECT, INSERT ON *.*`. Without any, the user may do everything. */
   readonly grants?: readonly string[];
+  /** What its settings profile sets. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Settings of its profile that it may not change. */
+  readonly fixed?: readonly string[];
+  /** Row policies: which rows it sees, by database and table. */
+  readonly sees?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export interface EmbeddedOptions {
