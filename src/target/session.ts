@@ -44,7 +44,10 @@ const NAMED = 8;
  */
 export function sessionOf(settings: readonly ServerSetting[], place: string): Session {
   const known = new Map(settings.map((setting) => [setting.name, setting]));
-  const readOnly = Number(known.get('readonly')?.value ?? 0);
+  const readOnly = Number(known.get('readonly')?.value ?? Number.NaN);
+  // Without an answer nothing would be pinned. A page with a status of 200 looks like one.
+  if (Number.isNaN(readOnly))
+    throw new RefillError('CH_NOT_CLICKHOUSE', `${place}: what answers there does not know ClickHouse's settings`);
   const pins = Object.entries(PINS).filter(([name]) => known.has(name));
   const forbidden = pins.flatMap(([name, value]) => {
     const setting = known.get(name);
