@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
 
+import { DEFAULT_GRANTS, guardedHandlers, OWNER_GRANTS, type Owner } from './clickhouse-access.ts';
 import { CLICKHOUSE_CLUSTER, LOOPBACK, type ClickHouseUser } from './info.ts';
 
 export interface ClickHouseFiles {
@@ -15,11 +16,13 @@ const MAX_MEMORY_BYTES = 4_000_000_000;
  * config.xml of the engine: one shard with one replica.
  *
  * @param memoryBytes The most that it may take. Default: half of the machine's.
+ * @param owner Who may use it. Default: everybody on this machine.
  */
 export function serverConfig(
   files: ClickHouseFiles,
   ports: { readonly http: number; readonly tcp: number },
   memoryBytes = Math.floor(totalmem() / 2),
+  owner?: Owner,
 ): string {
   return engineConfig(
     files,
@@ -30,7 +33,8 @@ export function serverConfig(
     <internal_replication>true</internal_replication>
     <replica><host>${LOOPBACK}</host><port>${ports.tcp}</port></replica>
   </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
-  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>`,
+  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>
+  ${owner === undefined ? '' : guardedHandlers(owner)}`,
   );
 }
 
@@ -75,10 +79,10 @@ export function engineConfig(
 }
 
 /**
- * users.xml: `default` without a password (hence loopback alone), and whoever a test adds. Users cannot be made by
- * SQL: the engine has no writable access storage.
+ * users.xml: `default` without a password, which the engine's entry point is, and whoever else there is. Users cannot be
+ * made by SQL: the engine has no writable access storage. Where there is an owner, `default` may do nothing.
  */
-export function usersConfig(users: readonly ClickHouseUser[]): string {
+export function usersConfig(users: readonly ClickHouseUser[], owner?: Owner): string {
   const common = (profile: string) =>
     `<networks><ip>${LOOPBACK}</ip></networks><profile>${profile}</profile><quota>default</quota>`;
   const more = users.map(({ name, password, grants = [], sees = {} }) => {
@@ -101,10 +105,15 @@ export function usersConfig(users: readonly ClickHouseUser[]): string {
 ${users.map(profile).join('')}  </profiles>
   <quotas><default/></quotas>
   <users>
-    <default><password></password>${common('default')}<named_collection_control>1</named_collection_control></default>
-${more.join('')}  </users>
+    <default><password></password>${common('default')}${owner === undefined ? '<named_collection_control>1</named_collection_control>' : element('grants', DEFAULT_GRANTS)}</default>
+${owner === undefined ? '' : ownerElement(owner, common('default'))}${more.join('')}  </users>
 </clickhouse>
 `;
+}
+
+function ownerElement({ name, password }: Owner, common: string): string {
+  const hash = createHash('sha256').update(password).digest('hex');
+  return `    ${element(name, `<password_sha256_hex>${hash}</password_sha256_hex>${common}${element('grants', OWNER_GRANTS)}`)}\n`;
 }
 
 /** A user's own settings profile, on top of the default one. */

@@ -13,9 +13,13 @@ export interface EmbeddedInfo {
     readonly url: string;
   };
   readonly clickhouse: {
-    /** `http://127.0.0.1:PORT`; user `default` without a password. */
+    /** `http://127.0.0.1:PORT`. */
     readonly http: string;
+    /** The port of its place in the cluster. A guarded engine does not listen there. */
     readonly tcp: number;
+    readonly user: string;
+    /** Empty for `default`, where the engine is not guarded. */
+    readonly password: string;
   };
   /** No dashboard belongs to the stack yet. */
   readonly dashboard: null;
@@ -48,6 +52,11 @@ export interface EmbeddedOptions {
   readonly attached?: boolean;
   /** With `attached`: `dir` is removed too when this process ends. Default false. */
   readonly temporary?: boolean;
+  /**
+   * ClickHouse is for one user with a password, over HTTP alone, and without access to files. Default false, for tests:
+   * user `default` has no password. An engine that was guarded once stays so.
+   */
+  readonly guarded?: boolean;
   /** More ClickHouse users, read when the engine starts; kept from the last start when not given. */
   readonly clickhouseUsers?: readonly ClickHouseUser[];
   /** How long each server may take to answer, in milliseconds. Default 60,000: a Postgres that was killed recovers first. */

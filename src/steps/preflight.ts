@@ -167,16 +167,6 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
         `GRANT ${right} ON ${subject(name)} TO the user of the configuration`,
       );
     }
-    if (!/MergeTree$/u.test(table.target.engine)) {
-      add(
-        'error',
-        'engine',
-        subject(name),
-        `it is a ${table.target.engine}, which has no parts that a delete could rewrite`,
-        'name the table that holds the rows: a MergeTree',
-      );
-      continue;
-    }
     findings.push(...(await checkHidden(bench, table)));
     if (table.versionPrecision === null) {
       add(

@@ -57,7 +57,8 @@ const TEXTS: Readonly<Record<number, readonly Text[]>> = {
   452: [{ pattern: new RegExp(`^Setting ${NAME}`, 'u'), says: 'the setting $1 may not be changed' }],
   497: [
     {
-      pattern: /necessary to have the grant ([A-Z][A-Z ]*[A-Z](?:\([\w, ]+\))? ON [\w.*]+)/u,
+      pattern:
+        /necessary to have the grant ([A-Z][A-Z ]*[A-Z](?:\([\w, `]+\))? ON [\w.*`]+|[A-Z][A-Z ]*[A-Z] for at least one column on [\w.`]+)/u,
       says: 'the grant $1 is missing',
     },
   ],
