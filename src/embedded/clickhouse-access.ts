@@ -28,7 +28,15 @@ export function authorization({ name, password }: Owner): string {
 
 /** Engines of tables and databases that keep what they have in the engine's own directory, or have nothing. */
 const ENGINES = [
-  ...['Atomic', 'Memory', 'Null', 'View', 'MaterializedView', 'Distributed', 'Dictionary', 'Buffer', 'Merge'],
+  'Atomic',
+  'Memory',
+  'Null',
+  'View',
+  'MaterializedView',
+  'Distributed',
+  'Dictionary',
+  'Buffer',
+  'Merge',
   ...['', 'Replacing', 'Summing', 'Aggregating', 'Collapsing', 'VersionedCollapsing'].map((kind) => `${kind}MergeTree`),
 ];
 

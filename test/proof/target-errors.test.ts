@@ -1,6 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { RefillError } from '../../src/domain/errors.ts';
@@ -115,7 +114,9 @@ async function serve(answer: RequestListener): Promise<string> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return `http://127.0.0.1:${address.port}`;
 }
 
 const page = (status: number, body: string, headers: Record<string, string> = {}) =>
