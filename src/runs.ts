@@ -20,7 +20,7 @@ import { debugPoint } from './steps/debug-points.ts';
 import { endDelegated } from './steps/end-delegated.ts';
 import { locateIds } from './steps/ids.ts';
 import { checkPlan, makePlan } from './steps/plan.ts';
-import { preflight, refuseErrors } from './steps/preflight.ts';
+import { refuseErrors } from './steps/preflight.ts';
 import type { Workbench } from './steps/workbench.ts';
 
 type Options = RunOptions & Partial<TenantRunOptions>;
@@ -44,7 +44,7 @@ export class Runs {
       strategy: request.strategy,
       limits: (await this.#environment.config()).limits,
       rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
-      findings: await preflight(bench),
+      findings: await refuseErrors(bench),
       only: request.only,
       warnings,
     });

@@ -44,7 +44,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<void> {
   const temporary = options.keep === null;
   const dir = options.keep === null ? await mkdtemp(join(tmpdir(), 'refill-demo-')) : resolve(cli.cwd, options.keep);
   say(`${color.bold('1. Servers')}  a real Postgres and a real ClickHouse, on this machine`);
-  const info = await startEmbedded({ dir, attached: temporary, temporary });
+  const info = await startEmbedded({ dir, guarded: true, attached: temporary, temporary });
   try {
     say(`   up after ${duration(seconds())}${temporary ? ', gone again at the end' : `, in ${dir}`}`);
     const sample = await fillSample(cli, info, { size: options.size, seed: options.seed, quiet: options.json });

@@ -44,9 +44,9 @@ export interface FleetSample {
 /** Starts a fleet, with the clusters that a sample of this size needs. */
 export async function startBox(dir: string, size: FleetSize | null): Promise<FleetInfo> {
   const { startFleet } = await import('../embedded/fleet.ts');
-  if (size === null) return await startFleet({ dir });
+  if (size === null) return await startFleet({ dir, guarded: true });
   const { clustersOf } = await import('../embedded/sample/fleet-shape.ts');
-  return await startFleet({ dir, clusters: clustersOf(size) });
+  return await startFleet({ dir, guarded: true, clusters: clustersOf(size) });
 }
 
 /** Fills a fleet with sample data, and says how far it is. */

@@ -32,7 +32,7 @@ export async function fillSample(
   try {
     const made = await makeSample({
       postgres: info.postgres,
-      clickhouse: { url: info.clickhouse.http },
+      clickhouse: { url: info.clickhouse.http, user: info.clickhouse.user, password: info.clickhouse.password },
       size: options.size,
       // A sample that is there is made anew; what is no sample is refused.
       replace: true,

@@ -94,9 +94,19 @@ function userInfo(address: string): 'user' | 'password' | undefined {
   return rest.slice(0, end).includes(':') ? 'password' : 'user';
 }
 
+/** Names of a query's parameters that hold a secret, whatever else is in them. */
+const SECRET_PARAMETER = /pass|pwd|secret|token|credential|key$|auth|^sig(?:nature)?$/iu;
+
+/** Whether an address carries a secret: before its `@`, or in its query or fragment. */
+function holdsSecret(address: string): boolean {
+  if (userInfo(address) === 'password') return true;
+  const [, ...queries] = address.split(/[?#]/u);
+  return queries.some((query) => [...new URLSearchParams(query).keys()].some((name) => SECRET_PARAMETER.test(name)));
+}
+
 function hostProblem(value: string): string | undefined {
   const info = userInfo(value);
-  if (info === 'password') return LITERAL_IN_ADDRESS;
+  if (holdsSecret(value)) return LITERAL_IN_ADDRESS;
   if (value.startsWith('/') && info === undefined && !/\s/u.test(value)) return undefined;
   if (/^[^:]+:\d+$/u.test(value)) return 'expected a host without its port; write the port under `port`';
   return /[\s/@?#]/u.test(value) ? 'expected a host’s name or address, without scheme, user and path' : undefined;
@@ -105,7 +115,7 @@ function hostProblem(value: string): string | undefined {
 /** What is wrong with any address of HTTP. */
 function addressProblem(value: string, example: string): string | undefined {
   const info = userInfo(value);
-  if (info === 'password' || /[?&](?:password|pass|pwd)=/iu.test(value)) return LITERAL_IN_ADDRESS;
+  if (holdsSecret(value)) return LITERAL_IN_ADDRESS;
   if (info === 'user') return 'expected an address without a user; write it under `user`';
   if (!/^[a-z][a-z0-9+.-]*:\/\//iu.test(value)) return `expected an address with its scheme, such as ${example}`;
   return !URL.canParse(value) || /\s/u.test(value) ? `expected an address such as ${example}` : undefined;
@@ -148,6 +158,16 @@ export function serviceUrl(example: string): z.ZodString {
     addressProblem(value, example) ??
     (/^https?:\/\//iu.test(value) ? undefined : 'expected an address that begins with http:// or https://');
   return checked(words(`an address such as ${example}`), problem).meta({ pattern: String.raw`^https?://[^@\s]+$` });
+}
+
+/** A server as `host:port`. */
+export function hostAndPort(what: string): z.ZodString {
+  const pattern = /^[^\s/@:]+:\d{1,5}$/u;
+  const problem = (value: string) => {
+    if (holdsSecret(value)) return LITERAL_IN_ADDRESS;
+    return pattern.test(value) ? undefined : `expected ${what}`;
+  };
+  return checked(words(what), problem).meta({ pattern: pattern.source });
 }
 
 /** A reference to a secret; anything that could be the secret itself is refused and not repeated. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EXECUTORS } from '../domain/executor.ts';
-import { expected, oneOf, reference, strict, words } from './fields.ts';
+import { expected, hostAndPort, oneOf, reference, strict, words } from './fields.ts';
 
 const ADDRESS = 'a server as host:port, such as temporal.internal:7233';
 
@@ -33,9 +33,7 @@ const tlsSchema = z
 
 /** How a Temporal server is reached: Refill's own, and those of re-indexers. */
 export const connectionFields = {
-  address: words(ADDRESS)
-    .regex(/^[^\s/@:]+:\d{1,5}$/u, { error: `expected ${ADDRESS}` })
-    .describe('The Temporal server’s frontend, as host:port.'),
+  address: hostAndPort(ADDRESS).describe('The Temporal server’s frontend, as host:port.'),
   namespace: words('a namespace’s name').default('default').describe('The namespace in which workflows are started.'),
   tls: tlsSchema.exactOptional(),
   apiKey: reference().exactOptional().describe('The API key’s reference: env:NAME, file:PATH or exec:COMMAND.'),

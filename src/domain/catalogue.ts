@@ -217,6 +217,16 @@ export const CATALOGUE = {
     'ClickHouse knows no cluster of the configured name.',
     'Correct `clickhouse.cluster`; the clusters that it knows are named.',
   ),
+  CH_TLS: failed(
+    'clickhouse',
+    'No TLS connection to ClickHouse can be made: its certificate is not trusted, or the port speaks no TLS.',
+    'Check the scheme and the port of the URL (8443 with https, 8123 with http); name the CA in NODE_EXTRA_CA_CERTS.',
+  ),
+  CH_NOT_CLICKHOUSE: failed(
+    'clickhouse',
+    'What answers at the URL is not ClickHouse’s HTTP interface: another port, a proxy’s own page, or a redirect.',
+    'Check the URL: it names the HTTP interface (8123, 8443), not the native one (9000, 9440), and no page that redirects.',
+  ),
   CH_AUTH: failed(
     'clickhouse',
     'ClickHouse refuses the user or the password.',
@@ -226,6 +236,21 @@ export const CATALOGUE = {
     'clickhouse',
     'ClickHouse refuses the right to do this.',
     'Grant SELECT, INSERT and ALTER DELETE on the target tables, and SELECT on system tables.',
+  ),
+  CH_SETTING_FORBIDDEN: refused(
+    'clickhouse',
+    'The profile of Refill’s ClickHouse user forbids a setting that decides what is counted or written.',
+    'Let the user change the settings that are named (no CONST, MIN or MAX for them, and readonly = 0), or give its profile the values that are named; then run `refill doctor`.',
+  ),
+  CH_USER_READ_ONLY: refused(
+    'clickhouse',
+    'Refill’s ClickHouse user may only read (`readonly` is 1 or 2).',
+    'Set readonly = 0 for the user of the configuration: `ALTER USER … SETTINGS readonly = 0`, or give it another profile.',
+  ),
+  CH_ROWS_HIDDEN: refused(
+    'clickhouse',
+    'Refill’s ClickHouse user sees fewer rows than the table has: a row policy hides them from a count, and a delete removes them all the same.',
+    'Let the user see every row (`CREATE ROW POLICY refill ON … USING 1 TO …`), or take the policy from it; then run `refill doctor`.',
   ),
   CH_TABLE_MISSING: failed(
     'clickhouse',
@@ -241,6 +266,16 @@ export const CATALOGUE = {
     'clickhouse',
     'A value does not fit its target column.',
     'Correct the source value or the target’s type; nothing wrong was written.',
+  ),
+  CH_ROWS_REFUSED: failed(
+    'clickhouse',
+    'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
+    'Correct the source’s rows, the constraint or the view, then run `refill retry`: it clears what the insert has written, and writes the window again. The views’ own tables may hold a part of it.',
+  ),
+  CH_TOO_MANY_PARTITIONS: failed(
+    'clickhouse',
+    'An insert touches more partitions than the server allows.',
+    'Raise max_partitions_per_insert_block where the limit is set (a shard’s, or a view’s), or lower `limits.windowRows`.',
   ),
   CH_TOO_MANY_PARTS: retried(
     'clickhouse',

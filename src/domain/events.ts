@@ -1,3 +1,4 @@
+import type { ErrorCode } from './catalogue.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { Executor } from './executor.ts';
 import type { RunState } from './states.ts';
@@ -172,4 +173,6 @@ export interface Finding {
   readonly subject: string;
   readonly message: string;
   readonly remedy: string | null;
+  /** The code that a plan or a run is refused with; `PREFLIGHT_FAILED` where none is given. */
+  readonly code?: ErrorCode;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
 
+import { DEFAULT_GRANTS, guardedHandlers, OWNER_GRANTS, type Owner } from './clickhouse-access.ts';
 import { CLICKHOUSE_CLUSTER, LOOPBACK, type ClickHouseUser } from './info.ts';
 
 export interface ClickHouseFiles {
@@ -15,11 +16,13 @@ const MAX_MEMORY_BYTES = 4_000_000_000;
  * config.xml of the engine: one shard with one replica.
  *
  * @param memoryBytes The most that it may take. Default: half of the machine's.
+ * @param owner Who may use it. Default: everybody on this machine.
  */
 export function serverConfig(
   files: ClickHouseFiles,
   ports: { readonly http: number; readonly tcp: number },
   memoryBytes = Math.floor(totalmem() / 2),
+  owner?: Owner,
 ): string {
   return engineConfig(
     files,
@@ -30,7 +33,8 @@ export function serverConfig(
     <internal_replication>true</internal_replication>
     <replica><host>${LOOPBACK}</host><port>${ports.tcp}</port></replica>
   </shard></${CLICKHOUSE_CLUSTER}></remote_servers>
-  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>`,
+  <macros><cluster>${CLICKHOUSE_CLUSTER}</cluster><shard>1</shard><replica>r1</replica></macros>
+  ${owner === undefined ? '' : guardedHandlers(owner)}`,
   );
 }
 
@@ -75,19 +79,21 @@ export function engineConfig(
 }
 
 /**
- * users.xml: `default` without a password (hence loopback alone), and whoever a test adds. Users cannot be made by
- * SQL: the engine has no writable access storage.
+ * users.xml: `default` without a password, which the engine's entry point is, and whoever else there is. Users cannot be
+ * made by SQL: the engine has no writable access storage. Where there is an owner, `default` may do nothing.
  */
-export function usersConfig(users: readonly ClickHouseUser[]): string {
-  const common = `<networks><ip>${LOOPBACK}</ip></networks><profile>default</profile><quota>default</quota>`;
-  const more = users.map(({ name, password, grants = [] }) => {
+export function usersConfig(users: readonly ClickHouseUser[], owner?: Owner): string {
+  const common = (profile: string) =>
+    `<networks><ip>${LOOPBACK}</ip></networks><profile>${profile}</profile><quota>default</quota>`;
+  const more = users.map(({ name, password, grants = [], sees = {} }) => {
     // The hash, since no secret is written.
     const hash = createHash('sha256').update(password).digest('hex');
-    const rights = grants.map((grant) => `<query>${xml(grant)}</query>`).join('');
-    return (
-      `    <${name}><password_sha256_hex>${hash}</password_sha256_hex>${common}` +
-      `${rights === '' ? '' : `<grants>${rights}</grants>`}</${name}>\n`
-    );
+    const rights = grants.map((grant) => element('query', xml(grant))).join('');
+    const rows = Object.entries(sees).map(([database, tables]) => {
+      const filters = Object.entries(tables).map(([table, rows]) => element(table, element('filter', xml(rows))));
+      return element(database, filters.join(''));
+    });
+    return `    ${element(name, `<password_sha256_hex>${hash}</password_sha256_hex>${common(name)}${filled('grants', rights)}${filled('databases', rows.join(''))}`)}\n`;
   });
   return `<clickhouse>
   <profiles><default>
@@ -95,13 +101,35 @@ export function usersConfig(users: readonly ClickHouseUser[]): string {
     <mutations_sync>0</mutations_sync>
     <implicit_select>0</implicit_select>
     <allow_introspection_functions>0</allow_introspection_functions>
-  </default></profiles>
+  </default>
+${users.map(profile).join('')}  </profiles>
   <quotas><default/></quotas>
   <users>
-    <default><password></password>${common}<named_collection_control>1</named_collection_control></default>
-${more.join('')}  </users>
+    <default><password></password>${common('default')}${owner === undefined ? '<named_collection_control>1</named_collection_control>' : element('grants', DEFAULT_GRANTS)}</default>
+${owner === undefined ? '' : ownerElement(owner, common('default'))}${more.join('')}  </users>
 </clickhouse>
 `;
+}
+
+function ownerElement({ name, password }: Owner, common: string): string {
+  const hash = createHash('sha256').update(password).digest('hex');
+  return `    ${element(name, `<password_sha256_hex>${hash}</password_sha256_hex>${common}${element('grants', OWNER_GRANTS)}`)}\n`;
+}
+
+/** A user's own settings profile, on top of the default one. */
+function profile({ name, settings = {}, fixed = [] }: ClickHouseUser): string {
+  const values = Object.entries(settings).map(([setting, value]) => element(setting, xml(value)));
+  const constraints = fixed.map((setting) => element(setting, '<const/>'));
+  return `  ${element(name, `<profile>default</profile>${values.join('')}${filled('constraints', constraints.join(''))}`)}\n`;
+}
+
+function element(name: string, content: string): string {
+  return `<${name}>${content}</${name}>`;
+}
+
+/** An element, or nothing where it would be empty. */
+function filled(name: string, content: string): string {
+  return content === '' ? '' : element(name, content);
 }
 
 function xml(text: string): string {

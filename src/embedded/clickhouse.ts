@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RefillError } from '../domain/errors.ts';
+import { authorization, clickhousePasswordFile, ownerOf, type Owner } from './clickhouse-access.ts';
 import { serverConfig, usersConfig, type ClickHouseFiles } from './clickhouse-config.ts';
 import { LOOPBACK, type ClickHouseUser } from './info.ts';
 import type { Launch } from './launcher.ts';
 import { clickhousePackage } from './packages.ts';
+import { ensurePassword } from './postgres.ts';
 import { isRunning, type ProcessRef } from './process.ts';
 import { logTail } from './tail.ts';
 
@@ -21,6 +23,8 @@ const ENGINE = `// Written by Refill at every start.
 'use strict';
 const [ffi, library, ...args] = process.argv.slice(2);
 const { open, load, DataType } = require(ffi);
+// Its logs and data quote statements and rows.
+process.umask(0o077);
 try {
   open({ library: 'chdb', path: library });
   load({
@@ -46,7 +50,11 @@ export const LISTEN_FOR_EVER =
 export async function startClickHouse(
   dir: string,
   ports: { readonly http: number; readonly tcp: number },
-  options: { readonly users: readonly ClickHouseUser[] | undefined; readonly memoryBytes: number | undefined },
+  options: {
+    readonly users: readonly ClickHouseUser[] | undefined;
+    readonly memoryBytes: number | undefined;
+    readonly guarded: boolean;
+  },
   launch: Launch,
   timeoutMs: number,
 ): Promise<ProcessRef> {
@@ -61,11 +69,14 @@ export async function startClickHouse(
   await forgetSystemTables(home);
   const config = join(home, 'config.xml');
   const engine = join(home, 'engine.cjs');
-  await writeFile(config, serverConfig(files, ports, options.memoryBytes), { mode: 0o600 });
+  if (options.guarded) await ensurePassword(clickhousePasswordFile(dir));
+  // One that was guarded before stays so.
+  const owner = ownerOf(dir);
+  await writeFile(config, serverConfig(files, ports, options.memoryBytes, owner), { mode: 0o600 });
   await writeFile(engine, ENGINE, { mode: 0o600 });
   const { users } = options;
-  if (users !== undefined || !existsSync(files.users)) {
-    await writeFile(files.users, usersConfig(users ?? []), { mode: 0o600 });
+  if (users !== undefined || owner !== undefined || !existsSync(files.users)) {
+    await writeFile(files.users, usersConfig(users ?? [], owner), { mode: 0o600 });
   }
   const server = await launch({
     file: process.execPath,
@@ -80,12 +91,13 @@ export async function startClickHouse(
       '--log-level=information',
       '--mutations_sync=0',
       '-q',
-      LISTEN_FOR_EVER,
+      // The native protocol would ask `default` for no password, and a wrong one ends the engine.
+      owner === undefined ? LISTEN_FOR_EVER : LISTEN_FOR_EVER.replace('SYSTEM START LISTEN TCP; ', ''),
     ],
     cwd: home,
     log: outputLog(dir),
   });
-  await waitUntilReady(server, logsOf(dir), ports.http, timeoutMs);
+  await waitUntilReady(server, logsOf(dir), ports.http, timeoutMs, owner);
   return server;
 }
 
@@ -97,7 +109,7 @@ export async function clickhouseAnswers(
   timeoutMs: number,
 ): Promise<boolean> {
   try {
-    await waitUntilReady(server, logsOf(dir), http, timeoutMs);
+    await waitUntilReady(server, logsOf(dir), http, timeoutMs, ownerOf(dir));
     return true;
   } catch (error) {
     if (!isRunning(server)) return false;
@@ -125,10 +137,11 @@ export async function waitUntilReady(
   logs: readonly string[],
   http: number,
   timeoutMs: number,
+  owner?: Owner,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (isRunning(server) && Date.now() < deadline) {
-    if (await answers(http)) return;
+    if (await answers(http, owner)) return;
     await sleep(20);
   }
   const what = isRunning(server) ? `did not answer in ${timeoutMs} ms` : 'ended at once';
@@ -137,9 +150,12 @@ export async function waitUntilReady(
   });
 }
 
-async function answers(http: number): Promise<boolean> {
+async function answers(http: number, owner: Owner | undefined): Promise<boolean> {
   try {
-    const response = await fetch(`http://${LOOPBACK}:${http}/?query=SELECT%201`, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`http://${LOOPBACK}:${http}/?query=SELECT%201`, {
+      signal: AbortSignal.timeout(2000),
+      headers: owner === undefined ? {} : { authorization: authorization(owner) },
+    });
     return response.ok && (await response.text()) === '1\n';
   } catch {
     return false;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isMap, isScalar, isSeq, parseDocument, visit } from 'yaml';
 
 import type { TenantName } from '../domain/words.ts';
+import { clickhousePasswordFile, ownerOf } from './clickhouse-access.ts';
 import { CLICKHOUSE_CLUSTER, LEDGER_DATABASE, LOOPBACK, POSTGRES_USER } from './info.ts';
 import { passwordFile } from './postgres.ts';
 import { runningTemporal } from './temporal-state.ts';
@@ -24,9 +25,15 @@ export interface ConfigPostgres {
   readonly port: number;
 }
 
+/** A ClickHouse: the directory of its stack, and its port for HTTP. */
+export interface ConfigClickHouse {
+  readonly dir: string;
+  readonly http: number;
+}
+
 export interface ConfigCluster {
   readonly postgres: ConfigPostgres;
-  readonly http: number;
+  readonly clickhouse: ConfigClickHouse;
   /** Default: they are discovered. */
   readonly tenants?: readonly TenantName[];
 }
@@ -44,7 +51,7 @@ export function configPath(dir: string): string {
 /** Writes the configuration of a single stack; see `keepConfig`. */
 export async function writeConfig(dir: string, ports: ConfigPorts, before: ConfigPorts | undefined): Promise<void> {
   const postgres = { dir, port: ports.postgres };
-  const text = configText(postgres, { local: { postgres, http: ports.http } });
+  const text = configText(postgres, { local: { postgres, clickhouse: { dir, http: ports.http } } });
   const moved = {
     postgres: new Map(before === undefined ? [] : [[before.postgres, ports.postgres]]),
     http: new Map(before === undefined ? [] : [[before.http, ports.http]]),
@@ -67,9 +74,9 @@ export async function keepConfig(dir: string, text: string, moved: MovedPorts): 
 /** The whole of a configuration. */
 export function configText(ledger: ConfigPostgres, clusters: Readonly<Record<string, ConfigCluster>>): string {
   const entries = Object.entries(clusters).map(
-    ([name, { postgres, http, tenants }]) => `  ${name}:
+    ([name, { postgres, clickhouse, tenants }]) => `  ${name}:
     postgres: { ${server(postgres)} }
-    clickhouse: { urls: ["http://${LOOPBACK}:${http}"], user: default, cluster: ${CLICKHOUSE_CLUSTER} }
+    clickhouse: { ${engine(clickhouse)} }
     tenants: ${tenants === undefined ? 'discover' : list(tenants)}
 `,
   );
@@ -87,6 +94,12 @@ function temporalText(server: EmbeddedTemporal | undefined): string {
 function server({ dir, port }: ConfigPostgres): string {
   const secret = JSON.stringify(`file:${passwordFile(dir)}`);
   return `host: ${LOOPBACK}, port: ${port}, user: ${POSTGRES_USER}, password: ${secret}`;
+}
+
+function engine({ dir, http }: ConfigClickHouse): string {
+  const owner = ownerOf(dir);
+  const secret = owner === undefined ? '' : `, password: ${JSON.stringify(`file:${clickhousePasswordFile(dir)}`)}`;
+  return `urls: ["http://${LOOPBACK}:${http}"], user: ${owner?.name ?? 'default'}${secret}, cluster: ${CLICKHOUSE_CLUSTER}`;
 }
 
 function list(tenants: readonly TenantName[]): string {

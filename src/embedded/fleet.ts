@@ -49,6 +49,7 @@ export interface FleetOptions {
   readonly attached?: boolean;
   readonly temporary?: boolean;
   readonly timeoutMs?: number;
+  readonly guarded?: boolean;
 }
 
 /** What `stopFleet` has stopped of one cluster, or of the ledger. */
@@ -173,7 +174,7 @@ const clusterDir = (dir: string, name: FleetClusterName) => join(dir, 'clusters'
 
 /** Starts all members; where one fails, those that nothing ran of before are stopped again. */
 async function startMembers(dir: string, members: readonly Member[], options: FleetOptions): Promise<MovedPorts> {
-  const { attached = false, temporary = false, timeoutMs } = options;
+  const { attached = false, temporary = false, guarded = false, timeoutMs } = options;
   for (const path of [dir, join(dir, 'clusters')]) await letPass(path);
   const prepared = await allOrFirst(members.map((member) => prepare(member)));
   // One guardian for all: each is a process, and the servers are many.
@@ -184,7 +185,7 @@ async function startMembers(dir: string, members: readonly Member[], options: Fl
   const memoryBytes = Math.max(1_500_000_000, Math.floor((0.75 * totalmem()) / Math.max(engines, 1)));
   const moved = { postgres: new Map<number, number>(), http: new Map<number, number>() };
   const starting = prepared.map(async ({ member, place }) => {
-    const own = { dir: member.dir, attached, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    const own = { dir: member.dir, attached, guarded, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     await startServers(own, { engine: member.engine, launch, place, memoryBytes }, async (now, before) => {
       if (before === undefined) return;
       moved.postgres.set(before.postgres.port, now.postgres.port);
@@ -222,7 +223,7 @@ async function writeFleetConfig(dir: string, state: FleetState, moved: MovedPort
     const { clickhouse } = await stateOf(clusterDir(dir, engine));
     clusters[name] = {
       postgres: { dir: own, port: postgres.port },
-      http: clickhouse.http,
+      clickhouse: { dir: clusterDir(dir, engine), http: clickhouse.http },
       ...(tenants === undefined ? {} : { tenants }),
     };
   }
@@ -239,7 +240,7 @@ async function infoOf(dir: string, state: FleetState): Promise<FleetInfo> {
         name,
         engine,
         postgres: postgresOf(clusterDir(dir, name), own),
-        clickhouse: clickhouseOf(target),
+        clickhouse: clickhouseOf(clusterDir(dir, engine), target),
         pids: { postgres: own.postgres.process?.pid ?? 0, clickhouse: target.clickhouse.process?.pid ?? 0 },
       };
     }),

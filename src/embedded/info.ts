@@ -13,9 +13,13 @@ export interface EmbeddedInfo {
     readonly url: string;
   };
   readonly clickhouse: {
-    /** `http://127.0.0.1:PORT`; user `default` without a password. */
+    /** `http://127.0.0.1:PORT`. */
     readonly http: string;
+    /** The port of its place in the cluster. A guarded engine does not listen there. */
     readonly tcp: number;
+    readonly user: string;
+    /** Empty for `default`, where the engine is not guarded. */
+    readonly password: string;
   };
   /** No dashboard belongs to the stack yet. */
   readonly dashboard: null;
@@ -28,6 +32,12 @@ export interface ClickHouseUser {
   readonly password: string;
   /** Whole statements, for example `GRANT SELECT, INSERT ON *.*`. Without any, the user may do everything. */
   readonly grants?: readonly string[];
+  /** What its settings profile sets. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Settings of its profile that it may not change. */
+  readonly fixed?: readonly string[];
+  /** Row policies: which rows it sees, by database and table. */
+  readonly sees?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export interface EmbeddedOptions {
@@ -42,6 +52,11 @@ export interface EmbeddedOptions {
   readonly attached?: boolean;
   /** With `attached`: `dir` is removed too when this process ends. Default false. */
   readonly temporary?: boolean;
+  /**
+   * ClickHouse is for one user with a password, over HTTP alone, and without access to files. Default false, for tests:
+   * user `default` has no password. An engine that was guarded once stays so.
+   */
+  readonly guarded?: boolean;
   /** More ClickHouse users, read when the engine starts; kept from the last start when not given. */
   readonly clickhouseUsers?: readonly ClickHouseUser[];
   /** How long each server may take to answer, in milliseconds. Default 60,000: a Postgres that was killed recovers first. */

@@ -73,7 +73,8 @@ async function ownerOf(data: string): Promise<Account | undefined> {
   throw new RefillError('EMBEDDED_FAILED', `${data} belongs to another user, who has to start it`);
 }
 
-async function ensurePassword(file: string): Promise<string> {
+/** The password in a file, which is made with a new one where there is none. */
+export async function ensurePassword(file: string): Promise<string> {
   if (existsSync(file)) return (await readFile(file, 'utf8')).trim();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const password = randomBytes(24).toString('base64url');

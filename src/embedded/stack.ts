@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 
 import { RefillError } from '../domain/errors.ts';
 import { clickhouseAnswers, startClickHouse } from './clickhouse.ts';
+import { ownerOf } from './clickhouse-access.ts';
 import { configPath, writeConfig } from './config-file.ts';
 import { hasFleet } from './fleet-state.ts';
 import { launchAttached } from './guardian.ts';
@@ -161,7 +162,11 @@ async function startMissing(
       startClickHouse(
         dir,
         { http, tcp },
-        { users: options.clickhouseUsers, memoryBytes: membership.memoryBytes },
+        {
+          users: options.clickhouseUsers,
+          memoryBytes: membership.memoryBytes,
+          guarded: options.guarded === true,
+        },
         remembering((process) => ({ ...state, clickhouse: { ...state.clickhouse, process } })),
         timeoutMs,
       ),
@@ -208,8 +213,9 @@ export function postgresOf(dir: string, state: StackState): EmbeddedInfo['postgr
 }
 
 /** How a stack's engine is reached. */
-export function clickhouseOf(state: StackState): EmbeddedInfo['clickhouse'] {
-  return { http: `http://${LOOPBACK}:${state.clickhouse.http}`, tcp: state.clickhouse.tcp };
+export function clickhouseOf(dir: string, state: StackState): EmbeddedInfo['clickhouse'] {
+  const { name: user, password } = ownerOf(dir) ?? { name: 'default', password: '' };
+  return { http: `http://${LOOPBACK}:${state.clickhouse.http}`, tcp: state.clickhouse.tcp, user, password };
 }
 
 export function runs(server: { readonly process?: ProcessRef }): boolean {
@@ -247,7 +253,7 @@ function infoOf(dir: string, state: StackState): EmbeddedInfo {
     dir,
     config: configPath(dir),
     postgres: postgresOf(dir, state),
-    clickhouse: clickhouseOf(state),
+    clickhouse: clickhouseOf(dir, state),
     dashboard: null,
     pids: { postgres: state.postgres.process?.pid ?? 0, clickhouse: state.clickhouse.process?.pid ?? 0 },
   };

@@ -8,6 +8,8 @@ import { DAY_MS, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
+import { checkHidden } from './check-hidden.ts';
+import { checkSession } from './check-session.ts';
 import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
 import type { Workbench } from './workbench.ts';
@@ -147,6 +149,7 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
   const add = (level: Finding['level'], check: string, about: string, message: string, remedy: string | null = null) =>
     findings.push({ check, level, subject: about, message, remedy });
 
+  findings.push(...(await checkSession(bench)));
   for (const table of bench.tables) {
     const { definition } = table;
     const { name } = definition;
@@ -165,6 +168,7 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
         `GRANT ${right} ON ${subject(name)} TO the user of the configuration`,
       );
     }
+    findings.push(...(await checkHidden(bench, table)));
     if (table.versionPrecision === null) {
       add(
         'warning',
@@ -207,12 +211,13 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
   return findings;
 }
 
-/** Refuses a run where a check found an error. */
-export async function refuseErrors(bench: Workbench): Promise<void> {
-  const errors = (await preflight(bench)).filter((f) => f.level === 'error');
+/** Refuses a plan or a run where a check found an error; returns what else was found. */
+export async function refuseErrors(bench: Workbench): Promise<readonly Finding[]> {
+  const findings = await preflight(bench);
+  const errors = findings.filter((f) => f.level === 'error');
   const [first] = errors;
-  if (!first) return;
-  throw new RefillError('PREFLIGHT_FAILED', errors.map((f) => `${f.subject}: ${f.message}`).join('; '), {
+  if (!first) return findings;
+  throw new RefillError(first.code ?? 'PREFLIGHT_FAILED', errors.map((f) => `${f.subject}: ${f.message}`).join('; '), {
     hint: first.remedy ?? 'See `refill doctor`.',
     details: { findings: errors },
   });

@@ -3,6 +3,8 @@ import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, cre
 import type { ClickHouseConfig } from '../config/config.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import { clickhouseError } from './errors.ts';
+import { type ServerSetting, type Session, sessionOf, SETTINGS_STATEMENT } from './session.ts';
+import { FIRST_PINS } from './settings.ts';
 
 /** Where a target cluster is, with the password already resolved. */
 export interface TargetAddress extends Omit<ClickHouseConfig, 'password'> {
@@ -24,42 +26,9 @@ export interface Target {
   command(sql: string, settings?: ClickHouseSettings): Promise<void>;
   /** An INSERT whose rows are `body`. Returns when the server has written them. */
   insert(sql: string, body: Readable, queryId: string, settings?: ClickHouseSettings): Promise<void>;
+  /** With which settings statements are sent: the server is asked once. */
+  session(): Promise<Session>;
 }
-
-/** Sent with every read: what a person's profile says about these would change what is counted. */
-const READ_SETTINGS: ClickHouseSettings = {
-  // Parallel replicas were seen to count rows 16 to 35 times.
-  enable_parallel_replicas: 0,
-  max_parallel_replicas: '1',
-  // A shard that does not answer is an error: what is counted without it is not the truth.
-  skip_unavailable_shards: 0,
-  // A replica that is slow is waited for: our reads are heavy, and a second replica would do them once more.
-  use_hedged_requests: 0,
-  // Conditions on columns outside of the sorting key must not be applied before FINAL has chosen the newest row.
-  optimize_move_to_prewhere_if_final: 0,
-  // Merges never cross partitions, so neither does FINAL: what a merge would not collapse is counted twice.
-  do_not_merge_across_partitions_select_final: 1,
-  // Rows are counted as they are, unless a statement says FINAL.
-  final: 0,
-  // Rows that a lightweight delete has masked are gone, for us as for all readers.
-  apply_deleted_mask: 1,
-  output_format_json_quote_64bit_integers: 1,
-  // What canonical lines are made with.
-  format_tsv_null_representation: '\\N',
-  output_format_tsv_crlf_end_of_line: 0,
-  max_execution_time: 0,
-};
-
-/** Sent with every insert: a profile that skips what it cannot read, or reads it loosely, would lose rows. */
-const ROW_SETTINGS: ClickHouseSettings = {
-  input_format_allow_errors_num: '0',
-  input_format_allow_errors_ratio: 0,
-  input_format_tsv_detect_header: 0,
-  input_format_tsv_skip_first_lines: '0',
-  input_format_tsv_empty_as_default: 0,
-  // NULL where none is expected is an error, not a default.
-  input_format_null_as_default: 0,
-};
 
 function isLocal(url: string): boolean {
   return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
@@ -126,6 +95,7 @@ function withFailover(targets: readonly Target[]): Target {
     rows: (...args) => read((t) => t.rows(...args)),
     stream: (...args) => read((t) => t.stream(...args)),
     text: (...args) => read((t) => t.text(...args)),
+    session: () => read((t) => t.session()),
     command: (...args) => write((t) => t.command(...args)),
     insert: (...args) => write((t) => t.insert(...args)),
   };
@@ -157,14 +127,23 @@ function openAddress(
       throw clickhouseError(error, place);
     }
   };
+  const session = once(async () => {
+    const asked = await client.query({
+      query: SETTINGS_STATEMENT,
+      format: 'JSONEachRow',
+      clickhouse_settings: FIRST_PINS,
+    });
+    return sessionOf(await asked.json<ServerSetting>(), place);
+  });
   const target: Target = {
+    session: () => guarded(session),
     rows: <Row>(sql: string, bindings: Readonly<Record<string, Binding>> = {}, settings: ClickHouseSettings = {}) =>
       guarded(async () => {
         const result = await client.query({
           query: sql,
           format: 'JSONEachRow',
           query_params: { ...bindings },
-          clickhouse_settings: { ...READ_SETTINGS, ...settings },
+          clickhouse_settings: { ...(await session()).statement, ...settings },
         });
         return result.json<Row>();
       }),
@@ -173,42 +152,47 @@ function openAddress(
         const result = await client.exec({
           query: `${sql} FORMAT TabSeparated`,
           query_params: { ...bindings },
-          clickhouse_settings: { ...READ_SETTINGS, ...settings },
+          clickhouse_settings: { ...(await session()).statement, ...settings },
         });
         return result.stream;
       }),
     text: (sql) =>
       guarded(async () => {
+        const { stream } = await client.exec({ query: sql, clickhouse_settings: (await session()).statement });
         let answer = '';
-        for await (const chunk of (await client.exec({ query: sql })).stream) answer += String(chunk);
+        for await (const chunk of stream) answer += String(chunk);
         return answer.trim();
       }),
     command: (sql, settings = {}) =>
       guarded(async () => {
-        await client.command({ query: sql, clickhouse_settings: settings });
+        await client.command({ query: sql, clickhouse_settings: { ...(await session()).command, ...settings } });
       }),
     insert: (sql, body, queryId, settings = {}) =>
       guarded(async () => {
-        const result = await client.exec({
-          query: sql,
-          values: body,
-          query_id: queryId,
-          clickhouse_settings: {
-            // An acknowledgement means written, not queued.
-            async_insert: 0,
-            wait_end_of_query: 1,
-            // A block that was inserted before and deleted since must not be dropped as a repetition.
-            insert_deduplicate: 0,
-            // Through several shards, too, an acknowledgement means written: on each of them.
-            distributed_foreground_insert: 1,
-            skip_unavailable_shards: 0,
-            max_execution_time: 0,
-            ...ROW_SETTINGS,
-            ...settings,
-          },
-        });
+        // An insert is answered when all of it is written.
+        const waited = { ...(await session()).statement, wait_end_of_query: 1 } as const;
+        const result = await client
+          .exec({ query: sql, values: body, query_id: queryId, clickhouse_settings: { ...waited, ...settings } })
+          .catch((error: unknown) => {
+            // What has broken the body is no business of this server: the sender knows more of it.
+            if (error === body.errored)
+              throw new RefillError('BUG', `${place}: the rows ended early`, { cause: error });
+            throw error;
+          });
         for await (const chunk of result.stream) void chunk;
       }),
   };
   return { target, close: () => client.close() };
+}
+
+/** Asks once, and again where that has failed. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return () => {
+    const asking = (asked ??= ask());
+    asking.catch(() => {
+      if (asked === asking) asked = undefined;
+    });
+    return asking;
+  };
 }

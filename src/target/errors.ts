@@ -1,102 +1,146 @@
 import type { ErrorCode } from '../domain/catalogue.ts';
 import { RefillError } from '../domain/errors.ts';
+import { CODES } from './error-codes.ts';
+
+/** A name of a server's: of a setting, a table, a column. Nothing else of an answer is ever repeated. */
+const NAME = '[`\'"]?([A-Za-z_][\\w.]{0,199})[`\'"]?';
+
+/** A text that decides more than its code does. */
+interface Text {
+  readonly pattern: RegExp;
+  readonly code?: ErrorCode;
+  /** What is said of it; `$1` is a name out of the text. Default: nothing. */
+  readonly says?: string;
+}
 
 /**
- * What a ClickHouse error code means for us, with the reason. What is retried is in this table; the unknown is not.
- * Codes: src/Common/ErrorCodes.cpp of ClickHouse.
+ * Texts that are understood, by the code that they come with. A text is printed only as it stands here, with names in
+ * it, and only of codes whose errors cannot quote a row.
  */
-const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> = {
-  6: ['CH_VALUE', 'CANNOT_PARSE_TEXT'],
-  25: ['CH_VALUE', 'CANNOT_PARSE_ESCAPE_SEQUENCE'],
-  26: ['CH_VALUE', 'CANNOT_PARSE_QUOTED_STRING'],
-  27: ['CH_VALUE', 'CANNOT_PARSE_INPUT_ASSERTION_FAILED: the columns of a row do not fit'],
-  32: ['CH_UNREACHABLE', 'ATTEMPT_TO_READ_AFTER_EOF: the body ended early'],
-  33: ['CH_UNREACHABLE', 'CANNOT_READ_ALL_DATA: the body ended early'],
-  38: ['CH_VALUE', 'CANNOT_PARSE_DATE'],
-  41: ['CH_VALUE', 'CANNOT_PARSE_DATETIME'],
-  53: ['CH_VALUE', 'TYPE_MISMATCH'],
-  60: ['CH_TABLE_MISSING', 'UNKNOWN_TABLE'],
-  69: ['CH_VALUE', 'ARGUMENT_OUT_OF_BOUND'],
-  70: ['CH_VALUE', 'CANNOT_CONVERT_TYPE'],
-  72: ['CH_VALUE', 'CANNOT_PARSE_NUMBER'],
-  81: ['CH_TABLE_MISSING', 'UNKNOWN_DATABASE'],
-  117: ['CH_VALUE', 'INCORRECT_DATA'],
-  130: ['CH_VALUE', 'CANNOT_READ_ARRAY_FROM_TEXT'],
-  159: ['CH_BUSY', 'TIMEOUT_EXCEEDED'],
-  164: ['CH_READ_ONLY', 'READONLY: the user or the server may only read'],
-  192: ['CH_AUTH', 'UNKNOWN_USER'],
-  193: ['CH_AUTH', 'WRONG_PASSWORD'],
-  194: ['CH_AUTH', 'REQUIRED_PASSWORD'],
-  202: ['CH_BUSY', 'TOO_MANY_SIMULTANEOUS_QUERIES'],
-  209: ['CH_UNREACHABLE', 'SOCKET_TIMEOUT'],
-  210: ['CH_UNREACHABLE', 'NETWORK_ERROR'],
-  225: ['CH_KEEPER_UNREACHABLE', 'NO_ZOOKEEPER: it may come back'],
-  236: ['CH_BUSY', 'ABORTED: the server is stopping'],
-  241: ['CH_BUSY', 'MEMORY_LIMIT_EXCEEDED'],
-  242: ['CH_KEEPER_UNREACHABLE', 'TABLE_IS_READ_ONLY: a replicated table without its Keeper'],
-  243: ['CH_DISK_FULL', 'NOT_ENOUGH_SPACE'],
-  252: ['CH_TOO_MANY_PARTS', 'TOO_MANY_PARTS'],
-  279: ['CH_UNREACHABLE', 'ALL_CONNECTION_TRIES_FAILED'],
-  285: ['CH_BUSY', 'TOO_FEW_LIVE_REPLICAS'],
-  319: ['CH_BUSY', 'UNKNOWN_STATUS_OF_INSERT: written again with another version, and the first try is cleared'],
-  321: ['CH_VALUE', 'VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE'],
-  349: ['CH_VALUE', 'CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN'],
-  376: ['CH_VALUE', 'CANNOT_PARSE_UUID'],
-  394: ['CH_BUSY', 'QUERY_WAS_CANCELLED'],
-  395: ['CH_VALUE', 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: a check of ours'],
-  407: ['CH_VALUE', 'DECIMAL_OVERFLOW'],
-  425: ['CH_UNREACHABLE', 'SYSTEM_ERROR'],
-  439: ['CH_BUSY', 'CANNOT_SCHEDULE_TASK'],
-  467: ['CH_VALUE', 'CANNOT_PARSE_BOOL'],
-  473: ['CH_BUSY', 'DEADLOCK_AVOIDED'],
-  497: ['CH_DENIED', 'ACCESS_DENIED'],
-  516: ['CH_AUTH', 'AUTHENTICATION_FAILED'],
-  517: ['CH_BUSY', 'CANNOT_ASSIGN_ALTER: too many ALTERs at once'],
-  632: ['CH_VALUE', 'UNEXPECTED_DATA_AFTER_PARSED_VALUE'],
-  675: ['CH_VALUE', 'CANNOT_PARSE_IPV4'],
-  676: ['CH_VALUE', 'CANNOT_PARSE_IPV6'],
-  774: ['CH_READ_ONLY', 'TABLE_IS_PERMANENTLY_READ_ONLY'],
-  999: ['CH_KEEPER_UNREACHABLE', 'KEEPER_EXCEPTION: it may come back'],
+const TEXTS: Readonly<Record<number, readonly Text[]>> = {
+  16: [{ pattern: new RegExp(`^No such column ${NAME}`, 'u'), says: 'no column $1' }],
+  46: [{ pattern: new RegExp(`^(?:Unknown function|Function with name) ${NAME}`, 'u'), says: 'no function $1' }],
+  47: [
+    {
+      pattern: new RegExp(
+        `^(?:Unknown expression identifier|Missing columns:|Unknown expression or function identifier) ${NAME}`,
+        'u',
+      ),
+      says: 'no column $1',
+    },
+  ],
+  60: [{ pattern: new RegExp(`^(?:Unknown table expression identifier|Table) ${NAME}`, 'u'), says: 'no table $1' }],
+  81: [{ pattern: new RegExp(`^Database ${NAME}`, 'u'), says: 'no database $1' }],
+  115: [{ pattern: new RegExp(`^(?:Unknown setting|Setting) ${NAME}`, 'u'), says: 'no setting $1' }],
+  164: [
+    {
+      pattern: new RegExp(`^Cannot modify ${NAME} setting in readonly mode`, 'u'),
+      code: 'CH_SETTING_FORBIDDEN',
+      says: 'the user has readonly = 1 and may not set $1',
+    },
+    { pattern: /in readonly mode/u, code: 'CH_USER_READ_ONLY', says: 'the user is read-only' },
+  ],
+  252: [
+    {
+      pattern: /^Too many partitions for single INSERT block/u,
+      code: 'CH_TOO_MANY_PARTITIONS',
+      says: 'more partitions in an insert than its max_partitions_per_insert_block',
+    },
+  ],
+  395: [
+    {
+      pattern: new RegExp(`^refill: a value does not fit the column ${NAME}`, 'u'),
+      code: 'CH_VALUE',
+      says: 'a value does not fit the column $1',
+    },
+  ],
+  452: [{ pattern: new RegExp(`^Setting ${NAME}`, 'u'), says: 'the setting $1 may not be changed' }],
+  497: [
+    {
+      pattern:
+        /necessary to have the grant ([A-Z][A-Z ]*[A-Z](?:\([\w, `]+\))? ON [\w.*`]+|[A-Z][A-Z ]*[A-Z] for at least one column on [\w.`]+)/u,
+      says: 'the grant $1 is missing',
+    },
+  ],
 };
 
-/** No space left on device, as an errno inside of codes 74, 75, 76 and 1001. */
-const NO_SPACE = /No space left on device|Cannot reserve/iu;
-const NETWORK =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN|socket hang up|Timeout error|aborted/iu;
+/** Codes of a server whose disk may be full, as an errno says inside of the text. */
+const DISK_CODES: readonly number[] = [74, 75, 76, 243, 1001];
+const NO_SPACE = /No space left on device|Cannot reserve/u;
+/** A value that is of no fault in the table that is written, but in a view of it. */
+const IN_A_VIEW = /while pushing to view/u;
 
-/** The text of a server's error without what could quote a row: it is cut before the first value. */
-function harmless(text: string, code: ErrorCode): string {
-  const own = /refill: a value does not fit the column \w+/u.exec(text);
-  if (own) return own[0];
-  if (code === 'CH_VALUE') return 'the row is not shown';
-  return text
-    .replaceAll(/\s+/gu, ' ')
-    .replace(/\(version [^)]*\).*$/u, '')
-    .slice(0, 400)
-    .trim();
+function understood(number: number, text: string): { readonly code: ErrorCode; readonly says: string } {
+  const [code] = CODES[number] ?? ['CH_QUERY'];
+  if (DISK_CODES.includes(number) && NO_SPACE.test(text)) return { code: 'CH_DISK_FULL', says: '' };
+  if (code === 'CH_VALUE' && IN_A_VIEW.test(text)) return { code: 'CH_ROWS_REFUSED', says: 'in a materialized view' };
+  for (const one of TEXTS[number] ?? []) {
+    const found = one.pattern.exec(text);
+    if (found) return { code: one.code ?? code, says: (one.says ?? '').replace('$1', () => found[1] ?? '') };
+  }
+  return { code, says: code === 'CH_VALUE' ? 'the row is not shown' : '' };
 }
 
-/** A field of whatever was thrown. */
-function fieldOf(error: unknown, name: 'code' | 'type'): unknown {
-  return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
+/** An error of the server, by its number. */
+function serverError(number: number, text: string, doing: string, cause: unknown): RefillError {
+  const { code, says } = understood(number, text);
+  const name = CODES[number]?.[1];
+  const parts = [`ClickHouse says ${number}${name === undefined ? '' : ` ${name}`}`, ...(says === '' ? [] : [says])];
+  return new RefillError(code, `${doing}: ${parts.join(': ')}`, { cause, details: { clickhouse: number } });
 }
+
+const NETWORK: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EAI_AGAIN',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+const NETWORK_TEXT =
+  /^(?:socket hang up|Timeout error\.?|aborted|The user aborted a request\.?|Client network socket disconnected before secure TLS connection was established)$/u;
+/** Codes of Node's and OpenSSL's: of a certificate, of a handshake with something that speaks no TLS. */
+const TLS =
+  /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|ERR_TLS_|ERR_SSL_|ERR_OSSL_|EPROTO$|ERROR_IN_CERT)/u;
+/** Codes of Node's where an answer is no HTTP. */
+const NO_HTTP = /^HPE_/u;
+/** What stands before a server says that it cannot be reached now. */
+const GATEWAY = /\b50[234]\b|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out|upstream/iu;
+/** Errors that a program makes of itself. */
+const OWN = [TypeError, RangeError, ReferenceError, EvalError];
+
+/** An error of the way to the server, or of something else that answers there. Its text is not repeated: it may be a page. */
+function wayError(error: unknown, text: string, doing: string): RefillError {
+  const code = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'code') ?? '') : '';
+  const as = (kind: ErrorCode, says: string) => new RefillError(kind, `${doing}: ${says}`, { cause: error });
+  if (NETWORK.has(code)) return as('CH_UNREACHABLE', code);
+  if (TLS.test(code)) return as('CH_TLS', code);
+  if (NO_HTTP.test(code)) return as('CH_NOT_CLICKHOUSE', `the answer is no HTTP (${code})`);
+  const refused = [...NETWORK].find((one) => text.startsWith(`connect ${one}`) || text.includes(` ${one} `));
+  if (refused !== undefined) return as('CH_UNREACHABLE', refused);
+  if (NETWORK_TEXT.test(text)) return as('CH_UNREACHABLE', text.replace(/\.$/u, '').toLowerCase());
+  if (!(error instanceof Error)) return as('BUG', 'something that is no error was thrown');
+  if (OWN.some((kind) => error instanceof kind)) return as('BUG', text.slice(0, 200));
+  if (error instanceof SyntaxError) return as('CH_NOT_CLICKHOUSE', 'the answer is not what ClickHouse says');
+  if (GATEWAY.test(text.slice(0, 2000)))
+    return as('CH_UNREACHABLE', 'a proxy answers that it does not reach the server');
+  return as('CH_NOT_CLICKHOUSE', 'what answers there is not ClickHouse’s HTTP interface');
+}
+
+/** A server's own text, without what the client has taken away already. */
+const SERVER_TEXT = /^Code: (\d+)\. (?:DB::Exception: )?(.*)$/su;
 
 /** A driver's or server's error as one of ours. */
 export function clickhouseError(error: unknown, doing: string): RefillError {
   if (error instanceof RefillError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const number = Number(fieldOf(error, 'code') ?? /^Code: (\d+)/u.exec(text)?.[1]);
-  if (Number.isInteger(number) && number > 0) {
-    const code: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
-    const type = fieldOf(error, 'type');
-    const name = typeof type === 'string' ? ` ${type}` : '';
-    return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`, {
-      cause: error,
-      details: { clickhouse: number },
-    });
-  }
-  if (NETWORK.test(`${String(fieldOf(error, 'code'))} ${text}`)) {
-    return new RefillError('CH_UNREACHABLE', `${doing}: ${text.slice(0, 200)}`, { cause: error });
-  }
-  return new RefillError('BUG', `${doing}: ${text.slice(0, 200)}`, { cause: error });
+  const [, inText, rest] = SERVER_TEXT.exec(text) ?? [];
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const number = Number(inText ?? (typeof code === 'string' && /^\d+$/u.test(code) ? code : Number.NaN));
+  return Number.isInteger(number) ? serverError(number, rest ?? text, doing, error) : wayError(error, text, doing);
 }

@@ -247,5 +247,5 @@ export async function unfinishedMutations(
 
 /** A server's reason without what could quote a row, and what is of no use to a reader. */
 export function shortReason(reason: string): string {
-  return reason === '' ? '' : clickhouseError(new Error(reason), 'the server').message.slice(0, 300);
+  return reason === '' ? '' : clickhouseError(new Error(reason), 'the server').message;
 }

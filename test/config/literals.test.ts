@@ -7,6 +7,8 @@ const SECRET = 'hunter2';
 describe('a password in clear is refused, and not repeated anywhere', () => {
   const at = (key: string, value: string): string => CONTRACT.replace(`env:${key}`, value);
 
+  const scorer = (url: string): string => `scorers: { good: { url: "${url}" } }\n`;
+
   test.each([
     ['a word', at('LEDGER_PASSWORD', SECRET), 'ledger.password'],
     ['in quotes', at('PG_PASSWORD', `"${SECRET} and more"`), 'clusters.east.postgres.password'],
@@ -34,6 +36,29 @@ describe('a password in clear is refused, and not repeated anywhere', () => {
       CONTRACT.replace(':8123', `:8123/?user=a&password=${SECRET}`),
       'clusters.east.clickhouse.urls[0]',
     ],
+    [
+      'in an address’s query, in code',
+      CONTRACT.replace(':8123', `:8123/?pass%77ord=${SECRET}`),
+      'clusters.east.clickhouse.urls[0]',
+    ],
+    [
+      'in an address’s fragment',
+      CONTRACT.replace(':8123', `:8123/#password=${SECRET}`),
+      'clusters.east.clickhouse.urls[0]',
+    ],
+    ['in a scorer’s address', `${CONTRACT}${scorer(`https://me:${SECRET}@scorer/judge`)}`, 'scorers.good.url'],
+    ['in a scorer’s query', `${CONTRACT}${scorer(`https://scorer/judge?api_key=${SECRET}`)}`, 'scorers.good.url'],
+    [
+      'as a scorer’s token',
+      `${CONTRACT}${scorer(`https://scorer/judge?a=b&access_token=${SECRET}`)}`,
+      'scorers.good.url',
+    ],
+    [
+      'in Temporal’s address',
+      `${CONTRACT}temporal: { address: "https://me:${SECRET}@temporal:7233" }\n`,
+      'temporal.address',
+    ],
+    ['in Temporal’s query', `${CONTRACT}temporal: { address: "temporal:7233?token=${SECRET}" }\n`, 'temporal.address'],
     ['in Postgres’s host', CONTRACT.replace('127.0.0.1', `"postgres://a:${SECRET}@pg/db"`), 'ledger.host'],
   ])('%s', async (_name, text, path) => {
     expect(text).toContain(SECRET);

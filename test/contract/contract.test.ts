@@ -43,7 +43,12 @@ test('up prints one object with what a script needs, and has no tenants', async 
       password: expect.stringMatching(/.{8}/u),
       url: expect.stringMatching(/^postgres:\/\//u),
     },
-    clickhouse: { http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/u), tcp: expect.any(Number) },
+    clickhouse: {
+      http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/u),
+      tcp: expect.any(Number),
+      user: expect.any(String),
+      password: expect.stringMatching(/.{8}/u),
+    },
     dashboard: null,
   });
   const { status, last } = await ask(['survey'], String(up['config']), {});

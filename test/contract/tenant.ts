@@ -75,7 +75,8 @@ export class UserTenant {
   }
 
   async ch<T>(work: (client: ClickHouseClient) => Promise<T>): Promise<T> {
-    const client = createClient({ url: this.#servers.clickhouse.http });
+    const { http, user, password } = this.#servers.clickhouse;
+    const client = createClient({ url: http, username: user, password });
     try {
       return await work(client);
     } finally {
@@ -140,7 +141,7 @@ export async function withLedger(servers: Servers, ledger: string, sql: string):
 
 /**
  * The configuration of the contract, key by key; `change` makes another one of it. Without a `clickhouseUser` it is the
- * `default` of `refill up`, who has no password: a reference to an empty one is refused.
+ * servers' own user: that of `refill up` has a password, and `default` of a test's servers has none.
  */
 export async function writeConfig(
   servers: Servers,
@@ -148,9 +149,14 @@ export async function writeConfig(
   options: { readonly clickhouseUser?: string; readonly change?: (yaml: string) => string } = {},
 ): Promise<string> {
   const { host, port, user } = servers.postgres;
+  const dir = await mkdtemp(join(tmpdir(), 'refill-contract-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const { clickhouseUser } = options;
-  const clickhouse =
-    clickhouseUser === undefined ? 'user: default' : `user: ${clickhouseUser}, password: env:CH_PASSWORD`;
+  const own = servers.clickhouse;
+  const ownPassword = join(dir, 'clickhouse');
+  await writeFile(ownPassword, own.password, { mode: 0o600 });
+  const ownUser = `user: ${own.user}${own.password === '' ? '' : `, password: "file:${ownPassword}"`}`;
+  const clickhouse = clickhouseUser === undefined ? ownUser : `user: ${clickhouseUser}, password: env:CH_PASSWORD`;
   const yaml = `ledger: { host: ${host}, port: ${port}, user: ${user}, password: env:LEDGER_PASSWORD, database: ${ledger} }
 clusters:
   east:
@@ -159,8 +165,6 @@ clusters:
     tenants: discover          # or a list of { customer, profile, database }
 datasets: [scorecards]
 `;
-  const dir = await mkdtemp(join(tmpdir(), 'refill-contract-'));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const file = join(dir, 'refill.config.yaml');
   await writeFile(file, options.change?.(yaml) ?? yaml);
   return file;

@@ -264,3 +264,106 @@ test(
   },
   START_TIMEOUT_MS,
 );
+
+describe('a guarded stack', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'refill-guarded-'));
+  let info: EmbeddedInfo;
+  beforeAll(async () => {
+    info = await startEmbedded({ dir, attached: true, temporary: true, guarded: true });
+  }, START_TIMEOUT_MS);
+  afterAll(() => removeEmbedded(dir));
+
+  const ask = async (sql: string, headers: Record<string, string> = {}, parameters = '') => {
+    const response = await fetch(`${info.clickhouse.http}/?${parameters}`, { method: 'POST', body: sql, headers });
+    return { status: response.status, headers: response.headers, text: (await response.text()).trim() };
+  };
+  const basic = (user: string, password: string) => ({
+    authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+  });
+  const own = (sql: string) => ask(sql, basic(info.clickhouse.user, info.clickhouse.password));
+
+  test('answers its user, and nobody else', async () => {
+    expect(await own('SELECT currentUser()')).toMatchObject({ status: 200, text: 'refill' });
+    const { user, password } = info.clickhouse;
+    for (const refused of [
+      await ask('SELECT 1'),
+      await ask('SELECT 1', {}, 'user=default'),
+      await ask('SELECT 1', basic('default', '')),
+      await ask('SELECT 1', basic(user, 'wrong')),
+      // The engine's own entry point is `default`, and whoever names it beside another header is not let in.
+      await ask('SELECT 1', basic(user, 'wrong'), 'user=default'),
+      await ask('SELECT 1', { 'x-clickhouse-user': 'default' }),
+      await ask('SELECT 1', {}, `user=${user}&password=${password}`),
+    ])
+      expect(refused).toMatchObject({ status: 401, text: expect.stringContaining('516') });
+    await expect(fetch(`http://127.0.0.1:${info.clickhouse.tcp}/`)).rejects.toThrow('fetch failed');
+  });
+
+  test('refuses a page of another origin', async () => {
+    const origin = { origin: 'https://page.example' };
+    expect((await ask('SELECT 1', origin)).status).toBe(401);
+    const preflight = await fetch(info.clickhouse.http, {
+      method: 'OPTIONS',
+      headers: {
+        ...origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization',
+      },
+    });
+    expect(preflight.status).toBe(401);
+    expect([...preflight.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
+  });
+
+  test('reads and writes no file for a statement', async () => {
+    const written = join(dir, 'written.tsv');
+    for (const sql of [
+      "SELECT * FROM file('/etc/passwd', 'LineAsString', 's String')",
+      'SELECT * FROM `/etc/passwd`',
+      "SELECT * FROM url('file:///etc/passwd', 'LineAsString', 's String')",
+      `INSERT INTO FUNCTION file('${written}', 'TSV', 's String') VALUES ('x')`,
+      "CREATE TABLE default.f (s String) ENGINE = File('LineAsString', '/etc/passwd')",
+      "CREATE DATABASE f ENGINE = Filesystem('/etc')",
+      `BACKUP DATABASE default TO File('${written}')`,
+      `SELECT 1 INTO OUTFILE '${written}'`,
+    ])
+      expect([sql, (await own(sql)).text]).toEqual([sql, expect.stringMatching(/^Code: (?:358|497)/u)]);
+    expect(existsSync(written)).toBe(false);
+  });
+
+  test('does what a database is for, through a Distributed table too', async () => {
+    for (const sql of [
+      'CREATE DATABASE d',
+      'CREATE TABLE d.t (a UInt8) ENGINE = ReplacingMergeTree ORDER BY a',
+      "CREATE TABLE d.t_d AS d.t ENGINE = Distributed('conversations', 'd', 't', a)",
+      'INSERT INTO d.t_d VALUES (1), (2)',
+      'ALTER TABLE d.t DELETE WHERE a = 1 SETTINGS mutations_sync = 1',
+    ])
+      expect(await own(sql)).toMatchObject({ status: 200, text: '' });
+    expect((await own("SELECT sum(a) FROM clusterAllReplicas('conversations', d.t_d)")).text).toBe('2');
+  });
+
+  test('keeps its password, configuration and logs from others, and the file of `refill up` refers to it', () => {
+    const { password, user } = info.clickhouse;
+    const config = readFileSync(info.config, 'utf8');
+    expect(parse(config)).toMatchObject({
+      clusters: { local: { clickhouse: { user, password: `file:${join(dir, 'secrets', 'clickhouse')}` } } },
+    });
+    expect(config).not.toContain(password);
+    for (const file of [
+      ['secrets', 'clickhouse'],
+      ['clickhouse', 'config.xml'],
+      ['clickhouse', 'users.xml'],
+      ['logs', 'clickhouse.log'],
+      ['logs', 'clickhouse.error.log'],
+    ])
+      expect([file, statSync(join(dir, ...file)).mode & 0o077]).toEqual([file, 0]);
+    expect(readFileSync(join(dir, 'clickhouse', 'users.xml'), 'utf8')).not.toContain(password);
+  });
+
+  test('stays guarded when it is started again without being asked to', async () => {
+    await stopEmbedded(dir);
+    info = await startEmbedded({ dir, attached: true, temporary: true });
+    expect(await own('SELECT sum(a) FROM d.t')).toMatchObject({ status: 200, text: '2' });
+    expect((await ask('SELECT 1')).status).toBe(401);
+  });
+});

@@ -43,6 +43,8 @@ export interface TestTenantOptions {
   /** Statements that make the target's tables, with the database's name in each. */
   readonly targetSchema?: (database: string) => readonly string[];
   readonly stack?: EmbeddedInfo;
+  /** The user of ClickHouse that Refill has; the test itself is `default`. */
+  readonly targetUser?: { readonly name: string; readonly password: string };
   /** A replicated cluster for the target, in place of the stack's engine; `urls` are the addresses that Refill is given. */
   readonly servers?: { readonly cluster: string; readonly urls: readonly string[] };
   /** Takes what ends the tenant, where several tests share it. Default: it ends with the running test. */
@@ -110,6 +112,8 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
   });
 
   process.env['REFILL_TEST_PASSWORD'] = password;
+  const { targetUser } = options;
+  if (targetUser) process.env['REFILL_TEST_TARGET_PASSWORD'] = targetUser.password;
   const postgres = { host, port, user, password: 'env:REFILL_TEST_PASSWORD', tls: 'disable' } as const;
   const config: RefillConfig = {
     ledger: { ...postgres, database: ledgerDatabase },
@@ -118,7 +122,8 @@ export async function createTenant(options: TestTenantOptions = {}): Promise<Tes
         postgres,
         clickhouse: {
           urls,
-          user: 'default',
+          user: targetUser?.name ?? 'default',
+          ...(targetUser ? { password: 'env:REFILL_TEST_TARGET_PASSWORD' } : {}),
           cluster,
           compress: 'auto',
           ...(options.deletes ? { deletes: options.deletes } : {}),

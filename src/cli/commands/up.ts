@@ -79,7 +79,7 @@ async function upOne(cli: Cli, options: UpOptions, seed: number | null, temporal
   const { startEmbedded } = await import('../../embedded/stack.ts');
   const quiet = json === true;
   if (!quiet) cli.note(`Starting Postgres and ClickHouse in ${dir} …`);
-  const info = await startEmbedded({ dir: resolve(cli.cwd, dir) });
+  const info = await startEmbedded({ dir: resolve(cli.cwd, dir), guarded: true });
   const sample = isSampleSize(size) ? await fillSample(cli, info, { size, seed, quiet }) : null;
   const { config, postgres, clickhouse, dashboard } = info;
   if (quiet) {

@@ -34,7 +34,7 @@ export function upView(info: EmbeddedInfo, sample: Sample | null, dir: string, c
         ['postgres', `${host}:${port}, user ${user} ${color.dim('(password: refill up --json)')}`],
         [
           'clickhouse',
-          `${info.clickhouse.http} ${color.dim(`native TCP ${info.clickhouse.tcp}; user default, no password`)}`,
+          `${info.clickhouse.http}, user ${info.clickhouse.user} ${color.dim('(password: refill up --json)')}`,
         ],
         ['config', info.config],
         ...(sample === null ? [] : [['sample', sampleLine(sample, color)] as const]),

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { RefillError } from '../../domain/errors.ts';
+import { authorization } from '../clickhouse-access.ts';
 
 export interface ClickHouseAddress {
   readonly url: string;
@@ -26,7 +27,7 @@ export async function clickhouse(address: ClickHouseAddress, sql: string, rows?:
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = send(url, {
     method: 'POST',
-    headers: { 'X-ClickHouse-User': address.user ?? 'default', 'X-ClickHouse-Key': address.password ?? '' },
+    headers: { authorization: authorization({ name: address.user ?? 'default', password: address.password ?? '' }) },
   });
   const answer = new Promise<string>((resolve, reject) => {
     request.once('error', reject);

@@ -1,6 +1,7 @@
 import { createPool } from '../../domain/pool.ts';
 import { RefillError } from '../../domain/errors.ts';
 import { databaseName, type Range, type TenantName } from '../../domain/words.ts';
+import type { ClickHouseAddress } from './clickhouse-http.ts';
 import { rememberTenants, type FleetCluster, type FleetInfo } from '../fleet.ts';
 import type { FleetClusterName } from '../fleet-clusters.ts';
 import { fleetTenants, twinOf, type FleetShape, type FleetTenant } from './fleet-shape.ts';
@@ -75,7 +76,7 @@ export async function makeFleetSample(options: FleetSampleOptions): Promise<Flee
   await rememberTenants(fleet.dir, []);
   for (const cluster of fleet.clusters) {
     await dropSampleDatabases(cluster.postgres);
-    if (cluster.engine === cluster.name) await dropSampleTargets({ url: cluster.clickhouse.http });
+    if (cluster.engine === cluster.name) await dropSampleTargets(addressOf(cluster.clickhouse));
   }
   const total = { tenantsTotal: tenants.length, scoresTotal: sumOfScores(tenants) };
   const progress = { tenants: 0, scores: 0 };
@@ -103,11 +104,15 @@ export async function makeFleetSample(options: FleetSampleOptions): Promise<Flee
   return { seed, range: CAMPAIGN, tenants: results, twins, durationMs: Date.now() - startedAt };
 }
 
+function addressOf({ http, user, password }: FleetCluster['clickhouse']): ClickHouseAddress {
+  return { url: http, user, password };
+}
+
 async function fill(cluster: FleetCluster, tenant: FleetTenant, seed: number): Promise<FleetSampleTenant> {
   const { customer, profile, counts } = tenant;
   const made = await makeTenant({
     postgres: cluster.postgres,
-    clickhouse: { url: cluster.clickhouse.http },
+    clickhouse: addressOf(cluster.clickhouse),
     customer,
     profile,
     counts,
