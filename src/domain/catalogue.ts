@@ -146,6 +146,11 @@ export const CATALOGUE = {
     'A check found something that would lose data or cannot work.',
     '`refill doctor` lists the findings with their remedies.',
   ),
+  TTL_IN_RANGE: refused(
+    'plan',
+    'A TTL of the target table has expired for rows of the range, or expires within an hour: what is written would vanish, or lose a column, at the next merge.',
+    'Start the range later, so that it leaves these rows out. Or change the TTL (`ALTER TABLE … MODIFY TTL`, or `REMOVE TTL`), and make a new plan.',
+  ),
   LEDGER_NEWER: refused(
     'ledger',
     'The ledger was written by a newer version of Refill.',
@@ -236,6 +241,11 @@ export const CATALOGUE = {
     'clickhouse',
     'A value does not fit its target column.',
     'Correct the source value or the target’s type; nothing wrong was written.',
+  ),
+  CONSTRAINT_VIOLATED: failed(
+    'clickhouse',
+    'The source has rows that a constraint of the target table does not allow. Nothing of their delete was deleted.',
+    'Correct the rows, exclude them in the dataset, or change the constraint. Then run `refill retry`.',
   ),
   CH_TOO_MANY_PARTS: retried(
     'clickhouse',

@@ -76,6 +76,9 @@ CREATE TABLE refill.run_window (
   attempts_before_retry integer NOT NULL DEFAULT 0,
   -- Rows of the last attempt that is done.
   rows bigint NOT NULL DEFAULT 0,
+  -- Before a purge deletes: whether its rows were shown to fit the target, and the codes of tries that failed.
+  rehearsed boolean NOT NULL DEFAULT false,
+  rehearsal_failures text[] NOT NULL DEFAULT '{}',
   started_at timestamptz,
   finished_at timestamptz,
   error jsonb,

@@ -140,6 +140,7 @@ function ledgerOn(db: Database): Ledger {
     failAttempt: (run, window, attempt, error, final) =>
       db.transaction((sql) => attempts.failAttempt(sql, run, window, attempt, error, final)),
     cutWindow: (run, window, at) => db.transaction((sql) => windows.cutWindow(sql, run, window, at)),
+    keepRehearsal: (run, window, failure) => windows.keepRehearsal(db, run, window, failure),
     failWindow: (run, window, error) => db.transaction((sql) => windows.failWindow(sql, run, window, error)),
     attempts: (run, of) => attempts.readAttempts(db, run, of),
     paces: (run) => attempts.readPaces(db, run),

@@ -9,6 +9,7 @@ import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
 import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
+import { tryInsert } from './try-insert.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Which server a source database is on: it stays the same behind every address of it. */
@@ -193,6 +194,12 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
     }
   }
   findings.push(...(await checkTopology(bench)));
+  // What is a finding already needs no second one.
+  if (!findings.some(({ level }) => level === 'error'))
+    for (const table of bench.tables) {
+      const refused = await tryInsert(bench, table);
+      if (refused) findings.push(refused);
+    }
   const skew = await clockSkew(bench);
   if (Math.abs(skew.seconds) - skew.error > CLOCK_WARNING_SECONDS) {
     add(
@@ -208,7 +215,12 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
 
 /** Refuses a run where a check found an error. */
 export async function refuseErrors(bench: Workbench): Promise<void> {
-  const errors = (await preflight(bench)).filter((f) => f.level === 'error');
+  refuseFindings(await preflight(bench));
+}
+
+/** Refuses errors among findings. */
+export function refuseFindings(findings: readonly Finding[]): void {
+  const errors = findings.filter((f) => f.level === 'error');
   const [first] = errors;
   if (!first) return;
   throw new RefillError('PREFLIGHT_FAILED', errors.map((f) => `${f.subject}: ${f.message}`).join('; '), {

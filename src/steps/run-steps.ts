@@ -7,15 +7,17 @@ import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
-import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
+import { type Cut, cutOfFailures, cutOfPace, cutWindow, failuresOf } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
+import { refuseExpired } from './expired.ts';
 import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
+import { rehearseOrCut } from './rehearse-or-cut.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
 import { sweep } from './sweep.ts';
@@ -25,6 +27,8 @@ import type { Workbench } from './workbench.ts';
 export interface StepReports {
   readonly onRows: (window: number, table: string, rows: number) => void;
   readonly onWritten: (window: WindowRecord, rows: number) => void;
+  /** Whether a window is rehearsed now. */
+  readonly onRehearsal: (window: number, now: boolean) => void;
   /** A window was cut into these instead of being written. */
   readonly onCut: (window: WindowRecord, parts: readonly WindowRecord[]) => void;
   readonly onDelete: (
@@ -146,6 +150,21 @@ export function createRunSteps({
     }
   }
 
+  async function windowOf(id: number): Promise<WindowRecord> {
+    const [window] = await ledger.windows(run, { window: id });
+    if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
+    return window;
+  }
+
+  const isCut = (window: WindowRecord, to: Instant | undefined): to is Instant => to !== undefined && window.to < to;
+
+  /** Cut before, and the answer was lost: the first of its halves has its number. */
+  async function cutBefore(window: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
+    const parts = await partsOf(window, to);
+    reports.onCut(window, parts);
+    return parts;
+  }
+
   async function partsOf({ from, delete: del }: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
     return (await ledger.windows(run, { delete: del })).filter((w) => w.from >= from && w.to <= to);
   }
@@ -167,15 +186,30 @@ export function createRunSteps({
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
 
-    async writeWindow(id, to) {
-      const [window] = await ledger.windows(run, { window: id });
-      if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
-      if (to !== undefined && window.to < to) {
-        // Cut before, and the answer was lost: the first of its parts has its number.
-        const parts = await partsOf(window, to);
-        reports.onCut(window, parts);
-        return parts;
+    async rehearseWindow(id, to) {
+      const window = await windowOf(id);
+      if (isCut(window, to)) return cutBefore(window, to);
+      // What a user's workflow derives is not ours to write.
+      if (window.rehearsed || bench.reindexer) return [];
+      reports.onRehearsal(id, true);
+      try {
+        const cut = await rehearseOrCut({
+          bench,
+          ledger,
+          run,
+          window,
+          signal,
+          onRows: (table, rows) => reports.onRows(id, table, rows),
+        });
+        return cut ? await cutInto(window, cut) : [];
+      } finally {
+        reports.onRehearsal(id, false);
       }
+    },
+
+    async writeWindow(id, to) {
+      const window = await windowOf(id);
+      if (isCut(window, to)) return cutBefore(window, to);
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
@@ -200,7 +234,7 @@ export function createRunSteps({
       }
       const earlier = await ledger.attempts(run, { window: id });
       await clearEarlier(window, earlier);
-      const cut = cutOfFailures(window, earlier) ?? cutOfPace(window, await ledger.paces(run), limits);
+      const cut = cutOfFailures(window, failuresOf(earlier)) ?? cutOfPace(window, await ledger.paces(run), limits);
       if (cut) return cutInto(window, cut);
       let attempt: AttemptRecord | undefined;
       const keepAttempt = async (version: string) => {
@@ -225,7 +259,7 @@ export function createRunSteps({
         return [];
       } catch (thrown) {
         const now = await keepFailed(id, attempt, thrown);
-        const cut = now && cutOfFailures(window, now);
+        const cut = now && cutOfFailures(window, failuresOf(now));
         if (!cut) throw thrown;
         await clearEarlier(window, now);
         return cutInto(window, cut);
@@ -237,11 +271,14 @@ export function createRunSteps({
       const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
       // Before anything is sent: what has changed its part since the plan would be lost.
-      if ((await ledger.mutations(run, id)).length === 0)
+      if ((await ledger.mutations(run, id)).length === 0) {
+        // What `replace` has written is there to be asked; a purge has rehearsed it.
+        if (strategy === 'replace') await refuseExpired(bench, del, () => null);
         await refuseMoved(bench, await ledger.windows(run, { delete: id }), {
           ...waiting(`delete ${id}`),
           range: plan.range,
         });
+      }
       await submitDelete(bench, ledger, run, del, own, { ...waiting(`delete ${id}`), kindOf: kindsOf(id) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));
