@@ -302,6 +302,15 @@ export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
    * follows.
    */
   setMutation(run: string, nonce: string, state: 'assigned' | 'finished', ids: MutationRecord['ids']): Promise<void>;
+  /**
+   * Keeps that a statement is about to be sent, what it is known by, and how many seconds from now on its server takes it.
+   * Returns a number for `answerSent`.
+   */
+  keepSent(mark: string, seconds: number): Promise<string>;
+  /** A statement was answered: it is not on its way any more. */
+  answerSent(id: string): Promise<void>;
+  /** For how many seconds a statement that was not answered may still be taken, of those whose mark begins so; 0 for none. */
+  secondsOnTheWay(mark: string): Promise<number>;
   failDelete(run: string, del: number, error: ErrorRecord): Promise<void>;
   /**
    * The `finished` delete is `proven`, its `written` windows `done`, proofs and drift kept, and the rows added to the

@@ -399,6 +399,16 @@ CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER mark_change BEFORE UPDATE ON refill.fleet_member FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
 `;
 
+const SENT = `
+-- Statements that were sent to a target and not answered: until when the server takes them, should they arrive.
+CREATE TABLE refill.sent_statement (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- What it is known by, as 'refill RUN delete N TABLE ID'.
+  mark text COLLATE "C" NOT NULL,
+  until timestamptz NOT NULL
+);
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -414,4 +424,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 11, name: 'late rows', sql: LATE_ROWS },
   { number: 12, name: 'changes of fleets', sql: FLEET_CHANGES },
   { number: 13, name: 'slots', sql: SLOTS },
+  { number: 14, name: 'sent statements', sql: SENT },
 ];

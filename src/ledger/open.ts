@@ -18,6 +18,7 @@ import { measuredRate } from './rate.ts';
 import { retry } from './retry.ts';
 import { readRun, readRuns } from './run-records.ts';
 import * as runs from './runs.ts';
+import * as sent from './sent.ts';
 import * as slots from './slots.ts';
 import * as verifications from './verifications.ts';
 import * as windows from './windows.ts';
@@ -149,6 +150,9 @@ function ledgerOn(db: Database): Ledger {
     planMutations: (run, del, mutations) => db.transaction((sql) => deletes.planMutations(sql, run, del, mutations)),
     mutations: (run, del) => deletes.readMutations(db, run, del),
     setMutation: (run, nonce, state, ids) => db.transaction((sql) => deletes.setMutation(sql, run, nonce, state, ids)),
+    keepSent: (mark, seconds) => db.transaction((sql) => sent.keepSent(sql, mark, seconds)),
+    answerSent: (id) => db.transaction((sql) => sent.answerSent(sql, id)),
+    secondsOnTheWay: (mark) => sent.secondsOnTheWay(db, mark),
     failDelete: (run, del, error) => db.transaction((sql) => deletes.failDelete(sql, run, del, error)),
     keepLate: (run, late) => db.transaction((sql) => deletes.keepLate(sql, run, late)),
     proveDelete: (run, del, found, drift, rowsDeleted) =>

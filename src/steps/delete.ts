@@ -11,7 +11,7 @@ import { awaitMutation, type AwaitOptions } from './await-mutation.ts';
 import { countMatching } from './count-matching.ts';
 import { debugPoint } from './debug-points.ts';
 import { deleteUntilGone } from './delete-now.ts';
-import { sendMutation, type SendOptions } from './send-mutation.ts';
+import { awaitRefused, sendMutation, type SendOptions } from './send-mutation.ts';
 import { type BenchTable, benchTable, type Workbench } from './workbench.ts';
 
 /** ClickHouse: the rows that a delete removes: all of the range, or with `versions` (`replace`) the old ones. */
@@ -72,6 +72,8 @@ export async function submitDelete(
       [...ids].map(([shard, id]) => ({ shard: String(shard), id })),
     );
   }
+  // Of a purge that was begun before, too: it would remove what is written from now on.
+  if (versions === undefined) await awaitRefused(`refill ${run} delete ${del.id} `, options);
   await debugPoint('mutations-assigned');
 }
 

@@ -20,6 +20,8 @@ import { writeWindow } from './reindex.ts';
 import { rehearseOrCut } from './rehearse-or-cut.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
+import { awaitRefused } from './send-mutation.ts';
+import type { SentStatements } from '../target/deadline.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -106,7 +108,17 @@ export function createRunSteps({
     await ledger.audit({ actor, action: 'run.notice', subject: run, details: { message } });
   }
 
+  const sent: SentStatements = {
+    seconds: limits.statementSeconds,
+    before: async (mark, seconds) => {
+      const id = await ledger.keepSent(mark, seconds);
+      return () => ledger.answerSent(id);
+    },
+    onTheWay: (mark) => ledger.secondsOnTheWay(mark),
+  };
+
   const waiting = (unit: string) => ({
+    sent,
     limits,
     signal,
     onWait: (reason: string) => reports.onWait(unit, reason),
@@ -181,6 +193,9 @@ export function createRunSteps({
       const now = await sourceClock(bench);
       const epoch = await ledger.setEpoch(run, now);
       await debugPoint('epoch-kept');
+      // Those of other runs, which may have been for the same rows.
+      await awaitRefused('refill ', waiting('begin'));
+      reports.onWait('begin', null);
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
       if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
