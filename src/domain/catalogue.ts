@@ -242,10 +242,10 @@ export const CATALOGUE = {
     'A value does not fit its target column.',
     'Correct the source value or the target’s type; nothing wrong was written.',
   ),
-  CONSTRAINT_VIOLATED: failed(
+  CH_ROWS_REFUSED: failed(
     'clickhouse',
-    'The source has rows that a constraint of the target table does not allow. Nothing of their delete was deleted.',
-    'Correct the rows, exclude them in the dataset, or change the constraint. Then run `refill retry`.',
+    'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
+    'Correct the source’s rows, the constraint or the view, then run `refill retry`: it clears what the insert has written, and writes the window again. The views’ own tables may hold a part of it.',
   ),
   CH_TOO_MANY_PARTS: retried(
     'clickhouse',

@@ -22,7 +22,7 @@ export interface RehearseOptions {
  *
  * What changes in the source after it, and what a server has no room for, can still keep the window from being written.
  *
- * @throws RefillError As writing does, and `CONSTRAINT_VIOLATED`, `TTL_IN_RANGE`.
+ * @throws RefillError As writing does, and `CH_ROWS_REFUSED`, `TTL_IN_RANGE`.
  */
 export async function rehearseWindow(bench: Workbench, range: Range, options: RehearseOptions): Promise<void> {
   const snapshot = await openSnapshot(bench.source);
@@ -58,9 +58,12 @@ function unwritable(table: BenchTable, range: Range, checks: WriteChecks, error:
   if (check?.kind === 'ttl') return expiredError(name, range, check.what);
   if (check)
     return new RefillError(
-      'CONSTRAINT_VIOLATED',
+      'CH_ROWS_REFUSED',
       `the source has rows from ${range.from} to ${range.to} that ${name} does not take: ${check.what}`,
-      { details: { table: name, constraint: check.what } },
+      {
+        hint: 'Correct the source’s rows, exclude them in the dataset, or change the constraint, then run `refill retry`.',
+        details: { table: name, constraint: check.what },
+      },
     );
   return error;
 }
