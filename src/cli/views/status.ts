@@ -59,6 +59,16 @@ function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [stri
   }
 }
 
+/** How far a purge is with what comes before its deletes. */
+function rehearsalFact({ run, windows, deletes }: RunDetails, color: Paint): readonly (readonly [string, string])[] {
+  const pending = new Set(deletes.flatMap(({ id, state }) => (state === 'pending' ? [id] : [])));
+  if (run.strategy !== 'purge' || pending.size === 0) return [];
+  const due = windows.filter((window) => pending.has(window.delete));
+  const rehearsed = due.filter((window) => window.rehearsed).length;
+  const why = color.dim('of deletes that are pending: nothing is deleted before');
+  return [['rehearsed', `${count(rehearsed)} of ${counted(due.length, 'window')} ${why}`]];
+}
+
 /** Where a run is, what failed, and what can be done. */
 export function statusView(details: RunDetails, color: Paint, options: ConfigOptions): string {
   const { run, plan, fleet, windows, deletes } = details;
@@ -86,6 +96,7 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
           'windows',
           `${count(done)} of ${count(windows.length)} done, ${percent(done, windows.length)}  ${color.dim(states(windows))}`,
         ],
+        ...rehearsalFact(details, color),
         ['deletes', states(deletes)],
         ['written', `${count(run.rowsWritten)} of ${counted(plan.cost.rowsToWrite, 'row')}`],
         [
