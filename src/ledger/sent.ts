@@ -3,7 +3,8 @@ import type { Sql } from './connection.ts';
 /** Keeps that a statement is about to be sent, and until when its server takes it; returns its number. */
 export async function keepSent(sql: Sql, mark: string, seconds: number): Promise<string> {
   const [row] = await sql.rows<{ id: string }>(
-    `INSERT INTO refill.sent_statement (mark, until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+    `WITH forgotten AS (DELETE FROM refill.sent_statement WHERE until < clock_timestamp() - interval '1 day')
+     INSERT INTO refill.sent_statement (mark, until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
      RETURNING id::text AS id`,
     [mark, seconds],
   );
