@@ -59,7 +59,10 @@ export class HoldingProxy {
       const body = await bodyOf(asked);
       const { url = '/', method = 'GET', headers } = asked;
       const held = { url, method, headers, body };
-      if (this.#text !== undefined && `${decodeURIComponent(url.replaceAll('+', ' '))} ${body}`.includes(this.#text)) {
+      if (
+        this.#text !== undefined &&
+        `${decodeURIComponent(url.replaceAll('+', ' '))} ${body.toString()}`.includes(this.#text)
+      ) {
         this.#text = undefined;
         this.#held.push(held);
         asked.socket.destroy();
