@@ -136,6 +136,9 @@ const LIMITS = {
   replicaMinutes: between(0, 10_080)
     .default(DEFAULT_LIMITS.replicaMinutes)
     .describe('Minutes for which a replica that does not answer is waited for at the end of a delete.'),
+  statementSeconds: between(1, 3600)
+    .default(DEFAULT_LIMITS.statementSeconds)
+    .describe('Seconds within which a delete must reach its server; the server refuses it afterwards.'),
   healthSeconds: between(0.05, 3600)
     .default(DEFAULT_LIMITS.healthSeconds)
     .describe('Seconds between looks at the servers’ health.'),

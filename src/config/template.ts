@@ -16,6 +16,7 @@ const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   mutationPollSeconds: 'between looks at a mutation, at most',
   stalledMinutes: 'without progress until a delete is called stalled',
   replicaMinutes: 'for which a replica that is away is waited for at a delete’s end',
+  statementSeconds: 'within which a delete must reach its server',
   healthSeconds: 'between looks at the servers’ health',
   tenants: 'tenants of a fleet at work at once on a cluster',
   clusterWindows: 'windows of a fleet at work at once on a cluster',

@@ -235,8 +235,24 @@ export interface InsertTarget {
   readonly version: string;
 }
 
+/** What an INSERT is made of that takes the lines of `readStatement` that are not left out. */
+export interface InsertParts {
+  readonly names: readonly string[];
+  /** The expression of each, in terms of the input's columns. */
+  readonly values: readonly string[];
+  /** Reads the lines. */
+  readonly from: string;
+}
+
 /** The INSERT that takes the lines of `readStatement` that are not left out. */
 export function insertStatement(table: CompiledTable, target: InsertTarget): string {
+  const { names, values, from } = insertParts(table, target);
+  return `INSERT INTO ${target.into} (${names.map(identifier).join(', ')})
+SELECT ${values.join(',\n  ')}
+${from} FORMAT TabSeparated`;
+}
+
+export function insertParts(table: CompiledTable, target: InsertTarget): InsertParts {
   const { definition } = table;
   const names = [...table.columns.keys()];
   const values = [...table.columns].map(([name, codec]) => codec.decode(identifier(name)));
@@ -252,9 +268,7 @@ export function insertStatement(table: CompiledTable, target: InsertTarget): str
     'reason String',
     ...[...table.columns].map(([name, codec]) => `${identifier(name)} ${codec.input}`),
   ].join(', ');
-  return `INSERT INTO ${target.into} (${names.map(identifier).join(', ')})
-SELECT ${values.join(',\n  ')}
-FROM input(${chLiteral(structure)}) FORMAT TabSeparated`;
+  return { names, values, from: `FROM input(${chLiteral(structure)})` };
 }
 
 /** ClickHouse: a version as a literal of the version column's type. */

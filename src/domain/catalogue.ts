@@ -151,6 +151,11 @@ export const CATALOGUE = {
     'A check found something that would lose data or cannot work.',
     '`refill doctor` lists the findings with their remedies.',
   ),
+  TTL_IN_RANGE: refused(
+    'plan',
+    'A TTL of the target table has expired for rows of the range, or expires within an hour: what is written would vanish, or lose a column, at the next merge.',
+    'Start the range later, so that it leaves these rows out. Or change the TTL (`ALTER TABLE … MODIFY TTL`, or `REMOVE TTL`), and make a new plan.',
+  ),
   LEDGER_NEWER: refused(
     'ledger',
     'The ledger was written by a newer version of Refill.',

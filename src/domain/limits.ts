@@ -57,6 +57,11 @@ export interface Limits {
    */
   readonly replicaMinutes: number;
   /**
+   * Seconds within which a delete must reach its server, which refuses it afterwards. Default 30: far more than a network
+   * takes that works, and as long as a run waits at most where an answer was lost.
+   */
+  readonly statementSeconds: number;
+  /**
    * Seconds between looks at the servers' health, at the calendar and at limits set by hand. Default 10: soon enough for
    * a server that gets sick, and some cheap queries of system tables.
    */
@@ -108,6 +113,7 @@ export const DEFAULT_LIMITS: Limits = {
   mutationPollSeconds: 15,
   stalledMinutes: 10,
   replicaMinutes: 2,
+  statementSeconds: 30,
   healthSeconds: 10,
   tenants: 4,
   clusterWindows: 4,

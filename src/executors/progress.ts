@@ -19,6 +19,8 @@ export class ProgressTracker {
   readonly #deletes: Map<number, boolean>;
   /** Rows read so far of windows at work, by window and table. */
   readonly #active = new Map<number, Map<string, number>>();
+  /** Windows whose rows are shown to fit the target. */
+  #rehearsed = new Set<number>();
   readonly #waits = new Map<string, string>();
   #governed: string | null = null;
   /** The most that was told yet. A window that is begun again starts at 0; what is shown never goes back. */
@@ -48,6 +50,16 @@ export class ProgressTracker {
   windowEnds(window: number, state: 'written' | 'failed', rows: number): void {
     this.#active.delete(window);
     this.#set(window, state, rows);
+  }
+
+  rehearsal(window: number, now: boolean): void {
+    if (now) this.#rehearsed.add(window);
+    else this.#rehearsed.delete(window);
+  }
+
+  /** All windows that are rehearsed now. */
+  rehearsalsOnly(windows: readonly number[]): void {
+    this.#rehearsed = new Set(windows);
   }
 
   /** A window is replaced by what it was cut into, one of which has its id. */
@@ -132,6 +144,9 @@ export class ProgressTracker {
 
   #doing(): string {
     const parts: string[] = [];
+    const rehearsed = [...this.#rehearsed];
+    if (rehearsed.length > 0)
+      parts.push(`rehearsing ${rehearsed.length === 1 ? 'window' : 'windows'} ${rehearsed.join(', ')}`);
     if (this.#active.size > 0)
       parts.push(`re-indexing ${this.#active.size} ${this.#active.size === 1 ? 'window' : 'windows'}`);
     if (this.#governed !== null) parts.push(this.#governed);

@@ -30,6 +30,7 @@ export function retriedSteps(work: RunAtWork): Steps {
     );
   return {
     begin: () => retried('begin', () => steps.begin()),
+    rehearseWindow: (window, to) => retried(`rehearsal of window ${window}`, () => steps.rehearseWindow(window, to)),
     async writeWindow(window, to) {
       const parts = await retried(`window ${window}`, async () => {
         begun.set(window, Date.now());
@@ -59,6 +60,7 @@ function reportsOf({ run, events, tracker }: RunAtWork, begun: ReadonlyMap<numbe
       const seconds = (Date.now() - (begun.get(id) ?? Date.now())) / 1000;
       events.push({ type: 'window', run: run.id, window: id, from, to, state: 'written', rows, seconds });
     },
+    onRehearsal: (window, now) => tracker.rehearsal(window, now),
     onCut: (window, parts) => tracker.windowCut(window.id, parts),
     onDelete: ({ id, from, to }, state, rows) => {
       if (state === 'proven') tracker.deleteProven(id);

@@ -46,13 +46,20 @@ async function runDelete(steps: Steps, context: FlowContext, work: Work, del: Fl
   }
 }
 
-/** Delete, wait until rows written from then on are safe, write, wait for the delete's end, verify. */
+/** Show that all can be written, delete, wait until rows written from then on are safe, write, wait for the delete's end, verify. */
 async function purge(
   steps: Steps,
   context: FlowContext,
   del: FlowDelete,
-  windows: readonly FlowWindow[],
+  planned: readonly FlowWindow[],
 ): Promise<DeleteOutcome> {
+  let windows = planned;
+  if (del.state === 'pending') {
+    const rehearsed = await rehearseWindows(steps, context, windows);
+    if (rehearsed.outcome !== 'proven') return rehearsed.outcome;
+    if (del.unrehearsed === true || !(await context.mayBegin())) return 'left';
+    ({ windows } = rehearsed);
+  }
   await steps.submitDelete(del.id);
   const written = await writeWindows(steps, context, windows);
   if (written !== 'proven') return written;
@@ -88,32 +95,54 @@ async function writeWindows(
   context: FlowContext,
   windows: readonly FlowWindow[],
 ): Promise<DeleteOutcome> {
-  const outcomes = await all(
+  const unwritten = windows.filter((w) => w.state !== 'written' && w.state !== 'done');
+  return (await eachWindow(context, unwritten, (window) => steps.writeWindow(window.id, window.to))).outcome;
+}
+
+async function rehearseWindows(steps: Steps, context: FlowContext, windows: readonly FlowWindow[]): Promise<Passed> {
+  const due = windows.filter((w) => w.rehearsed !== true);
+  const passed = await eachWindow(context, due, (window) => steps.rehearseWindow(window.id, window.to));
+  return { ...passed, windows: [...windows.filter((w) => w.rehearsed === true), ...passed.windows] };
+}
+
+/** What became of windows. */
+interface Passed {
+  readonly outcome: DeleteOutcome;
+  /** The windows, with those that were cut replaced by what they were cut into. */
+  readonly windows: readonly FlowWindow[];
+}
+
+/** Does a step of each window that returns what it was cut into instead, if it was. */
+type WindowStep = (window: FlowWindow) => Promise<readonly FlowWindow[]>;
+
+async function eachWindow(context: FlowContext, windows: readonly FlowWindow[], step: WindowStep): Promise<Passed> {
+  const passed = await all(
     context,
-    windows
-      .filter((w) => w.state !== 'written' && w.state !== 'done')
-      .map((window) => (own) => writeOrCut(steps, own, window)),
+    windows.map((window) => (own) => doOrCut(own, window, step)),
   );
-  if (outcomes.includes('failed')) return 'failed';
-  return outcomes.includes('left') ? 'left' : 'proven';
+  const outcomes = passed.map(({ outcome }) => outcome);
+  return {
+    outcome: outcomes.includes('failed') ? 'failed' : outcomes.includes('left') ? 'left' : 'proven',
+    windows: passed.flatMap((one) => one.windows),
+  };
 }
 
-/** What a window was cut into is written when its own place in the pool is free again: each part asks for one. */
-async function writeOrCut(steps: Steps, context: FlowContext, window: FlowWindow): Promise<DeleteOutcome> {
-  const outcome = await context.windows.run(() => writeWindow(steps, context, window), { window: window.id });
-  return typeof outcome === 'string' ? outcome : writeWindows(steps, context, outcome);
+/** What a window was cut into is done when its own place in the pool is free again: each half asks for one. */
+async function doOrCut(context: FlowContext, window: FlowWindow, step: WindowStep): Promise<Passed> {
+  const outcome = await context.windows.run(() => doWindow(context, window, step), { window: window.id });
+  return typeof outcome === 'string' ? { outcome, windows: [window] } : eachWindow(context, outcome, step);
 }
 
-async function writeWindow(
-  steps: Steps,
+async function doWindow(
   context: FlowContext,
   window: FlowWindow,
+  step: WindowStep,
 ): Promise<DeleteOutcome | readonly FlowWindow[]> {
   if (window.state === 'failed') return 'failed';
   if (!(await context.mayBegin())) return 'left';
   try {
-    const parts = await steps.writeWindow(window.id, window.to);
-    return parts.length === 0 ? 'proven' : parts;
+    const halves = await step(window);
+    return halves.length === 0 ? 'proven' : halves;
   } catch (error) {
     await context.onFailure({ window: window.id }, error);
     return 'failed';

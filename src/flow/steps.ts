@@ -7,6 +7,8 @@ export interface FlowWindow extends Range {
   readonly id: number;
   readonly delete: number;
   readonly state: WindowState;
+  /** Whether its rows were shown to fit the target; only a `purge` asks. */
+  readonly rehearsed?: boolean;
 }
 
 export interface FlowDelete extends Range {
@@ -14,6 +16,8 @@ export interface FlowDelete extends Range {
   readonly state: DeleteState;
   /** True where not all of its windows are in this work, as an executor hands it out in slices: it is left after them. */
   readonly cut?: boolean;
+  /** True where windows that are not in this work are not rehearsed: nothing is deleted before they are. */
+  readonly unrehearsed?: boolean;
 }
 
 /** What a run still has to do, as the ledger has it. */
@@ -33,6 +37,11 @@ export interface Work {
 export interface Steps {
   /** Fixes the epoch and waits until the first snapshot may be taken. */
   begin(): Promise<Work>;
+  /**
+   * `purge`: shows that a window's rows fit the target, before anything is deleted. One that turns out too large is cut,
+   * as by `writeWindow`.
+   */
+  rehearseWindow(window: number, to?: Instant): Promise<readonly FlowWindow[]>;
   /**
    * Writes a window and keeps the source's sums: the window is `written`. One that turns out too large is cut instead:
    * then the windows that it was cut into are returned, and nothing of them is written yet.

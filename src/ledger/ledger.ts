@@ -66,6 +66,10 @@ export interface WindowRecord extends Range {
   /** Attempts begun so far, and of these the ones since the last `retry`. */
   readonly attempts: number;
   readonly attemptsSinceRetry: number;
+  /** Whether its rows were shown to fit the target, since the last `retry`; only a `purge` does that. */
+  readonly rehearsed: boolean;
+  /** Why rehearsals of it failed, since it was cut or retried. */
+  readonly rehearsalFailures: readonly ErrorCode[];
   /** When its latest attempt began. */
   readonly startedAt: Instant | null;
   /** When it was written, or failed; null while it is pending or writing. */
@@ -285,6 +289,8 @@ export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
    * takes the rest. Both are `pending`, and failures before count no longer. The plan stays as it is.
    */
   cutWindow(run: string, window: number, at: Instant): Promise<void>;
+  /** Keeps that a window was rehearsed, or why it could not be. */
+  keepRehearsal(run: string, window: number, failure: ErrorCode | null): Promise<void>;
   /** A window that is not `done` fails, with the attempt that is at work on it. */
   failWindow(run: string, window: number, error: ErrorRecord): Promise<void>;
   /** All attempts of a run, of one window, or of the windows of a delete. */
@@ -310,6 +316,15 @@ export interface Ledger extends FleetLedger, BackfillLedger, SlotLedger {
    * follows.
    */
   setMutation(run: string, nonce: string, state: 'assigned' | 'finished', ids: MutationRecord['ids']): Promise<void>;
+  /**
+   * Keeps that a statement is about to be sent, what it is known by, and how many seconds from now on its server takes it.
+   * Returns a number for `answerSent`.
+   */
+  keepSent(mark: string, seconds: number): Promise<string>;
+  /** A statement was answered: it is not on its way any more. */
+  answerSent(id: string): Promise<void>;
+  /** For how many seconds a statement that was not answered may still be taken, of those whose mark begins so; 0 for none. */
+  secondsOnTheWay(mark: string): Promise<number>;
   failDelete(run: string, del: number, error: ErrorRecord): Promise<void>;
   /**
    * The `finished` delete is `proven`, its `written` windows `done`, proofs and drift kept, and the rows added to the

@@ -77,6 +77,9 @@ CREATE TABLE refill.run_window (
   attempts_before_retry integer NOT NULL DEFAULT 0,
   -- Rows of the last attempt that is done.
   rows bigint NOT NULL DEFAULT 0,
+  -- Before a purge deletes: whether its rows were shown to fit the target, and the codes of tries that failed.
+  rehearsed boolean NOT NULL DEFAULT false,
+  rehearsal_failures text[] NOT NULL DEFAULT '{}',
   started_at timestamptz,
   finished_at timestamptz,
   error jsonb,
@@ -421,6 +424,16 @@ CREATE TRIGGER mark_change BEFORE UPDATE ON refill.run
 CREATE TRIGGER mark_change BEFORE UPDATE ON refill.fleet_member FOR EACH ROW EXECUTE FUNCTION refill.mark_change();
 `;
 
+const SENT = `
+-- Statements that were sent to a target and not answered: until when the server takes them, should they arrive.
+CREATE TABLE refill.sent_statement (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  -- What it is known by, as 'refill RUN delete N TABLE ID'.
+  mark text COLLATE "C" NOT NULL,
+  until timestamptz NOT NULL
+);
+`;
+
 /** All steps of the schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: 'plans and runs', sql: PLANS_AND_RUNS },
@@ -436,4 +449,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 11, name: 'late rows', sql: LATE_ROWS },
   { number: 12, name: 'changes of fleets', sql: FLEET_CHANGES },
   { number: 13, name: 'slots', sql: SLOTS },
+  { number: 14, name: 'sent statements', sql: SENT },
 ];

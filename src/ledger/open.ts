@@ -18,6 +18,7 @@ import { measuredRate } from './rate.ts';
 import { repeatDeletes, retry } from './retry.ts';
 import { readRun, readRuns } from './run-records.ts';
 import * as runs from './runs.ts';
+import * as sent from './sent.ts';
 import * as slots from './slots.ts';
 import * as verifications from './verifications.ts';
 import * as windows from './windows.ts';
@@ -141,6 +142,7 @@ function ledgerOn(db: Database): Ledger {
     failAttempt: (run, window, attempt, error, final) =>
       db.transaction((sql) => attempts.failAttempt(sql, run, window, attempt, error, final)),
     cutWindow: (run, window, at) => db.transaction((sql) => windows.cutWindow(sql, run, window, at)),
+    keepRehearsal: (run, window, failure) => windows.keepRehearsal(db, run, window, failure),
     failWindow: (run, window, error) => db.transaction((sql) => windows.failWindow(sql, run, window, error)),
     attempts: (run, of) => attempts.readAttempts(db, run, of),
     paces: (run) => attempts.readPaces(db, run),
@@ -149,6 +151,9 @@ function ledgerOn(db: Database): Ledger {
     planMutations: (run, del, mutations) => db.transaction((sql) => deletes.planMutations(sql, run, del, mutations)),
     mutations: (run, del) => deletes.readMutations(db, run, del),
     setMutation: (run, nonce, state, ids) => db.transaction((sql) => deletes.setMutation(sql, run, nonce, state, ids)),
+    keepSent: (mark, seconds) => db.transaction((sql) => sent.keepSent(sql, mark, seconds)),
+    answerSent: (id) => db.transaction((sql) => sent.answerSent(sql, id)),
+    secondsOnTheWay: (mark) => sent.secondsOnTheWay(db, mark),
     failDelete: (run, del, error) => db.transaction((sql) => deletes.failDelete(sql, run, del, error)),
     keepLate: (run, late) => db.transaction((sql) => deletes.keepLate(sql, run, late)),
     proveDelete: (run, del, found, drift, rowsDeleted) =>

@@ -41,9 +41,13 @@ export async function retry(sql: Sql, run: string, actor: Actor): Promise<number
     null,
     'retry',
   );
-  await sql.rows(`UPDATE refill.run_window SET attempts_before_retry = attempts WHERE run = $1 AND state <> 'done'`, [
-    run,
-  ]);
+  // The source may have changed since, so that what is deleted from now on is rehearsed anew.
+  await sql.rows(
+    `UPDATE refill.run_window
+        SET attempts_before_retry = attempts, rehearsed = false, rehearsal_failures = '{}'
+      WHERE run = $1 AND state <> 'done'`,
+    [run],
+  );
   const details = { from, windows: windows.length, deletes: deletes.length };
   await writeAudit(sql, { actor, action: 'run.retry', subject: run, details });
   return windows.length + deletes.length;

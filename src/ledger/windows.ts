@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../domain/catalogue.ts';
 import { RefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { WindowState } from '../domain/states.ts';
 import type { Instant } from '../domain/words.ts';
@@ -64,7 +65,8 @@ export async function cutWindow(sql: Sql, run: string, window: number, at: Insta
          FROM refill.run_window WHERE run = $1 AND id = $2 AND range_from < $3 AND range_to > $3
      ), first AS (
        UPDATE refill.run_window w
-          SET range_to = $3, source_rows = w.source_rows - whole.rest, attempts_before_retry = w.attempts
+          SET range_to = $3, source_rows = w.source_rows - whole.rest, attempts_before_retry = w.attempts,
+              rehearsed = false, rehearsal_failures = '{}'
          FROM whole WHERE w.run = whole.run AND w.id = whole.id
      )
      INSERT INTO refill.run_window (run, id, delete_id, range_from, range_to, source_rows, state)
@@ -73,6 +75,17 @@ export async function cutWindow(sql: Sql, run: string, window: number, at: Insta
     [run, window, at],
   );
   if (made.length !== 1) throw new RefillError('BUG', `Window ${window} of run ${run} cannot be cut at ${at}.`);
+}
+
+/** Keeps what became of a rehearsal: null where it went well, else the code of why it failed. */
+export async function keepRehearsal(sql: Sql, run: string, window: number, failure: ErrorCode | null): Promise<void> {
+  const kept = await sql.rows(
+    `UPDATE refill.run_window
+        SET rehearsed = $3::text IS NULL, rehearsal_failures = array_remove(rehearsal_failures || $3::text, NULL)
+      WHERE run = $1 AND id = $2 RETURNING id`,
+    [run, window, failure],
+  );
+  if (kept.length !== 1) throw new RefillError('BUG', `Run ${run} has no window ${window}.`);
 }
 
 /** @param since A transaction: only what it or a later one has changed. */
@@ -85,6 +98,7 @@ export async function readWindows(
   return await sql.rows<WindowRecord>(
     `SELECT id, delete_id AS "delete", range_from AS "from", range_to AS "to", source_rows AS "sourceRows", state,
             attempts, attempts - attempts_before_retry AS "attemptsSinceRetry",
+            rehearsed, rehearsal_failures AS "rehearsalFailures",
             started_at AS "startedAt", finished_at AS "finishedAt", error
        FROM refill.run_window
       WHERE run = $1 AND ($2::integer IS NULL OR id = $2) AND ($3::integer IS NULL OR delete_id = $3)

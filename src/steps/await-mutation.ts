@@ -13,6 +13,7 @@ import {
   shortReason,
   unfinishedMutations,
 } from '../target/mutations.ts';
+import type { SentStatements } from '../target/deadline.ts';
 import { killMutation } from '../target/reach.ts';
 import { isReplicated } from '../target/tables.ts';
 import { countMatching } from './count-matching.ts';
@@ -27,6 +28,8 @@ export interface AwaitOptions {
   readonly onNotice?: (message: string) => Promise<void>;
   /** Where rows that fit a mutation's condition were written after it: only older ones are left over from it. */
   readonly before?: string;
+  /** Which statements are on their way. */
+  readonly sent: SentStatements;
   /** Asked right before a statement is sent; throws where it must not be any more. */
   readonly stillOurs?: () => Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { halve, isHalved } from '../domain/halve.ts';
 import type { Limits } from '../domain/limits.ts';
 import { DEFAULT_PACE, isTooSlow, type WindowSample } from '../domain/pace.ts';
+import type { ErrorCode } from '../domain/catalogue.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { debugPoint } from './debug-points.ts';
 
@@ -11,9 +12,13 @@ export interface Cut {
   readonly notice: string;
 }
 
+/** Why attempts failed. */
+export function failuresOf(attempts: readonly AttemptRecord[]): readonly ErrorCode[] {
+  return attempts.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+}
+
 /** A window that failed too often of too much work at once is cut in half, into minutes if it must be. */
-export function cutOfFailures(window: WindowRecord, attempts: readonly AttemptRecord[]): Cut | null {
-  const failures = attempts.flatMap(({ failure }) => (failure === null ? [] : [failure]));
+export function cutOfFailures(window: WindowRecord, failures: readonly ErrorCode[]): Cut | null {
   if (!isHalved(failures)) return null;
   const halved = halve(window);
   if (!halved) return null;

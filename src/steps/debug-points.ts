@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const DEBUG_POINTS = [
   'run-created',
   'epoch-kept',
+  'window-rehearsed',
   'mutations-kept',
   'mutation-sent',
   'mutations-assigned',

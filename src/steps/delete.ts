@@ -10,8 +10,9 @@ import { inRange } from '../target/tables.ts';
 import { awaitMutation, type AwaitOptions } from './await-mutation.ts';
 import { countMatching } from './count-matching.ts';
 import { debugPoint } from './debug-points.ts';
+import { sourceClock } from './delegated-window.ts';
 import { deleteUntilGone } from './delete-now.ts';
-import { sendMutation, type SendOptions } from './send-mutation.ts';
+import { awaitRefused, sendMutation, type SendOptions } from './send-mutation.ts';
 import { type BenchTable, benchTable, type Workbench } from './workbench.ts';
 
 /** ClickHouse: the rows that a delete removes: all of the range, or with `versions` (`replace`) the old ones. */
@@ -24,6 +25,22 @@ export function deleteCondition(
   const whole = inRange(table.definition, bench.tenant, range);
   return versions === undefined ? whole : `${whole} AND ${oldRows(table, versions)}`;
 }
+
+/**
+ * ClickHouse: the rows of a condition that a purge removes, bounded by their versions: those from before now. No row that is
+ * read from now on is in it, whenever the statement arrives. Where rows with a version in the future are to go as well, or
+ * there is no version, the condition is left as it is, and the statement's deadline alone keeps it from new rows.
+ */
+async function boundedCondition(bench: Workbench, table: BenchTable, condition: string): Promise<string> {
+  if (!isBounded(bench, table)) return condition;
+  const before = olderThan(table, await sourceClock(bench));
+  const newer = await countMatching(bench, table, `${condition} AND NOT ifNull(${before}, 0)`);
+  return newer === 0 ? `${condition} AND ${before}` : condition;
+}
+
+/** Whether a purge tells old rows of a table by their versions; those that a user's workflow gives are of its own clock. */
+export const isBounded = (bench: Workbench, table: BenchTable): boolean =>
+  table.versionPrecision !== null && bench.reindexer === null;
 
 export interface SubmitOptions extends SendOptions {
   /** The kind that the plan has chosen for a table. */
@@ -50,7 +67,8 @@ export async function submitDelete(
   if (mutations.length === 0) {
     const planned = await Promise.all(
       bench.tables.map(async (table) => {
-        const condition = deleteCondition(bench, table, del, versions);
+        const whole = deleteCondition(bench, table, del, versions);
+        const condition = versions === undefined ? await boundedCondition(bench, table, whole) : whole;
         const { name, time } = table.definition;
         const nonce = `refill ${run} delete ${del.id} ${name} ${newId('v')}`;
         const partition = partitionOf(table.target, time, del);
@@ -82,6 +100,8 @@ export async function submitDelete(
       [...ids].map(([shard, id]) => ({ shard: String(shard), id })),
     );
   }
+  // Of a purge that was begun before, too: it would remove what is written from now on.
+  if (versions === undefined) await awaitRefused(`refill ${run} delete ${del.id} `, options);
   await debugPoint('mutations-assigned');
 }
 

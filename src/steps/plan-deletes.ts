@@ -3,10 +3,11 @@ import type { Limits } from '../domain/limits.ts';
 import type { PlannedDelete, PlannedTableDelete, Warning } from '../domain/plan.ts';
 import { cutDeletes, type CutWindow, instant, ms, type PartitionSpan } from '../domain/windows.ts';
 import type { Range, Strategy } from '../domain/words.ts';
+import { olderThan } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
 import { partitionSizes } from '../target/parts.ts';
-import { deleteCondition } from './delete.ts';
+import { deleteCondition, isBounded } from './delete.ts';
 import { againstLightweight } from './lightweight.ts';
 import { certainPartition, type RewriteCost, rewriteCost, type SizedTable } from './rewrite-cost.ts';
 import { rowsIn, type SurveyCounts } from './survey.ts';
@@ -122,8 +123,10 @@ function rewriteWarning({ table, against }: ChosenTable): Warning {
 /** The statement as a person approves it, with `:epoch` and `:nonce` where the run's are put in. */
 function statementOf(bench: Workbench, table: BenchTable, del: Range, strategy: Strategy, kind: DeleteKind): string {
   const versions = strategy === 'replace' ? { epoch: ':epoch', current: [], superseded: [] } : undefined;
+  const condition = deleteCondition(bench, table, del, versions);
+  const bounded = versions === undefined && isBounded(bench, table);
   return deleteStatement(table.target, {
-    condition: deleteCondition(bench, table, del, versions),
+    condition: bounded ? `${condition} AND ${olderThan(table, ':sent')}` : condition,
     nonce: ':nonce',
     partition: partitionOf(table.target, table.definition.time, del),
     kind,

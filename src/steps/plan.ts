@@ -9,12 +9,13 @@ import { formatTenant, type Only, type Range, type Strategy } from '../domain/wo
 import { withSource } from '../source/postgres.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
+import { refuseExpired } from './expired.ts';
 import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
+import { rowsIn, survey, type SurveyCounts } from './survey.ts';
 import { refuseRepeatedInHour } from './unique-keys.ts';
-import { rowsIn, survey } from './survey.ts';
 import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
@@ -41,6 +42,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   checkRange(bench, range);
   const strategy = chooseStrategy(bench, options.strategy);
   const counts = await survey(bench, range);
+  await refuseExpired(bench, range, (table) => firstRow(counts, range, table));
   const span = spanOf(bench);
   const aim =
     rate === null
@@ -106,6 +108,13 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   };
 }
 
+/** The earliest instant, by the day, at which the source has rows of a table; null where it has none. */
+function firstRow({ days }: SurveyCounts, range: Range, table: string): string | null {
+  const [first] = days.flatMap((d) => (d.table === table && d.source > 0 ? [`${d.day}T00:00:00.000Z`] : [])).sort();
+  if (first === undefined) return null;
+  return first > range.from ? first : range.from;
+}
+
 /** The fingerprint of where a workbench is now. */
 export async function fingerprintOf(bench: Workbench): Promise<string> {
   return fingerprint(bench, await withSource(bench.source, sourceIdentity));
@@ -160,7 +169,10 @@ async function warningsOf(
     });
   }
   if (strategy === 'purge')
-    add('READERS_MISS_ROWS', 'readers miss rows of a delete’s range until its windows are written again');
+    add(
+      'READERS_MISS_ROWS',
+      'readers miss rows of a delete’s range until its windows are written again; the source is read twice, first to show that its rows fit the target',
+    );
   else
     add(
       'READERS_COUNT_TWICE',

@@ -12,6 +12,7 @@ import { checkHidden } from './check-hidden.ts';
 import { checkSession } from './check-session.ts';
 import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
+import { tryInsert } from './try-insert.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Which server a source database is on: it stays the same behind every address of it. */
@@ -198,6 +199,12 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
     }
   }
   findings.push(...(await checkTopology(bench)));
+  // What is a finding already needs no second one.
+  if (!findings.some(({ level }) => level === 'error'))
+    for (const table of bench.tables) {
+      const refused = await tryInsert(bench, table);
+      if (refused) findings.push(refused);
+    }
   const skew = await clockSkew(bench);
   if (Math.abs(skew.seconds) - skew.error > CLOCK_WARNING_SECONDS) {
     add(

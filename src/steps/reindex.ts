@@ -53,7 +53,7 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
       const { name } = table.definition;
       await options.stillOurs();
       const onRows = (rows: number) => options.onRows(name, rows);
-      const write = () => writeTable(bench, table, snapshot, range, queries[name] ?? '', onRows);
+      const write = () => writeTable(bench, table, snapshot, range, { queryId: queries[name] ?? '', onRows });
       sums.push(await namingColumn(bench, table, range, write));
       await debugPoint('table-inserted');
     }
@@ -65,20 +65,27 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
   }
 }
 
-async function writeTable(
+export interface TableWrite {
+  readonly queryId: string;
+  readonly onRows: (rows: number) => void;
+  /** The INSERT that takes the rows. Default: the one that writes them. */
+  readonly statement?: string;
+}
+
+/** Pipes what Postgres has of a table in a range into an INSERT. */
+export async function writeTable(
   bench: Workbench,
   table: BenchTable,
   snapshot: Snapshot,
   range: Range,
-  queryId: string,
-  onRows: (rows: number) => void,
+  { queryId, onRows, statement }: TableWrite,
 ): Promise<SourceSums> {
   const { tenant, target } = bench;
   const copy = snapshot.copy(readStatement(table, { tenant, range }));
   const sums = new RowSums(table.key.length);
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
-  const insert = insertStatement(table, { into: into(table), tenant, version: snapshot.time });
+  const insert = statement ?? insertStatement(table, { into: into(table), tenant, version: snapshot.time });
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
   const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
   clearInterval(ticker);

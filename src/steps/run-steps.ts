@@ -7,18 +7,22 @@ import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
-import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
+import { type Cut, cutOfFailures, cutOfPace, cutWindow, failuresOf } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
 import { awaitDelete, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
+import { refuseExpired } from './expired.ts';
 import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { findLostRows } from './prove-written.ts';
 import { writeWindow } from './reindex.ts';
+import { rehearseOrCut } from './rehearse-or-cut.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
+import { awaitRefused } from './send-mutation.ts';
+import type { SentStatements } from '../target/deadline.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -26,6 +30,8 @@ import type { Workbench } from './workbench.ts';
 export interface StepReports {
   readonly onRows: (window: number, table: string, rows: number) => void;
   readonly onWritten: (window: WindowRecord, rows: number) => void;
+  /** Whether a window is rehearsed now. */
+  readonly onRehearsal: (window: number, now: boolean) => void;
   /** A window was cut into these instead of being written. */
   readonly onCut: (window: WindowRecord, parts: readonly WindowRecord[]) => void;
   readonly onDelete: (
@@ -108,7 +114,17 @@ export function createRunSteps({
     await ledger.audit({ actor, action: 'run.notice', subject: run, details: { message } });
   }
 
+  const sent: SentStatements = {
+    seconds: limits.statementSeconds,
+    before: async (mark, seconds) => {
+      const id = await ledger.keepSent(mark, seconds);
+      return () => ledger.answerSent(id);
+    },
+    onTheWay: (mark) => ledger.secondsOnTheWay(mark),
+  };
+
   const waiting = (unit: string) => ({
+    sent,
     limits,
     signal,
     onWait: (reason: string) => reports.onWait(unit, reason),
@@ -152,6 +168,21 @@ export function createRunSteps({
     }
   }
 
+  async function windowOf(id: number): Promise<WindowRecord> {
+    const [window] = await ledger.windows(run, { window: id });
+    if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
+    return window;
+  }
+
+  const isCut = (window: WindowRecord, to: Instant | undefined): to is Instant => to !== undefined && window.to < to;
+
+  /** Cut before, and the answer was lost: the first of its halves has its number. */
+  async function cutBefore(window: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
+    const parts = await partsOf(window, to);
+    reports.onCut(window, parts);
+    return parts;
+  }
+
   async function partsOf({ from, delete: del }: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
     return (await ledger.windows(run, { delete: del })).filter((w) => w.from >= from && w.to <= to);
   }
@@ -168,20 +199,38 @@ export function createRunSteps({
       const now = await sourceClock(bench);
       const epoch = await ledger.setEpoch(run, now);
       await debugPoint('epoch-kept');
+      // Those of other runs, which may have been for the same rows.
+      await awaitRefused('refill ', waiting('begin'));
+      reports.onWait('begin', null);
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
       if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
 
-    async writeWindow(id, to) {
-      const [window] = await ledger.windows(run, { window: id });
-      if (!window) throw new RefillError('BUG', `run ${run} has no window ${id}`);
-      if (to !== undefined && window.to < to) {
-        // Cut before, and the answer was lost: the first of its parts has its number.
-        const parts = await partsOf(window, to);
-        reports.onCut(window, parts);
-        return parts;
+    async rehearseWindow(id, to) {
+      const window = await windowOf(id);
+      if (isCut(window, to)) return cutBefore(window, to);
+      // What a user's workflow derives is not ours to write.
+      if (window.rehearsed || bench.reindexer) return [];
+      reports.onRehearsal(id, true);
+      try {
+        const cut = await rehearseOrCut({
+          bench,
+          ledger,
+          run,
+          window,
+          signal,
+          onRows: (table, rows) => reports.onRows(id, table, rows),
+        });
+        return cut ? await cutInto(window, cut) : [];
+      } finally {
+        reports.onRehearsal(id, false);
       }
+    },
+
+    async writeWindow(id, to) {
+      const window = await windowOf(id);
+      if (isCut(window, to)) return cutBefore(window, to);
       // Asked once more for what is done: the answer was lost.
       if (window.state === 'done' || window.state === 'written') {
         reports.onWritten(window, window.sourceRows);
@@ -206,7 +255,7 @@ export function createRunSteps({
       }
       const earlier = await ledger.attempts(run, { window: id });
       await clearEarlier(window, earlier);
-      const cut = cutOfFailures(window, earlier) ?? cutOfPace(window, await ledger.paces(run), limits);
+      const cut = cutOfFailures(window, failuresOf(earlier)) ?? cutOfPace(window, await ledger.paces(run), limits);
       if (cut) return cutInto(window, cut);
       let attempt: AttemptRecord | undefined;
       const keepAttempt = async (version: string) => {
@@ -231,7 +280,7 @@ export function createRunSteps({
         return [];
       } catch (thrown) {
         const now = await keepFailed(id, attempt, thrown);
-        const cut = now && cutOfFailures(window, now);
+        const cut = now && cutOfFailures(window, failuresOf(now));
         if (!cut) throw thrown;
         await clearEarlier(window, now);
         return cutInto(window, cut);
@@ -243,11 +292,14 @@ export function createRunSteps({
       const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
       // Before anything is sent: what has changed its part since the plan would be lost.
-      if ((await ledger.mutations(run, id)).length === 0)
+      if ((await ledger.mutations(run, id)).length === 0) {
+        // What `replace` has written is there to be asked; a purge has rehearsed it.
+        if (strategy === 'replace') await refuseExpired(bench, del, () => null);
         await refuseMoved(bench, await ledger.windows(run, { delete: id }), {
           ...waiting(`delete ${id}`),
           range: plan.range,
         });
+      }
       // One that had nothing to delete is finished without a mutation.
       if (del.state === 'pending' || del.state === 'submitted' || del.state === 'assigned')
         await submitDelete(bench, ledger, run, del, own, {

@@ -11,7 +11,7 @@ import { type AwaitOptions, idsOf } from './await-mutation.ts';
 import { debugPoint } from './debug-points.ts';
 import { benchTable, type Workbench } from './workbench.ts';
 
-export type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait' | 'stillOurs'>;
+export type SendOptions = Pick<AwaitOptions, 'signal' | 'onWait' | 'stillOurs' | 'sent'>;
 
 type Sent = Pick<MutationRecord, 'table' | 'nonce' | 'statement'>;
 
@@ -53,7 +53,7 @@ function turnsOf(target: Target, { database, name }: TargetTable): Pool {
   return pool;
 }
 
-async function sendOnce(bench: Workbench, mutation: Sent, { stillOurs }: SendOptions): Promise<void> {
+async function sendOnce(bench: Workbench, mutation: Sent, { stillOurs, sent }: SendOptions): Promise<void> {
   const { target } = benchTable(bench, mutation.table);
   const look = await findMutation(bench.target, bench.topology, target, mutation.nonce);
   const ids = idsOf(look);
@@ -67,7 +67,7 @@ async function sendOnce(bench: Workbench, mutation: Sent, { stillOurs }: SendOpt
   // Straight, each shard's is sent by itself, and any of them may be late.
   for (const shards of bench.reach.direct === null ? [lacking] : lacking.map((shard) => [shard])) {
     await stillOurs?.();
-    await alterEverywhere(bench.reach, target, mutation.statement, shards);
+    await alterEverywhere(bench.reach, target, mutation.statement, shards, sent, mutation.nonce);
   }
 }
 
@@ -84,7 +84,7 @@ const QUEUED_SECONDS = 60;
 async function waitAssigned(
   bench: Workbench,
   mutation: Sent,
-  { signal, onWait }: SendOptions,
+  { signal, onWait, sent }: SendOptions,
 ): Promise<ReadonlyMap<number, string>> {
   const { target } = benchTable(bench, mutation.table);
   for (let looks = bench.reach.direct ? SENT_SECONDS : QUEUED_SECONDS; ; looks -= 1) {
@@ -93,7 +93,7 @@ async function waitAssigned(
     const lacking = [...look].filter(([shard]) => !ids.has(shard));
     if (lacking.length === 0) {
       // Sent a second time, as an answer was lost, it would be done once more, on rows that were written since.
-      await awaitNotOnItsWay(bench, mutation.nonce, { signal, onWait });
+      await awaitNotOnItsWay(bench, mutation.nonce, { signal, onWait, sent });
       return ids;
     }
     const dead = lacking.find(([, replicas]) => !replicas.some((r) => r.alive));
@@ -116,15 +116,28 @@ async function waitAssigned(
 }
 
 /**
- * Waits until no statement with this text can get to a shard any more.
+ * Waits until no statement with this text can get to a shard any more: at work, in the cluster's queue, or held by a network
+ * that has not said what became of it.
  *
  * @throws RefillError `CH_BUSY` where the cluster's queue does not get on.
  */
-export async function awaitNotOnItsWay(bench: Workbench, text: string, { signal, onWait }: SendOptions): Promise<void> {
+export async function awaitNotOnItsWay(bench: Workbench, text: string, options: SendOptions): Promise<void> {
+  const { signal, onWait } = options;
+  await awaitRefused(text, options);
   for (let looks = QUEUED_SECONDS; await isOnItsWay(bench.reach, bench.topology, text); looks -= 1) {
     const what = `a delete that was sent before, and is still on its way to some shard: ${text.trim()}`;
     if (looks <= 0) throw new RefillError('CH_BUSY', what);
     onWait(what);
     await sleep(1000, undefined, { signal });
+  }
+}
+
+/** Waits until the servers refuse every statement that begins so and was never answered. */
+export async function awaitRefused(mark: string, { signal, onWait, sent }: SendOptions): Promise<void> {
+  for (;;) {
+    const seconds = await sent.onTheWay(mark);
+    if (seconds <= 0) return;
+    onWait(`a delete that was sent and not answered: ClickHouse refuses it in ${Math.ceil(seconds)} s`);
+    await sleep(Math.min(seconds * 1000 + 10, 1000), undefined, { signal });
   }
 }

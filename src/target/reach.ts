@@ -2,6 +2,7 @@ import { chLiteral, identifier } from '../dataset/sql.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import { within } from '../domain/within.ts';
 import type { Target } from './clickhouse.ts';
+import { NOT_SENT, sendInTime, type SentStatements } from './deadline.ts';
 import { localName, type TargetTable } from './tables.ts';
 import { answering, replicasOf, SELF, type Topology } from './topology.ts';
 
@@ -55,27 +56,39 @@ const QUEUED = {
   distributed_ddl_output_mode: 'null_status_on_timeout',
 } as const;
 
+/** Servers take a statement from the cluster's queue when they can; one that takes longer is not waited for. */
+const LARGEST_QUEUE_SECONDS = 90;
+
 /**
  * Sends an `ALTER TABLE` of a target table to some shards (straight) or to all of them (`ON CLUSTER`), and does not wait
- * for what it does.
+ * for what it does. A server that it reaches too late refuses it.
+ *
+ * @param mark A text of ours in its predicate.
  */
 export async function alterEverywhere(
   reach: Reach,
   table: TargetTable,
   statement: string,
   shards: readonly number[],
+  sent: SentStatements,
+  mark: string,
 ): Promise<void> {
   if (reach.direct === null) {
     const plain = `ALTER TABLE ${localName(table)} `;
     if (!statement.startsWith(plain)) throw new RefillError('BUG', 'an ALTER of another table');
     const { cluster } = table.topology;
-    await reach.target.command(`${plain}ON CLUSTER ${identifier(cluster)} ${statement.slice(plain.length)}`, QUEUED);
+    await sendInTime(
+      reach.target,
+      `${plain}ON CLUSTER ${identifier(cluster)} ${statement.slice(plain.length)}`,
+      QUEUED,
+      { sent, mark, seconds: Math.max(sent.seconds, LARGEST_QUEUE_SECONDS) },
+    );
     return;
   }
   for (const shard of shards)
     await firstThatAnswers(
       reach.direct.get(shard) ?? [],
-      (address) => address.command(statement, DO_NOT_WAIT),
+      (address) => sendInTime(address, statement, DO_NOT_WAIT, { sent, mark, seconds: sent.seconds }),
       NOT_SENT,
     );
 }
@@ -121,8 +134,6 @@ export async function killQueries(reach: Reach, topology: Topology, ids: readonl
     });
 }
 
-/** Failures after which nothing can have reached the server; after any other a statement may be on its way. */
-const NOT_SENT = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN/u;
 const ANY_FAILURE = /(?:)/u;
 
 /** Sends by the first address that answers; throws the last failure, or the first after which nothing may be sent again. */

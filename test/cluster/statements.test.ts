@@ -13,6 +13,7 @@ import { createHealthLook } from '../../src/steps/look-at-health.ts';
 import { targetServers } from '../../src/steps/servers.ts';
 import { benchTable } from '../../src/steps/workbench.ts';
 import { deleteStatement } from '../../src/target/mutations.ts';
+import type { SentStatements } from '../../src/target/deadline.ts';
 import { alterEverywhere } from '../../src/target/reach.ts';
 import { Proxy } from '../ledger/proxy.ts';
 import { ended, expectClean, fillCards, RANGE } from '../support/cards.ts';
@@ -21,6 +22,13 @@ import { type Cluster, startCluster, withoutCluster } from './cluster.ts';
 import { ask, blockQueue, nodeOf, tell, workbenchOf } from './support.ts';
 
 /** A part of the range that is one delete. */
+/** Statements whose answers nobody waits for. */
+const SENT: SentStatements = {
+  seconds: DEFAULT_LIMITS.statementSeconds,
+  before: () => Promise.resolve(() => Promise.resolve()),
+  onTheWay: () => Promise.resolve(0),
+};
+
 const JANUARY = { ...RANGE, to: '2026-02-01T00:00:00.000Z' };
 const SECOND_SHARD = ['s2r1', 's2r2'];
 const NODES = ['s1r1', 's1r2', ...SECOND_SHARD];
@@ -52,7 +60,7 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
     const { target } = benchTable(bench, 'score');
     const nonce = 'refill r-killed window 1 score v-1';
     const statement = deleteStatement(target, { condition: `score_id = 'none'`, nonce, kind: 'rewrite' });
-    await alterEverywhere(bench.reach, target, statement, [1, 2]);
+    await alterEverywhere(bench.reach, target, statement, [1, 2], SENT, 'refill test');
     const waits: string[] = [];
     await clearWindow(bench, 'r-killed', { id: 1, ...JANUARY }, ['2026-01-01 00:00:00.000000'], {
       limits: DEFAULT_LIMITS,
@@ -61,6 +69,7 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
         if (waits.push(reason) === 1) void unblock();
       },
       stillOurs: () => Promise.resolve(),
+      sent: SENT,
     });
     await unblock();
     expect(waits[0]).toContain('still on its way to some shard: refill r-killed window 1');
@@ -88,7 +97,14 @@ describe.skipIf(withoutCluster())('statements to several servers', () => {
       for (const node of ['s1r1', 's2r1'])
         await expect.poll(() => sentTo(t, node, sent.nonce), { timeout: 30_000 }).toBe(1);
       unblock = await blockQueue(servers, t.database, SECOND_SHARD);
-      await alterEverywhere(bench.reach, benchTable(bench, sent.table).target, sent.statement, [1, 2]);
+      await alterEverywhere(
+        bench.reach,
+        benchTable(bench, sent.table).target,
+        sent.statement,
+        [1, 2],
+        SENT,
+        'refill test',
+      );
     });
     const order: string[] = [];
     const { result } = await ended(t.refill.run(plan.id), async (event) => {

@@ -18,7 +18,7 @@ const STRATEGIES = ['purge', 'replace'] as const satisfies readonly Strategy[];
 const ELSEWHERE = /^(?:chunk-|reindexer-|window-cut|late-|failure-|tenant-|fleet-|verification-)/u;
 
 /** Points of one strategy; the others belong to both. */
-const ONLY: Partial<Record<DebugPoint, Strategy>> = { 'rows-proven': 'replace' };
+const ONLY: Partial<Record<DebugPoint, Strategy>> = { 'rows-proven': 'replace', 'window-rehearsed': 'purge' };
 
 /** Times that a point is passed before it strikes, where the first is not the most telling. Default 1. */
 const TIMES: Partial<Record<DebugPoint, number>> = { 'table-inserted': 3, 'window-written': 2, 'mutation-sent': 2 };

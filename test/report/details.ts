@@ -115,6 +115,8 @@ export function windowRecord(id: number): WindowRecord {
     state: 'done',
     attempts: 1,
     attemptsSinceRetry: 1,
+    rehearsed: false,
+    rehearsalFailures: [],
     startedAt: RUN.createdAt,
     finishedAt: RUN.finishedAt,
     error: null,

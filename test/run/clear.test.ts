@@ -55,6 +55,7 @@ async function abandoned() {
       reports: {
         onRows: () => undefined,
         onWritten: () => undefined,
+        onRehearsal: () => undefined,
         onCut: () => undefined,
         onDelete: () => undefined,
         onNotice: () => undefined,

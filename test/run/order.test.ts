@@ -41,6 +41,10 @@ async function follow(sketch: Sketch): Promise<{ readonly steps: readonly string
       await step(`write ${id}`);
       return [];
     },
+    rehearseWindow: async (id) => {
+      await step(`rehearse ${id}`);
+      return [];
+    },
     submitDelete: () => step('submit'),
     awaitDelete: () => step('await'),
     proveWritten: () => step('prove written'),
@@ -69,6 +73,8 @@ const PROVEN = { proven: 1, failed: 0, left: 0 };
 
 test('purge: no window is written before the delete is assigned, none is proven before the delete is finished', async () => {
   const { steps, outcome } = await follow({ strategy: 'purge' });
+  // Nothing is deleted before every window was rehearsed.
+  for (const rehearsed of ['rehearse 1', 'rehearse 2']) expectBefore(steps, rehearsed, 'submit');
   expectBefore(steps, 'submit', 'write 1', 'write 2');
   for (const written of ['write 1', 'write 2', 'await']) expectBefore(steps, written, 'prove');
   expectBefore(steps, 'prove', 'sweep');
@@ -86,6 +92,7 @@ test('replace: nothing is deleted before every window is written and proven', as
 });
 
 test.each([
+  ['purge', 'rehearse 2', ['> submit', '> write 1', '> write 2', '> await', '> prove', '> sweep']],
   ['purge', 'submit', ['> write 1', '> write 2', '> await', '> prove', '> sweep']],
   ['purge', 'write 2', ['> await', '> prove', '> sweep']],
   ['purge', 'await', ['> prove', '> sweep']],

@@ -4,7 +4,15 @@ import type { WindowRecord } from '../../src/ledger/ledger.ts';
 
 function window(id: number, state: WindowRecord['state'], sourceRows: number): WindowRecord {
   const range = { from: '2026-01-01T00:00:00.000Z', to: '2026-01-02T00:00:00.000Z' };
-  const untried = { attempts: 0, attemptsSinceRetry: 0, startedAt: null, finishedAt: null, error: null };
+  const untried = {
+    attempts: 0,
+    attemptsSinceRetry: 0,
+    rehearsed: false,
+    rehearsalFailures: [],
+    startedAt: null,
+    finishedAt: null,
+    error: null,
+  };
   return { id, delete: 1, state, sourceRows, ...range, ...untried };
 }
 

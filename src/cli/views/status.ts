@@ -2,7 +2,7 @@ import type { Plan } from '../../domain/plan.ts';
 import { formatTenant } from '../../domain/words.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { RunDetails } from '../../refill.ts';
-import { brief, count, duration, moment, percent, range, visible } from '../../report/format.ts';
+import { brief, count, counted, duration, moment, percent, range, visible } from '../../report/format.ts';
 import { countStates, deletedWords, failures, mergedAway, stateWords, writtenWords } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import type { ConfigOptions } from '../session.ts';
@@ -60,6 +60,16 @@ function steps(run: RunRecord, options: ConfigOptions): readonly (readonly [stri
   }
 }
 
+/** How far a purge is with what comes before its deletes. */
+function rehearsalFact({ run, windows, deletes }: RunDetails, color: Paint): readonly (readonly [string, string])[] {
+  const pending = new Set(deletes.flatMap(({ id, state }) => (state === 'pending' ? [id] : [])));
+  if (run.strategy !== 'purge' || pending.size === 0) return [];
+  const due = windows.filter((window) => pending.has(window.delete));
+  const rehearsed = due.filter((window) => window.rehearsed).length;
+  const why = color.dim('before the deletes that are pending');
+  return [['rehearsed', `${count(rehearsed)} of ${counted(due.length, 'window')} ${why}`]];
+}
+
 /** Where a run is, what failed, and what can be done. */
 export function statusView(details: RunDetails, color: Paint, options: ConfigOptions): string {
   const { run, plan, fleet, windows, deletes } = details;
@@ -87,6 +97,7 @@ export function statusView(details: RunDetails, color: Paint, options: ConfigOpt
           'windows',
           `${count(done)} of ${count(windows.length)} done, ${percent(done, windows.length)}  ${color.dim(states(windows))}`,
         ],
+        ...rehearsalFact(details, color),
         ['deletes', states(deletes)],
         ['written', writtenWords(run, plan.cost.rowsToWrite)],
         ['deleted', `${deletedWords(run, plan.cost.rowsToDelete)}${mergedAway(run, plan.cost.rowsToDelete)}`],

@@ -23,6 +23,7 @@ type LifeActivities = Pick<RefillActivities, 'refillOpen' | 'refillBegin' | 'ref
 const SILENT: StepReports = {
   onRows: () => undefined,
   onWritten: () => undefined,
+  onRehearsal: () => undefined,
   onCut: () => undefined,
   onDelete: () => undefined,
   onWait: () => undefined,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RefillError } from '../../domain/errors.ts';
 import type { Instant } from '../../domain/words.ts';
-import type { Steps } from '../../flow/steps.ts';
+import type { FlowWindow, Steps } from '../../flow/steps.ts';
 import { createRunSteps, type StepReports } from '../../steps/run-steps.ts';
 import { isOutage } from '../retry.ts';
-import { attend, type Beat, type Desk } from './attend.ts';
+import { attend, type Beat, type Desk, rehearsalOf } from './attend.ts';
 import { type EvenHanded, handedBack } from './even-handed.ts';
 import type { Gates, Passing } from './gate.ts';
 import type { OpenedRun, OpenedRuns, WorkerEnvironment } from './opened.ts';
@@ -14,6 +14,7 @@ import { type UnitPayload, unitPayload } from './shared/payloads.ts';
 
 type RunActivities = Pick<
   RefillActivities,
+  | 'refillRehearseWindow'
   | 'refillWriteWindow'
   | 'refillSubmitDelete'
   | 'refillAwaitDelete'
@@ -46,7 +47,7 @@ export function createRunActivities(
         environment.limits,
         async (desk) => {
           const { run, unit, to } = unitPayload(name, raw);
-          desk.beat.unit = `${kind} ${unit}`;
+          desk.beat.unit = name === 'rehearseWindow' ? rehearsalOf(unit) : `${kind} ${unit}`;
           const opened = await runs.get(run);
           opening.cluster = opened.bench.tenant.cluster;
           const end = await work(
@@ -63,8 +64,15 @@ export function createRunActivities(
       return done;
     };
   return {
+    refillRehearseWindow: step('rehearseWindow', 'window', (at, to) =>
+      shared.window(at.run, at.plan.limits.windows, () =>
+        windowInSlot(gates, at, () => at.steps.rehearseWindow(at.unit, to)),
+      ),
+    ),
     refillWriteWindow: step('writeWindow', 'window', (at, to) =>
-      shared.window(at.run, at.plan.limits.windows, () => writeWindow(gates, at, to)),
+      shared.window(at.run, at.plan.limits.windows, () =>
+        windowInSlot(gates, at, () => at.steps.writeWindow(at.unit, to)),
+      ),
     ),
     refillSubmitDelete: step('submitDelete', 'delete', (at) =>
       deleteWhenOpen(environment, gates, at, () => at.steps.submitDelete(at.unit)),
@@ -123,6 +131,7 @@ function reportsIn(beat: Beat): StepReports {
       beat.cursor = { window, table };
     },
     onWritten: () => undefined,
+    onRehearsal: () => undefined,
     onCut: () => undefined,
     onDelete: () => undefined,
     onWait: (_, reason) => {
@@ -149,10 +158,15 @@ function passingOf({ run, bench, plan, desk }: OnDesk): Passing {
   };
 }
 
-async function writeWindow(gates: Gates, at: AtWork, to: Instant | undefined): Promise<Omit<StepEnd, 'wanted'>> {
+/** Reads a window where its turn has come. */
+async function windowInSlot(
+  gates: Gates,
+  at: AtWork,
+  task: () => Promise<readonly FlowWindow[]>,
+): Promise<Omit<StepEnd, 'wanted'>> {
   const { bench, desk, plan, unit } = at;
   desk.beat.rowsTotal = plan.windows.find((w) => w.id === unit)?.sourceRows ?? null;
-  const done = await gates.inSlot(passingOf(at), unit, () => at.steps.writeWindow(unit, to));
+  const done = await gates.inSlot(passingOf(at), unit, task);
   if (!done) return { left: true };
   if (done.result.length === 0) gates.wentWell(bench.tenant.cluster);
   return { windows: done.result };

@@ -6,7 +6,7 @@ import type { Plan } from '../../domain/plan.ts';
 import type { AuditEntry, Changes, Ledger, RunRecord } from '../../ledger/ledger.ts';
 import { ProgressTracker } from '../progress.ts';
 import { type EndState, resultOf } from '../result.ts';
-import type { Beat } from './attend.ts';
+import { type Beat, rehearsalsIn } from './attend.ts';
 import { beatsOf } from './beats.ts';
 import type { TemporalClient } from './client.ts';
 import { workflowId } from './shared/names.ts';
@@ -146,6 +146,7 @@ export class RunWatch {
     this.#tracker.waitsOnly(
       new Map(beats.flatMap(({ unit, waits }) => (waits === null ? [] : [[unit, waits] as const]))),
     );
+    this.#tracker.rehearsalsOnly(rehearsalsIn(beats));
     for (const { cursor, rows } of beats) if (cursor && rows !== null) this.#tracker.rows(cursor.window, 'all', rows);
     return [...this.#governedBy(beats), ...beats.flatMap(({ notice }) => (notice === null ? [] : this.#once(notice)))];
   }

@@ -13,7 +13,10 @@ export function sliceOf(work: Work, size: SliceSize): { readonly work: Work; rea
     if (del.state === 'proven' || del.state === 'failed') continue;
     const own = work.windows.filter((w) => w.delete === del.id);
     const failed = own.find((w) => w.state === 'failed');
-    const open = own.filter((w) => w.state === 'pending' || w.state === 'writing');
+    const due = own.filter((w) => w.state === 'pending' || w.state === 'writing');
+    // Before a purge deletes, all of them are rehearsed: those that are not come first.
+    const unrehearsed = work.strategy === 'purge' && del.state === 'pending' ? due.filter((w) => !w.rehearsed) : [];
+    const open = [...unrehearsed, ...due.filter((w) => !unrehearsed.includes(w))];
     // It gets no further: handed out again it would only fail again.
     if (failed && open.length === 0) continue;
     const room = size.windows - windows.length;
@@ -23,13 +26,20 @@ export function sliceOf(work: Work, size: SliceSize): { readonly work: Work; rea
     }
     const cut = open.length > room;
     if (cut) more = true;
-    deletes.push({ id: del.id, from: del.from, to: del.to, state: del.state, ...(cut ? { cut } : {}) });
+    deletes.push({
+      id: del.id,
+      from: del.from,
+      to: del.to,
+      state: del.state,
+      ...(cut ? { cut } : {}),
+      ...(unrehearsed.length > room ? { unrehearsed: true } : {}),
+    });
     windows.push(...open.slice(0, room), ...(failed ? [failed] : []));
   }
   return { work: { strategy: work.strategy, deletes, windows: windows.map(bare), more }, more };
 }
 
 /** A ledger's record has more in it than the flow needs, and a payload is small. */
-function bare({ id, delete: del, from, to, state }: FlowWindow): FlowWindow {
-  return { id, delete: del, from, to, state };
+function bare({ id, delete: del, from, to, state, rehearsed }: FlowWindow): FlowWindow {
+  return { id, delete: del, from, to, state, ...(rehearsed === true ? { rehearsed } : {}) };
 }

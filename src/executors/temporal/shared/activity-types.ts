@@ -86,6 +86,7 @@ export interface RefillActivities {
   /** Makes the run of a fleet's tenant, or prepares to go on with it. */
   refillOpen(payload: MemberPayload & { readonly v: 1 }): Promise<{ readonly run: string }>;
   refillBegin(payload: { readonly v: 1; readonly run: string; readonly slice: SliceSize }): Promise<Slice>;
+  refillRehearseWindow(payload: UnitPayload): Promise<StepEnd>;
   refillWriteWindow(payload: UnitPayload): Promise<StepEnd>;
   refillSubmitDelete(payload: UnitPayload): Promise<StepEnd>;
   refillAwaitDelete(payload: UnitPayload): Promise<StepEnd>;

@@ -34,7 +34,12 @@ const progressQuery = defineQuery<TenantProgress>(PROGRESS_QUERY);
 /** What is done to a window or a delete. */
 type UnitActivity = keyof Pick<
   RefillActivities,
-  'refillWriteWindow' | 'refillSubmitDelete' | 'refillAwaitDelete' | 'refillProveWritten' | 'refillProveDelete'
+  | 'refillRehearseWindow'
+  | 'refillWriteWindow'
+  | 'refillSubmitDelete'
+  | 'refillAwaitDelete'
+  | 'refillProveWritten'
+  | 'refillProveDelete'
 >;
 
 const nameOf = (unit: { readonly window: number } | { readonly delete: number }): string =>
@@ -66,7 +71,7 @@ export async function refillTenant(raw: unknown): Promise<TenantEnd> {
 class TenantRun {
   readonly #payload: TenantPayload;
   readonly #began = Date.now();
-  readonly #done = { windows: 0, deletes: 0 };
+  readonly #done = { rehearsals: 0, windows: 0, deletes: 0 };
   readonly #wanted: WantedHere;
   #run: string | null;
   #slice: Slice | undefined;
@@ -162,7 +167,7 @@ class TenantRun {
 
   #steps(run: string): Steps {
     const step =
-      (kind: 'window' | 'delete', activity: UnitActivity, counted?: 'windows' | 'deletes') =>
+      (kind: 'window' | 'delete', activity: UnitActivity, counted?: 'rehearsals' | 'windows' | 'deletes') =>
       async (unit: number, to?: Instant): Promise<readonly FlowWindow[]> => {
         const payload = { v: 1, run, unit, ...(to ? { to } : {}) } as const;
         const { wanted, windows = [], left = false } = await activities(this.#summary(kind, unit))[activity](payload);
@@ -185,6 +190,7 @@ class TenantRun {
         this.#wanted.read(this.#slice.wanted);
         return this.#slice.work;
       },
+      rehearseWindow: step('window', 'refillRehearseWindow', 'rehearsals'),
       writeWindow: step('window', 'refillWriteWindow', 'windows'),
       submitDelete: ofDelete('delete', 'refillSubmitDelete'),
       awaitDelete: ofDelete('delete', 'refillAwaitDelete'),
@@ -215,7 +221,7 @@ class TenantRun {
 
   /** Whether this execution got anything done: one that did not would not the next time either. */
   get #progressed(): boolean {
-    return this.#done.windows + this.#done.deletes > 0 || this.#left;
+    return this.#done.rehearsals + this.#done.windows + this.#done.deletes > 0 || this.#left;
   }
 
   get #seconds(): number {
