@@ -2,6 +2,7 @@ import { insertStatement, readStatement } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
+import type { DependentAnswers } from '../domain/dependents.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, TableCount, Warning } from '../domain/plan.ts';
 import { cutWindows, type CutWindow, type PartitionSpan } from '../domain/windows.ts';
@@ -9,6 +10,7 @@ import { formatTenant, type Only, type Range, type Strategy } from '../domain/wo
 import { withSource } from '../source/postgres.ts';
 import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
+import { planDependents, refuseNewDependents } from './dependents.ts';
 import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
@@ -27,6 +29,10 @@ export interface PlanOptions {
   readonly findings: readonly Finding[];
   /** What the plan is confined to; the workbench is, already. */
   readonly only?: Only | undefined;
+  /** What to do about dependents, before what the configuration says. Default: nothing more. */
+  readonly dependents?: DependentAnswers | undefined;
+  /** Whether those are for several tenants, of which not each has all of them. Default false. */
+  readonly ofFleet?: boolean | undefined;
   /** Warnings from before. */
   readonly warnings?: readonly Warning[];
 }
@@ -39,6 +45,11 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const { range, limits, rate } = options;
   checkRange(bench, range);
   const strategy = chooseStrategy(bench, options.strategy);
+  const { dependents, warnings: aboutDependents } = await planDependents(
+    bench,
+    options.dependents ?? {},
+    options.ofFleet === true,
+  );
   const counts = await survey(bench, range);
   const span = spanOf(bench);
   const aim =
@@ -85,7 +96,12 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       rowsPerSecond: rate,
     },
     ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
-    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings],
+    warnings: [
+      ...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)),
+      ...deletes.warnings,
+      ...aboutDependents,
+    ],
+    dependents,
     sql: Object.fromEntries(
       bench.tables.map((table) => [
         table.definition.name,
@@ -263,6 +279,7 @@ export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean):
     );
   }
   await refuseUnsuited(bench, plan);
+  await refuseNewDependents(bench, plan);
   if (!recount) return;
   const now = await survey(bench, plan.range);
   const drifted = plan.counts.flatMap((then) => {

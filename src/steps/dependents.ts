@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import {
+  type Decision,
+  decide,
+  type Dependent,
+  type DependentAnswers,
+  describe,
+  type FoundDependent,
+  notPlanned,
+  type PlannedDependent,
+  unknownAnswers,
+  verdict,
+} from '../domain/dependents.ts';
+import { RefillError } from '../domain/errors.ts';
+import type { Finding } from '../domain/events.ts';
+import type { Plan, Warning } from '../domain/plan.ts';
+import { findDependents } from '../target/dependents.ts';
+import { againstBypass } from './bypass.ts';
+import { mayServer } from './rights.ts';
+import type { Workbench } from './workbench.ts';
+
+/** Everything that depends on the tables of a workbench, with what a run would do to it. */
+export async function dependentsOf(bench: Workbench): Promise<readonly Dependent[]> {
+  const tables = bench.tables.map((t) => t.definition.name);
+  const found = await findDependents(bench.target, bench.topology, { database: bench.tenant.targetDatabase, tables });
+  const named = new Set<string>();
+  const dependents: Dependent[] = [];
+  for (const one of found) {
+    const dependent = await judged(bench, one);
+    // A view of several tables is one dependent of each.
+    const key = `${dependent.name} ${dependent.table}`;
+    if (!named.has(key)) dependents.push(dependent);
+    named.add(key);
+  }
+  return dependents.sort((a, b) => Number(b.harmed) - Number(a.harmed) || (a.name < b.name ? -1 : 1));
+}
+
+async function judged(bench: Workbench, found: FoundDependent): Promise<Dependent> {
+  const { harmed, why } = verdict(found);
+  const name = `${found.database}.${found.name}`;
+  const own = found.database === bench.tenant.targetDatabase;
+  return {
+    name,
+    // Without its database a name means the tenant's own: a configuration is for all of them.
+    aliases: [name, ...(own ? [found.name] : []), `*.${found.name}`],
+    table: found.table,
+    kind: found.kind,
+    through: found.through,
+    harmed,
+    why: found.note === undefined ? why : `${why}; ${found.note}`,
+    impossible: harmed ? await impossibleFor(bench, found) : {},
+    definition: createHash('sha256').update(found.definition).digest('hex').slice(0, 16),
+  };
+}
+
+async function impossibleFor(bench: Workbench, found: FoundDependent): Promise<Dependent['impossible']> {
+  const bypass = await againstBypass(bench, found);
+  const rebuild = 'Refill cannot derive it';
+  return { ...(bypass === null ? {} : { bypass }), rebuild };
+}
+
+const UNSEEN =
+  'the user may not see the tables of all databases: a view that the table triggers is found, what else reads it from there is not';
+const GRANT = 'GRANT SHOW TABLES ON *.* TO the user of the configuration';
+
+/** What `doctor` says of dependents: a finding for each that would be harmed, and one for all that are safe. */
+export async function checkDependents(bench: Workbench): Promise<readonly Finding[]> {
+  const dependents = await dependentsOf(bench);
+  const { planned } = decide(dependents, bench.dependents);
+  const findings: Finding[] = [];
+  const add = (level: Finding['level'], subject: string, message: string, remedy: string | null = null) =>
+    findings.push({ check: 'dependents', level, subject, message, remedy });
+  for (const [index, one] of dependents.entries()) {
+    const action = planned[index]?.action ?? null;
+    if (!one.harmed) add('ok', one.name, `${one.kind} on ${one.table}, safe: ${one.why}`);
+    else if (action !== null && one.impossible[action] === undefined)
+      add('ok', one.name, `${one.kind} on ${one.table}, ${action}: ${one.why}`);
+    else
+      add(
+        'warning',
+        one.name,
+        `${one.kind} on ${one.table}: ${one.why}${action === null ? '' : `; ${action} is not possible: ${one.impossible[action]}`}`,
+        `answer it with --dependent, or under clusters.${bench.tenant.cluster}.dependents; see docs/dependents.md`,
+      );
+  }
+  if ((await mayServer(bench, 'SHOW TABLES')) === false) add('warning', bench.tenant.targetDatabase, UNSEEN, GRANT);
+  return findings;
+}
+
+/** Dependents as a plan keeps them, and what it warns of. */
+export interface PlannedDependents {
+  readonly dependents: readonly PlannedDependent[];
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * Decides what a run does about each dependent.
+ *
+ * @param asked Answers of the request; they go before those of the configuration.
+ * @param ofFleet Whether they are for several tenants, of which not each has all of them.
+ * @throws RefillError `DEPENDENTS` if one that would be damaged has no answer, or one that is not possible;
+ * `DEPENDENT_UNKNOWN` if an answer of the request means none.
+ */
+export async function planDependents(
+  bench: Workbench,
+  asked: DependentAnswers,
+  ofFleet: boolean,
+): Promise<PlannedDependents> {
+  const dependents = await dependentsOf(bench);
+  const unknown = ofFleet ? [] : unknownAnswers(dependents, asked);
+  if (unknown.length > 0)
+    throw new RefillError(
+      'DEPENDENT_UNKNOWN',
+      `nothing that depends on the tables is called ${unknown.join(', ')}; there is ${dependents.map(({ name }) => name).join(', ') || 'nothing'}`,
+    );
+  const decision = decide(dependents, asked, bench.dependents);
+  refuse(bench, decision);
+  const warnings = decision.planned.flatMap(warningOf);
+  if ((await mayServer(bench, 'SHOW TABLES')) === false)
+    warnings.push({ code: 'DEPENDENTS_UNSEEN', message: `${UNSEEN} (${GRANT})` });
+  return { dependents: decision.planned, warnings };
+}
+
+function refuse(bench: Workbench, { problems }: Decision): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  throw new RefillError('DEPENDENTS', `the run would damage what depends on its tables. ${problems.join('. ')}`, {
+    hint: `Add --dependent NAME=ACTION for each, or answer under clusters.${bench.tenant.cluster}.dependents. docs/dependents.md says what each action does.`,
+    details: { problems },
+  });
+}
+
+const DONE = {
+  leave: 'is left: it will count re-derived rows again',
+  bypass: 'is bypassed: what it has counted of the range stays as it is',
+  rebuild: 'counts re-derived rows again until it is rebuilt, at the end of the run',
+} as const;
+
+function warningOf(one: PlannedDependent): Warning[] {
+  if (one.action === null) return [];
+  return [{ code: 'DEPENDENT', table: one.table, message: `${describe(one)} ${DONE[one.action]}` }];
+}
+
+/**
+ * Refuses a run of a plan that does not know a dependent which would be damaged, as `DEPENDENTS`: it was made since, or
+ * is not the same any more.
+ */
+export async function refuseNewDependents(bench: Workbench, plan: Plan): Promise<void> {
+  const now = await dependentsOf(bench);
+  const found = notPlanned(now, plan.dependents);
+  if (found.length > 0)
+    throw new RefillError(
+      'DEPENDENTS',
+      `since plan ${plan.id} was made, there is a new or changed dependent: ${found.map((one) => `${describe(one)}: ${one.why}`).join('. ')}`,
+      {
+        hint: 'Make a new plan, which shows it and asks what to do about it.',
+        details: { dependents: found.map(({ name }) => name) },
+      },
+    );
+  const impossible = plan.dependents.flatMap((then) => {
+    const one = now.find(({ name, table }) => name === then.name && table === then.table);
+    const reason = then.action === null || then.through.length > 0 ? undefined : one?.impossible[then.action];
+    return reason === undefined ? [] : [`${then.action} of ${describe(then)} is not possible any more: ${reason}`];
+  });
+  const gone = plan.dependents.filter(
+    ({ action, name }) => action === 'rebuild' && !now.some((one) => one.name === name),
+  );
+  const problems = [...impossible, ...gone.map((one) => `${describe(one)} does not exist any more`)];
+  if (problems.length > 0)
+    throw new RefillError('DEPENDENTS', `plan ${plan.id} cannot be executed: ${problems.join('. ')}`, {
+      hint: 'Make a new plan.',
+    });
+}
