@@ -14,6 +14,8 @@ export const DEBUG_POINTS = [
   'mutations-assigned',
   'mutations-finished',
   'attempt-kept',
+  'bypass-staged',
+  'bypass-attached',
   'table-inserted',
   'window-inserted',
   'window-written',

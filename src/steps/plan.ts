@@ -2,13 +2,13 @@ import { insertStatement, readStatement } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
-import type { DependentAnswers } from '../domain/dependents.ts';
+import { bypassedTables, type DependentAnswers } from '../domain/dependents.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, TableCount, Warning } from '../domain/plan.ts';
 import { cutWindows, type CutWindow, type PartitionSpan } from '../domain/windows.ts';
 import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
-import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
+import { from, inRange, into, localName, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
 import { planDependents, refuseNewDependents } from './dependents.ts';
 import { refuseUnsuited } from './lightweight.ts';
@@ -64,6 +64,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const deleteLimits = bench.reindexer ? { deleteRows: -1, deleteBytes: Infinity } : limits;
   await refuseMoved(bench, windows, { range, limits });
   const deletes = await planDeletes(bench, { strategy, counts, windows, limits: deleteLimits, span });
+  const bypassed = bypassedTables(dependents);
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   return {
     id: options.id,
@@ -107,15 +108,26 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
         table.definition.name,
         {
           read: `COPY (${readStatement(table, { tenant: bench.tenant, range })}) TO STDOUT`,
-          write: insertStatement(table, {
-            into: into(table),
-            tenant: bench.tenant,
-            version: ':snapshot',
-          }),
+          write: writeSql(bench, table, bypassed.has(table.definition.name)),
         },
       ]),
     ),
   };
+}
+
+/** What writes a window's rows, as a plan shows it. */
+function writeSql(bench: Workbench, table: BenchTable, past: boolean): string {
+  const { tenant } = bench;
+  const version = ':snapshot';
+  if (!past) return insertStatement(table, { into: into(table), tenant, version });
+  const { database, name } = table.target;
+  const staging = localName({ database, name: `refill_staging_:run_w:window_a:attempt_${name}` });
+  return [
+    `CREATE TABLE ${staging} AS ${localName(table.target)}`,
+    insertStatement(table, { into: staging, tenant, version }),
+    `ALTER TABLE ${localName(table.target)} ATTACH PARTITION ID ':partition' FROM ${staging}`,
+    `DROP TABLE ${staging} SYNC`,
+  ].join(';\n');
 }
 
 /** The fingerprint of where a workbench is now. */

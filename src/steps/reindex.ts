@@ -7,6 +7,7 @@ import { postgresError, sqlState } from '../source/errors.ts';
 import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
 import { into } from '../target/tables.ts';
+import { writePast } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { namingColumn } from './misfit.ts';
 import { RowSums, summingStream } from './row-sums.ts';
@@ -29,6 +30,8 @@ export interface WriteOptions {
    * would come after the other one's rows.
    */
   readonly stillOurs: () => Promise<void>;
+  /** The table in which a table's rows are staged, so that its views are not run; null, the default: they are written straight. */
+  readonly stagingOf?: (table: string) => string | null;
   /** Called with the rows of a table that were read so far. */
   readonly onRows: (table: string, rows: number) => void;
   /** Aborting closes the connection to Postgres, which ends the COPY and with it the INSERT. */
@@ -53,7 +56,9 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
       const { name } = table.definition;
       await options.stillOurs();
       const onRows = (rows: number) => options.onRows(name, rows);
-      const write = () => writeTable(bench, table, snapshot, range, queries[name] ?? '', onRows);
+      const writeTo = (place: string) => writeTable(bench, table, snapshot, range, place, queries[name] ?? '', onRows);
+      const staging = options.stagingOf?.(name) ?? null;
+      const write = () => (staging === null ? writeTo(into(table)) : writePast(bench, table, staging, writeTo));
       sums.push(await namingColumn(bench, table, range, write));
       await debugPoint('table-inserted');
     }
@@ -70,6 +75,7 @@ async function writeTable(
   table: BenchTable,
   snapshot: Snapshot,
   range: Range,
+  place: string,
   queryId: string,
   onRows: (rows: number) => void,
 ): Promise<SourceSums> {
@@ -78,7 +84,7 @@ async function writeTable(
   const sums = new RowSums();
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
-  const insert = insertStatement(table, { into: into(table), tenant, version: snapshot.time });
+  const insert = insertStatement(table, { into: place, tenant, version: snapshot.time });
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
   const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
   clearInterval(ticker);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DeleteKind, kindOf } from '../domain/delete-kind.ts';
+import { bypassedTables } from '../domain/dependents.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionInstant } from '../domain/versions.ts';
@@ -8,6 +9,7 @@ import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
+import { dropStaging, dropStagingOf, stagingName } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
@@ -66,6 +68,7 @@ export function createRunSteps({
   alone = (task) => task(),
 }: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
+  const bypassed = bypassedTables(plan.dependents);
   const versions = createRunVersions(ledger, run, plan);
 
   const deleteOf = async (id: number) => {
@@ -118,6 +121,11 @@ export function createRunSteps({
       bench,
       earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),
       signal,
+    );
+    // Before anything is cleared: a killed attempt may still be adding parts.
+    await dropStaging(
+      bench,
+      earlier.flatMap((a) => [...bypassed].map((table) => stagingName(run, window.id, a.attempt, table))),
     );
     if (strategy !== 'purge' || earlier.length === 0) return;
     const versions = earlier.map((a) => a.version);
@@ -217,6 +225,7 @@ export function createRunSteps({
           keepAttempt,
           stillOurs: () => ledger.checkAttempt(run, id, attempt?.attempt ?? 0),
           signal,
+          stagingOf: (table) => (bypassed.has(table) ? stagingName(run, id, attempt?.attempt ?? 0, table) : null),
           onRows: (table, rows) => reports.onRows(id, table, rows),
         });
         await ledger.finishAttempt(run, id, attempt?.attempt ?? 0, written);
@@ -305,6 +314,7 @@ export function createRunSteps({
         epoch: await versions.epoch(),
         looks: limits.looks,
       });
+      if (bypassed.size > 0) await dropStagingOf(bench, run);
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
       await debugPoint('range-swept');
       reports.onWait('sweep', null);

@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import type { RefillConfig } from '../../src/config/config.ts';
 import { defineDataset, float, int, text, timestamp } from '../../src/index.ts';
 import type { TableDefinition } from '../../src/index.ts';
@@ -101,6 +105,16 @@ export function answering(config: RefillConfig, dependents: DependentAnswers): R
   const { test } = config.clusters;
   if (!test) throw new Error('no cluster');
   return { ...config, clusters: { test: { ...test, dependents } } };
+}
+
+/** Writes a configuration with this dataset where the command line can read it. */
+export async function configFile(config: RefillConfig): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'refill-readings-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  await writeFile(join(dir, 'readings.mjs'), `export default ${JSON.stringify(readings)};`);
+  const file = join(dir, 'refill.config.yaml');
+  await writeFile(file, JSON.stringify({ ...config, datasets: ['./readings.mjs'] }));
+  return file;
 }
 
 /** One number of a SELECT. */
