@@ -272,6 +272,16 @@ export const CATALOGUE = {
     'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
     'Somebody may have killed it. `refill retry` sends another.',
   ),
+  DEPENDENT_UNPROVEN: failed(
+    'run',
+    'A view that was rebuilt does not hold what its SELECT makes of the proven rows: something else writes into it, or live writers changed rows at every look.',
+    'The rows of the tables are proven. `refill retry` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
+  ),
+  CH_VIEW_FAILED: failed(
+    'clickhouse',
+    'A materialized view fails on the rows that are written.',
+    'What the attempt had written is removed. Correct the view, or bypass it with --dependent; `refill retry` writes the window again.',
+  ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',
     'Rows with versions from before the run keep coming into its range: an old writer is still at work.',

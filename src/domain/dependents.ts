@@ -51,8 +51,10 @@ export interface FoundDependent {
   readonly definition: string;
   /** The views between the table and this one; empty if it depends on the table itself. */
   readonly through: readonly string[];
-  /** Engine of the table that a view writes to; null if it has none, or if it cannot be seen. */
-  readonly targetEngine: string | null;
+  /** The SELECT of a view; empty if it is none. */
+  readonly select: string;
+  /** The table that a view writes to; null if it has none, or if it cannot be seen. */
+  readonly target: { readonly database: string; readonly name: string; readonly engine: string } | null;
   /** Whether other views are triggered by what it writes. */
   readonly feeds: boolean;
   /** What else there is to say: what feeds a writer, which servers alone have it. */
@@ -78,6 +80,8 @@ export interface Dependent extends Pick<FoundDependent, 'table' | 'kind' | 'thro
 export interface PlannedDependent extends Omit<Dependent, 'aliases'> {
   /** Null if it is safe: nothing needs to be done. */
   readonly action: DependentAction | null;
+  /** The statements that rebuild it, with `:nonce` where the run's is put in. */
+  readonly sql?: string;
 }
 
 /** What happened to a dependent that a run could harm. */
@@ -112,9 +116,9 @@ export function verdict(found: FoundDependent): Verdict {
   return relation === 'own' ? ofOwn(found) : ofReader(found);
 }
 
-function ofTriggered({ definition, targetEngine, feeds }: FoundDependent): Verdict {
+function ofTriggered({ definition, target, feeds }: FoundDependent): Verdict {
   if (definition === '') return harmed(`${COUNTS_AGAIN}; the user may not see its definition`);
-  return targetEngine === 'Null' && !feeds
+  return target?.engine === 'Null' && !feeds
     ? safe('it writes into a Null table, which keeps nothing')
     : harmed(COUNTS_AGAIN);
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import {
-  type Decision,
   decide,
   type Dependent,
   type DependentAnswers,
@@ -14,8 +13,11 @@ import {
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
 import type { Plan, Warning } from '../domain/plan.ts';
+import type { Range } from '../domain/words.ts';
 import { findDependents } from '../target/dependents.ts';
 import { againstBypass } from './bypass.ts';
+import { isShared, readRebuild, type Rebuild } from './read-rebuild.ts';
+import { rebuildSql } from './rebuild.ts';
 import { mayServer } from './rights.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -23,10 +25,11 @@ import type { Workbench } from './workbench.ts';
 export async function dependentsOf(bench: Workbench): Promise<readonly Dependent[]> {
   const tables = bench.tables.map((t) => t.definition.name);
   const found = await findDependents(bench.target, bench.topology, { database: bench.tenant.targetDatabase, tables });
+  const expiring = new Set(found.filter(({ kind }) => kind === 'TTL').map(({ table }) => table));
   const named = new Set<string>();
   const dependents: Dependent[] = [];
   for (const one of found) {
-    const dependent = await judged(bench, one);
+    const dependent = await judged(bench, one, expiring);
     // A view of several tables is one dependent of each.
     const key = `${dependent.name} ${dependent.table}`;
     if (!named.has(key)) dependents.push(dependent);
@@ -35,7 +38,30 @@ export async function dependentsOf(bench: Workbench): Promise<readonly Dependent
   return dependents.sort((a, b) => Number(b.harmed) - Number(a.harmed) || (a.name < b.name ? -1 : 1));
 }
 
-async function judged(bench: Workbench, found: FoundDependent): Promise<Dependent> {
+/**
+ * What it takes to rebuild a dependent of a plan, as it is now.
+ *
+ * @throws RefillError `DEPENDENTS` if it is not possible any more.
+ */
+export async function rebuildOf(
+  bench: Workbench,
+  { name, table }: Pick<PlannedDependent, 'name' | 'table'>,
+): Promise<Rebuild> {
+  const found = await findDependents(bench.target, bench.topology, {
+    database: bench.tenant.targetDatabase,
+    tables: [table],
+  });
+  const expiring = new Set(found.filter(({ kind }) => kind === 'TTL').map((one) => one.table));
+  const view = found.find((one) => `${one.database}.${one.name}` === name);
+  const rebuild = view ? await readRebuild(bench, view, expiring) : 'it does not exist any more';
+  if (typeof rebuild === 'string')
+    throw new RefillError('DEPENDENTS', `rebuild of ${name} is not possible any more: ${rebuild}`, {
+      hint: 'Make a new plan.',
+    });
+  return rebuild;
+}
+
+async function judged(bench: Workbench, found: FoundDependent, expiring: ReadonlySet<string>): Promise<Dependent> {
   const { harmed, why } = verdict(found);
   const name = `${found.database}.${found.name}`;
   const own = found.database === bench.tenant.targetDatabase;
@@ -48,15 +74,19 @@ async function judged(bench: Workbench, found: FoundDependent): Promise<Dependen
     through: found.through,
     harmed,
     why: found.note === undefined ? why : `${why}; ${found.note}`,
-    impossible: harmed ? await impossibleFor(bench, found) : {},
+    impossible: harmed ? await impossibleFor(bench, found, expiring) : {},
     definition: createHash('sha256').update(found.definition).digest('hex').slice(0, 16),
   };
 }
 
-async function impossibleFor(bench: Workbench, found: FoundDependent): Promise<Dependent['impossible']> {
+async function impossibleFor(
+  bench: Workbench,
+  found: FoundDependent,
+  expiring: ReadonlySet<string>,
+): Promise<Dependent['impossible']> {
   const bypass = await againstBypass(bench, found);
-  const rebuild = 'Refill cannot derive it';
-  return { ...(bypass === null ? {} : { bypass }), rebuild };
+  const rebuild = await readRebuild(bench, found, expiring);
+  return { ...(bypass === null ? {} : { bypass }), ...(typeof rebuild === 'string' ? { rebuild } : {}) };
 }
 
 const UNSEEN =
@@ -103,6 +133,7 @@ export interface PlannedDependents {
  */
 export async function planDependents(
   bench: Workbench,
+  range: Range,
   asked: DependentAnswers,
   ofFleet: boolean,
 ): Promise<PlannedDependents> {
@@ -114,14 +145,26 @@ export async function planDependents(
       `nothing that depends on the tables is called ${unknown.join(', ')}; there is ${dependents.map(({ name }) => name).join(', ') || 'nothing'}`,
     );
   const decision = decide(dependents, asked, bench.dependents);
-  refuse(bench, decision);
-  const warnings = decision.planned.flatMap(warningOf);
+  refuse(bench, decision.problems);
+  const planned = await Promise.all(decision.planned.map((one) => withStatements(bench, one, range)));
+  const warnings = planned.flatMap(warningOf);
   if ((await mayServer(bench, 'SHOW TABLES')) === false)
     warnings.push({ code: 'DEPENDENTS_UNSEEN', message: `${UNSEEN} (${GRANT})` });
-  return { dependents: decision.planned, warnings };
+  return { dependents: planned, warnings };
 }
 
-function refuse(bench: Workbench, { problems }: Decision): void {
+/** A dependent with the statements that rebuild it, if that is what is done. */
+async function withStatements(bench: Workbench, one: PlannedDependent, range: Range): Promise<PlannedDependent> {
+  if (one.action !== 'rebuild') return one;
+  const rebuild = await rebuildOf(bench, one);
+  if (await isShared(bench, rebuild, range))
+    refuse(bench, [
+      `rebuild is not possible for ${describe(one)}: it does not keep tenants apart, and ${one.table} holds rows of another one`,
+    ]);
+  return { ...one, sql: rebuildSql(bench, rebuild, range) };
+}
+
+function refuse(bench: Workbench, problems: readonly string[]): void {
   const [first] = problems;
   if (first === undefined) return;
   throw new RefillError('DEPENDENTS', `the run would damage what depends on its tables. ${problems.join('. ')}`, {

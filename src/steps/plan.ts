@@ -47,6 +47,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const strategy = chooseStrategy(bench, options.strategy);
   const { dependents, warnings: aboutDependents } = await planDependents(
     bench,
+    range,
     options.dependents ?? {},
     options.ofFleet === true,
   );

@@ -9,7 +9,12 @@ export function mayServer(bench: Workbench, right: string): Promise<boolean | nu
 
 /** Whether the user has a right on a table; null where the server cannot say (before 24.9 it does not know the statement). */
 export function hasRight(bench: Workbench, right: string, table: string): Promise<boolean | null> {
-  return checkGrant(bench, `${right} ON ${identifier(bench.tenant.targetDatabase)}.${identifier(table)}`);
+  return mayOn(bench, right, bench.tenant.targetDatabase, table);
+}
+
+/** The same on a table of any database. */
+export function mayOn(bench: Workbench, right: string, database: string, table: string): Promise<boolean | null> {
+  return checkGrant(bench, `${right} ON ${identifier(database)}.${identifier(table)}`);
 }
 
 async function checkGrant(bench: Workbench, grant: string): Promise<boolean | null> {

@@ -20,6 +20,8 @@ import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from 
 import { writeWindow } from './reindex.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
+import { rebuildOf } from './dependents.ts';
+import { rebuildView } from './rebuild.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -127,7 +129,12 @@ export function createRunSteps({
       bench,
       earlier.flatMap((a) => [...bypassed].map((table) => stagingName(run, window.id, a.attempt, table))),
     );
-    if (strategy !== 'purge' || earlier.length === 0) return;
+    if (strategy === 'purge') await clearLeft(window, earlier);
+  }
+
+  /** Removes what attempts of a window have left. */
+  async function clearLeft(window: WindowRecord, earlier: readonly AttemptRecord[]): Promise<void> {
+    if (earlier.length === 0) return;
     const versions = earlier.map((a) => a.version);
     await clearWindow(bench, run, window, versions, {
       ...waiting(`window ${window.id}`),
@@ -235,7 +242,11 @@ export function createRunSteps({
       } catch (thrown) {
         const now = await keepFailed(id, attempt, thrown);
         const cut = now && cutOfFailures(window, now);
-        if (!cut) throw thrown;
+        if (!cut) {
+          // No later try follows: half of a window in the table would be all that readers see of it.
+          if (now && asRefillError(thrown).code === 'CH_VIEW_FAILED') await clearLeft(window, now);
+          throw thrown;
+        }
         await clearEarlier(window, now);
         return cutInto(window, cut);
       }
@@ -315,6 +326,7 @@ export function createRunSteps({
         looks: limits.looks,
       });
       if (bypassed.size > 0) await dropStagingOf(bench, run);
+      await rebuildViews();
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
       await debugPoint('range-swept');
       reports.onWait('sweep', null);
@@ -324,6 +336,17 @@ export function createRunSteps({
         );
     },
   };
+
+  /** Once the rows are proven: what the views make of them. */
+  async function rebuildViews(): Promise<void> {
+    for (const [index, one] of plan.dependents.entries()) {
+      if (one.action !== 'rebuild') continue;
+      reports.onWait('sweep', `the rebuild of ${one.name}`);
+      const options = { ...waiting('sweep'), run, number: index + 1 };
+      const written = await rebuildView(bench, await rebuildOf(bench, one), plan.range, options);
+      await ledger.audit({ actor, action: 'run.rebuild', subject: run, details: { view: one.name, written } });
+    }
+  }
 
   async function rowsOf(del: number): Promise<number> {
     return (await ledger.mutations(run, del)).reduce((n, m) => n + (m.rows ?? 0), 0);

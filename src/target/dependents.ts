@@ -11,6 +11,7 @@ interface Listed {
   readonly engine: string;
   readonly full: string;
   readonly query: string;
+  readonly select: string;
   readonly uuid: string;
   /** Views that its inserts trigger, as `[database, name]`: the server's own word, whatever their SELECT looks like. */
   readonly views: readonly (readonly [string, string])[];
@@ -18,7 +19,7 @@ interface Listed {
   readonly loading: readonly (readonly [string, string])[];
 }
 
-const COLUMNS = `database, name, engine, engine_full AS full, create_table_query AS query, toString(uuid) AS uuid,
+const COLUMNS = `database, name, engine, engine_full AS full, create_table_query AS query, as_select AS select, toString(uuid) AS uuid,
   arrayZip(dependencies_database, dependencies_table) AS views,
   arrayZip(loading_dependent_database, loading_dependent_table) AS loading`;
 
@@ -135,6 +136,7 @@ const unseen = (database: string, name: string): Listed => ({
   engine: '',
   full: '',
   query: '',
+  select: '',
   uuid: '',
   views: [],
   loading: [],
@@ -158,7 +160,8 @@ async function triggeredBy(catalogue: Catalogue, table: Listed): Promise<FoundDe
         relation: 'triggered',
         definition: view.query,
         through,
-        targetEngine: target?.engine ?? null,
+        select: view.select,
+        target: target ? { database: target.database, name: target.name, engine: target.engine } : null,
         feeds: (target?.views.length ?? 0) > 0,
       });
       if (target) await follow(target, [...through, key]);
@@ -241,7 +244,8 @@ async function readerOf(catalogue: Catalogue, table: Listed, one: Listed): Promi
     relation: writes ? 'writes' : 'reads',
     definition: one.query,
     through: [],
-    targetEngine: null,
+    select: '',
+    target: null,
     feeds: false,
     ...(writes ? await fedBy(catalogue, one) : {}),
   };
@@ -275,7 +279,8 @@ function ownOf(table: Listed): FoundDependent[] {
     relation: 'own',
     definition,
     through: [],
-    targetEngine: null,
+    select: '',
+    target: null,
     feeds: false,
   });
   const [columns = ''] = table.query.split(' ENGINE = ');
@@ -310,7 +315,8 @@ async function rowPolicies(
       relation: 'own',
       definition: filter,
       through: [],
-      targetEngine: null,
+      select: '',
+      target: null,
       feeds: false,
     }));
   } catch (error) {
@@ -318,4 +324,20 @@ async function rowPolicies(
     if (error instanceof RefillError && error.code === 'CH_DENIED') return [];
     throw error;
   }
+}
+
+/** Other views that write into a table, on any server. */
+export async function otherWriters(
+  target: Target,
+  topology: Topology,
+  into: { readonly database: string; readonly name: string },
+  view: string,
+): Promise<readonly string[]> {
+  const rows = await target.rows<Listed>(
+    `SELECT DISTINCT ${COLUMNS} FROM ${everyReplica(topology, 'system.tables')}
+     WHERE engine = 'MaterializedView' AND position(create_table_query, ${chLiteral(into.name)}) > 0`,
+    {},
+    ALL_REPLICAS,
+  );
+  return rows.filter((one) => nameOf(one) !== view && nameOf(into) === writesTo(one).join('.')).map(nameOf);
 }

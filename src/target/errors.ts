@@ -64,6 +64,9 @@ const NO_SPACE = /No space left on device|Cannot reserve/iu;
 const NETWORK =
   /ECONNREFUSED|ECONNRESET|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN|socket hang up|Timeout error|aborted/iu;
 
+/** The view whose run failed, in the text of an insert's error. */
+const VIEW = /while pushing to view (\S+)/u;
+
 /** The text of a server's error without what could quote a row: it is cut before the first value. */
 function harmless(text: string, code: ErrorCode): string {
   const own = /refill: a value does not fit the column \w+/u.exec(text);
@@ -87,12 +90,16 @@ export function clickhouseError(error: unknown, doing: string): RefillError {
   const text = error instanceof Error ? error.message : String(error);
   const number = Number(fieldOf(error, 'code') ?? /^Code: (\d+)/u.exec(text)?.[1]);
   if (Number.isInteger(number) && number > 0) {
-    const code: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
+    const known: ErrorCode = NO_SPACE.test(text) ? 'CH_DISK_FULL' : (CODES[number]?.[0] ?? 'CH_QUERY');
+    const view = VIEW.exec(text)?.[1];
+    // Busy, full or out of memory is the server's own, whichever view was run.
+    const code = view !== undefined && (known === 'CH_VALUE' || known === 'CH_QUERY') ? 'CH_VIEW_FAILED' : known;
+    const ofView = view === undefined ? '' : `, in the view ${view}`;
     const type = fieldOf(error, 'type');
     const name = typeof type === 'string' ? ` ${type}` : '';
-    return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, code)}`, {
+    return new RefillError(code, `${doing}: ClickHouse says ${number}${name}: ${harmless(text, known)}${ofView}`, {
       cause: error,
-      details: { clickhouse: number },
+      details: { clickhouse: number, ...(view === undefined ? {} : { view }) },
     });
   }
   if (NETWORK.test(`${String(fieldOf(error, 'code'))} ${text}`)) {

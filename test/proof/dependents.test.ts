@@ -218,3 +218,28 @@ test('what comes after a bypassed view is bypassed with it; by itself it cannot 
   expect(decide(found, { a: 'leave', b: 'bypass' }).problems).toEqual([expect.stringContaining('it goes with a')]);
   expect(decide(found, { a: 'leave' }).problems).toEqual([expect.stringContaining('b (materialized view')]);
 });
+
+describe.each(['purge', 'replace'] as const)('%s with a view that throws', (strategy) => {
+  test('names the view, leaves nothing of the window, and a retry ends it', async () => {
+    const t = await sensors({
+      around: [
+        `CREATE TABLE DB.checked (n UInt64) ENGINE = MergeTree ORDER BY n`,
+        // It fails on the rows of one sensor, in the middle of the window, once there is a row in "broken".
+        `CREATE TABLE DB.broken (n UInt64) ENGINE = MergeTree ORDER BY n`,
+        `CREATE MATERIALIZED VIEW DB.checks TO DB.checked AS SELECT throwIf(reading_id = 300 AND (SELECT count() FROM DB.broken) > 0) AS n FROM DB.reading`,
+      ],
+    });
+    const request = { ...planRequest(t, { checks: 'leave' }, strategy), tables: ['reading'] };
+    const plan = await t.refill.plan(request);
+    await t.command('INSERT INTO broken VALUES (1)');
+    const { result } = await ended(t.refill.run(plan.id));
+    expect(result).toMatchObject({
+      state: 'failed',
+      error: { code: 'CH_VIEW_FAILED', message: expect.stringContaining(`${t.database}.checks`) },
+    });
+    const newer = `SELECT count() AS n FROM reading WHERE read_at > '2026-02-10 00:00:01'`;
+    expect(await numberOf(t, newer)).toBe(0);
+    await t.command('TRUNCATE TABLE broken');
+    expect((await ended(t.refill.retry())).result).toMatchObject({ state: 'succeeded', differences: 0 });
+  });
+});
