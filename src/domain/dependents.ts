@@ -123,50 +123,54 @@ function ofTriggered({ definition, target, feeds }: FoundDependent): Verdict {
     : harmed(COUNTS_AGAIN);
 }
 
-function ofOwn({ kind }: FoundDependent): Verdict {
-  switch (kind) {
-    case 'projection':
-      return safe('ClickHouse keeps it with the parts: inserts and rewriting deletes change both, and no mask is used');
-    case 'TTL':
-      return safe('it acts on the table’s own rows, and on re-derived rows as on any others');
-    case 'constraint':
-      return safe('ClickHouse checks it for each inserted block and keeps nothing of it');
-    default:
-      return safe('it limits who sees which rows and keeps none');
-  }
-}
+const OWN: Readonly<Partial<Record<DependentKind, string>>> = {
+  projection: 'ClickHouse keeps it with the parts: inserts and rewriting deletes change both, and no mask is used',
+  TTL: 'it acts on the table’s own rows, and on re-derived rows as on any others',
+  constraint: 'ClickHouse checks it for each inserted block and keeps nothing of it',
+  'row policy': 'it limits who sees which rows and keeps none',
+};
+
+const ofOwn = ({ kind }: FoundDependent): Verdict => known(OWN[kind]);
+
+const READS = 'it reads the table when it is asked and keeps no rows';
+const READERS: Readonly<Partial<Record<DependentKind, string>>> = {
+  'refreshable view': 'its next refresh derives it anew; until then it may show a state from the middle of the run',
+  dictionary: 'it is loaded anew from the table; with LIFETIME(0) after SYSTEM RELOAD DICTIONARY',
+  'Buffer table':
+    'the run does not write through it; rows that wait in it come later, as those of any live writer (OPTIMIZE TABLE flushes it)',
+  'materialized view': 'the run’s inserts do not trigger it: only inserts into another table do',
+  'Distributed table': READS,
+  'Merge table': READS,
+  'Alias table': READS,
+  view: READS,
+};
+
+const known = (why: string | undefined): Verdict =>
+  why === undefined ? harmed('Refill does not know what it does with the table’s rows') : safe(why);
 
 function ofReader({ kind, definition }: FoundDependent): Verdict {
-  switch (kind) {
-    case 'refreshable view':
-      return /\sAPPEND\s/u.test(definition.split(/\sAS\s/u)[0] ?? '')
-        ? harmed('each refresh appends what it reads: one during the run would append rows that are missing or doubled')
-        : safe('its next refresh derives it anew; until then it may show a state from the middle of the run');
-    case 'dictionary':
-      return /\bUPDATE_FIELD\b/u.test(definition)
-        ? harmed(
-            'it loads only what is newer than its last update: deleted rows stay in it until SYSTEM RELOAD DICTIONARY',
-          )
-        : safe('it is loaded anew from the table; with LIFETIME(0) after SYSTEM RELOAD DICTIONARY');
-    case 'Buffer table':
-      return safe(
-        'the run does not write through it; rows that wait in it come later, as those of any live writer (OPTIMIZE TABLE flushes it)',
-      );
-    case 'materialized view':
-      return safe('the run’s inserts do not trigger it: only inserts into another table do');
-    case 'Distributed table':
-    case 'Merge table':
-    case 'Alias table':
-    case 'view':
-      return safe('it reads the table when it is asked and keeps no rows');
-    default:
-      return harmed('Refill does not know what this engine does with the table’s rows');
-  }
+  if (kind === 'refreshable view' && /\sAPPEND\s/u.test(definition.split(/\sAS\s/u)[0] ?? ''))
+    return harmed(
+      'each refresh appends what it reads: one during the run would append rows that are missing or doubled',
+    );
+  if (kind === 'dictionary' && /\bUPDATE_FIELD\b/u.test(definition))
+    return harmed(
+      'it loads only what is newer than its last update: deleted rows stay in it until SYSTEM RELOAD DICTIONARY',
+    );
+  return known(READERS[kind]);
 }
 
 /** Which answer means a dependent: one with its database goes before one without. */
 function answerFor({ aliases }: Pick<Dependent, 'aliases'>, answers: DependentAnswers): DependentAction | undefined {
   return aliases.map((name) => (Object.hasOwn(answers, name) ? answers[name] : undefined)).find((a) => a !== undefined);
+}
+
+/** What the first of some answers says about a dependent. */
+export function answered(
+  one: Pick<Dependent, 'aliases'>,
+  answers: readonly DependentAnswers[],
+): DependentAction | undefined {
+  return answers.map((some) => answerFor(one, some)).find((a) => a !== undefined);
 }
 
 /** Dependents with an action each, and why a run may not start like that. */
@@ -182,7 +186,7 @@ export interface Decision {
  * @param answers Those that are asked first come first: of the plan, then of the configuration.
  */
 export function decide(dependents: readonly Dependent[], ...answers: readonly DependentAnswers[]): Decision {
-  const given = (one: Dependent) => answers.map((some) => answerFor(one, some)).find((a) => a !== undefined);
+  const given = (one: Dependent) => answered(one, answers);
   const bypassed = new Set(dependents.filter((one) => given(one) === 'bypass').map((one) => one.name));
   const problems: string[] = [];
   const planned = dependents.map((one): PlannedDependent => {

@@ -14,9 +14,12 @@ export async function againstBypass(bench: Workbench, found: FoundDependent): Pr
   const { target } = benchTable(bench, found.table);
   if (isSpread(bench.topology) || isReplicated(target))
     return 'the table is replicated or has several servers, where parts that are attached were seen to be lost (ClickHouse issue 115746)';
-  for (const right of ['CREATE TABLE', 'DROP TABLE', 'SELECT', 'INSERT'])
-    if ((await hasRight(bench, right, stagingName('r', 0, 0, found.table))) === false)
-      return `the user has no right to ${right} on tables refill_staging_… of ${bench.tenant.targetDatabase}`;
+  const staging = stagingName('r', 0, 0, found.table);
+  const rights = ['CREATE TABLE', 'DROP TABLE', 'SELECT', 'INSERT'];
+  const allowed = await Promise.all(rights.map((right) => hasRight(bench, right, staging)));
+  const denied = rights[allowed.indexOf(false)];
+  if (denied !== undefined)
+    return `the user has no right to ${denied} on tables refill_staging_… of ${bench.tenant.targetDatabase}`;
   return null;
 }
 

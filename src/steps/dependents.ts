@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import {
+  answered,
   decide,
   type Dependent,
+  type DependentAction,
   type DependentAnswers,
   describe,
   type FoundDependent,
@@ -21,47 +23,48 @@ import { rebuildSql } from './rebuild.ts';
 import { mayServer } from './rights.ts';
 import type { Workbench } from './workbench.ts';
 
-/** Everything that depends on the tables of a workbench, with what a run would do to it. */
-export async function dependentsOf(bench: Workbench): Promise<readonly Dependent[]> {
-  const tables = bench.tables.map((t) => t.definition.name);
-  const found = await findDependents(bench.target, bench.topology, { database: bench.tenant.targetDatabase, tables });
-  const expiring = new Set(found.filter(({ kind }) => kind === 'TTL').map(({ table }) => table));
-  const named = new Set<string>();
-  const dependents: Dependent[] = [];
-  for (const one of found) {
-    const dependent = await judged(bench, one, expiring);
-    // A view of several tables is one dependent of each.
-    const key = `${dependent.name} ${dependent.table}`;
-    if (!named.has(key)) dependents.push(dependent);
-    named.add(key);
-  }
-  return dependents.sort((a, b) => Number(b.harmed) - Number(a.harmed) || (a.name < b.name ? -1 : 1));
+/** Dependents, and what it takes to rebuild those that are to be. */
+interface Looked {
+  readonly dependents: readonly Dependent[];
+  /** By name and table. */
+  readonly rebuilds: ReadonlyMap<string, Rebuild>;
 }
+
+const keyOf = ({ name, table }: Pick<Dependent, 'name' | 'table'>) => `${name} ${table}`;
 
 /**
- * What it takes to rebuild a dependent of a plan, as it is now.
+ * Everything that depends on the tables of a workbench, with what a run would do to it.
  *
- * @throws RefillError `DEPENDENTS` if it is not possible any more.
+ * @param answers What is to be done about them: what is not asked for is not looked into.
  */
-export async function rebuildOf(
-  bench: Workbench,
-  { name, table }: Pick<PlannedDependent, 'name' | 'table'>,
-): Promise<Rebuild> {
-  const found = await findDependents(bench.target, bench.topology, {
-    database: bench.tenant.targetDatabase,
-    tables: [table],
-  });
-  const expiring = new Set(found.filter(({ kind }) => kind === 'TTL').map((one) => one.table));
-  const view = found.find((one) => `${one.database}.${one.name}` === name);
-  const rebuild = view ? await readRebuild(bench, view, expiring) : 'it does not exist any more';
-  if (typeof rebuild === 'string')
-    throw new RefillError('DEPENDENTS', `rebuild of ${name} is not possible any more: ${rebuild}`, {
-      hint: 'Make a new plan.',
-    });
-  return rebuild;
+async function look(bench: Workbench, answers: readonly DependentAnswers[], only?: string): Promise<Looked> {
+  const tables = bench.tables.map((t) => t.definition.name).filter((name) => only === undefined || name === only);
+  const found = await findDependents(bench.target, bench.topology, { database: bench.tenant.targetDatabase, tables });
+  const expiring = new Set(found.filter(({ kind }) => kind === 'TTL').map(({ table }) => table));
+  const dependents = new Map<string, Dependent>();
+  const rebuilds = new Map<string, Rebuild>();
+  for (const one of found) {
+    const dependent = judged(bench, one);
+    const key = keyOf(dependent);
+    if (dependents.has(key)) continue;
+    const action = answered(dependent, answers);
+    const wants = (a: DependentAction) => dependent.harmed && (action === undefined || action === a);
+    const bypass = wants('bypass') ? await againstBypass(bench, one) : null;
+    const rebuild = wants('rebuild') ? await readRebuild(bench, one, expiring) : null;
+    if (rebuild !== null && typeof rebuild !== 'string') rebuilds.set(key, rebuild);
+    const impossible = {
+      ...(bypass === null ? {} : { bypass }),
+      ...(typeof rebuild === 'string' ? { rebuild } : {}),
+    };
+    dependents.set(key, { ...dependent, impossible });
+  }
+  const sorted = [...dependents.values()].sort(
+    (a, b) => Number(b.harmed) - Number(a.harmed) || (a.name < b.name ? -1 : 1),
+  );
+  return { dependents: sorted, rebuilds };
 }
 
-async function judged(bench: Workbench, found: FoundDependent, expiring: ReadonlySet<string>): Promise<Dependent> {
+function judged(bench: Workbench, found: FoundDependent): Dependent {
   const { harmed, why } = verdict(found);
   const name = `${found.database}.${found.name}`;
   const own = found.database === bench.tenant.targetDatabase;
@@ -74,19 +77,25 @@ async function judged(bench: Workbench, found: FoundDependent, expiring: Readonl
     through: found.through,
     harmed,
     why: found.note === undefined ? why : `${why}; ${found.note}`,
-    impossible: harmed ? await impossibleFor(bench, found, expiring) : {},
+    impossible: {},
     definition: createHash('sha256').update(found.definition).digest('hex').slice(0, 16),
   };
 }
 
-async function impossibleFor(
-  bench: Workbench,
-  found: FoundDependent,
-  expiring: ReadonlySet<string>,
-): Promise<Dependent['impossible']> {
-  const bypass = await againstBypass(bench, found);
-  const rebuild = await readRebuild(bench, found, expiring);
-  return { ...(bypass === null ? {} : { bypass }), ...(typeof rebuild === 'string' ? { rebuild } : {}) };
+/**
+ * What it takes to rebuild a dependent of a plan, as it is now.
+ *
+ * @throws RefillError `DEPENDENTS` if it is not possible any more.
+ */
+export async function rebuildOf(bench: Workbench, one: Pick<PlannedDependent, 'name' | 'table'>): Promise<Rebuild> {
+  const { dependents, rebuilds } = await look(bench, [{ [one.name]: 'rebuild' }], one.table);
+  const rebuild = rebuilds.get(keyOf(one));
+  if (rebuild) return rebuild;
+  const now = dependents.find((other) => other.name === one.name);
+  const why = now?.impossible.rebuild ?? 'it does not exist any more';
+  throw new RefillError('DEPENDENTS', `rebuild of ${one.name} is not possible any more: ${why}`, {
+    hint: 'Make a new plan.',
+  });
 }
 
 const UNSEEN =
@@ -95,7 +104,7 @@ const GRANT = 'GRANT SHOW TABLES ON *.* TO the user of the configuration';
 
 /** What `doctor` says of dependents: a finding for each that would be harmed, and one for all that are safe. */
 export async function checkDependents(bench: Workbench): Promise<readonly Finding[]> {
-  const dependents = await dependentsOf(bench);
+  const { dependents } = await look(bench, [bench.dependents]);
   const { planned } = decide(dependents, bench.dependents);
   const findings: Finding[] = [];
   const add = (level: Finding['level'], subject: string, message: string, remedy: string | null = null) =>
@@ -137,7 +146,7 @@ export async function planDependents(
   asked: DependentAnswers,
   ofFleet: boolean,
 ): Promise<PlannedDependents> {
-  const dependents = await dependentsOf(bench);
+  const { dependents, rebuilds } = await look(bench, [asked, bench.dependents]);
   const unknown = ofFleet ? [] : unknownAnswers(dependents, asked);
   if (unknown.length > 0)
     throw new RefillError(
@@ -146,7 +155,9 @@ export async function planDependents(
     );
   const decision = decide(dependents, asked, bench.dependents);
   refuse(bench, decision.problems);
-  const planned = await Promise.all(decision.planned.map((one) => withStatements(bench, one, range)));
+  const planned = await Promise.all(
+    decision.planned.map((one) => withStatements(bench, one, rebuilds.get(keyOf(one)), range)),
+  );
   const warnings = planned.flatMap(warningOf);
   if ((await mayServer(bench, 'SHOW TABLES')) === false)
     warnings.push({ code: 'DEPENDENTS_UNSEEN', message: `${UNSEEN} (${GRANT})` });
@@ -154,9 +165,13 @@ export async function planDependents(
 }
 
 /** A dependent with the statements that rebuild it, if that is what is done. */
-async function withStatements(bench: Workbench, one: PlannedDependent, range: Range): Promise<PlannedDependent> {
-  if (one.action !== 'rebuild') return one;
-  const rebuild = await rebuildOf(bench, one);
+async function withStatements(
+  bench: Workbench,
+  one: PlannedDependent,
+  rebuild: Rebuild | undefined,
+  range: Range,
+): Promise<PlannedDependent> {
+  if (one.action !== 'rebuild' || !rebuild) return one;
   if (await isShared(bench, rebuild, range))
     refuse(bench, [
       `rebuild is not possible for ${describe(one)}: it does not keep tenants apart, and ${one.table} holds rows of another one`,
@@ -189,7 +204,8 @@ function warningOf(one: PlannedDependent): Warning[] {
  * is not the same any more.
  */
 export async function refuseNewDependents(bench: Workbench, plan: Plan): Promise<void> {
-  const now = await dependentsOf(bench);
+  const answers = Object.fromEntries(plan.dependents.flatMap(({ name, action }) => (action ? [[name, action]] : [])));
+  const { dependents: now } = await look(bench, [answers]);
   const found = notPlanned(now, plan.dependents);
   if (found.length > 0)
     throw new RefillError(

@@ -146,13 +146,17 @@ async function unsettledFunction(bench: Workbench, sql: string): Promise<string 
 }
 
 async function deniedRight(bench: Workbench, { database, name }: TargetTable): Promise<string | null> {
-  for (const right of ['SELECT', 'INSERT', 'ALTER DELETE'])
-    if ((await mayOn(bench, right, database, name)) === false)
-      return `the user has no right to ${right} on ${database}.${name}`;
-  for (const right of ['CREATE TABLE', 'DROP TABLE', 'SELECT', 'INSERT'])
-    if ((await mayOn(bench, right, database, 'refill_rebuild_r')) === false)
-      return `the user has no right to ${right} on tables refill_rebuild_… of ${database}`;
-  return null;
+  const needed = [
+    ...['SELECT', 'INSERT', 'ALTER DELETE'].map((right) => [right, name] as const),
+    ...['CREATE TABLE', 'DROP TABLE', 'SELECT', 'INSERT'].map((right) => [right, 'refill_rebuild_r'] as const),
+  ];
+  const denied = await Promise.all(
+    needed.map(async ([right, table]) =>
+      (await mayOn(bench, right, database, table)) === false ? [right, table] : [],
+    ),
+  );
+  const [right, table] = denied.find((one) => one.length > 0) ?? [];
+  return right === undefined ? null : `the user has no right to ${right} on ${database}.${table}`;
 }
 
 /** Why the statement itself is not possible; null if it is. */

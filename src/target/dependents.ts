@@ -207,7 +207,7 @@ function concerns(other: Listed, table: Listed): boolean {
     return named[0] === table.database && named[1] === table.name;
   if (other.engine === 'Merge')
     return (
-      fits(named[0] ?? '', table.database, !/^Merge\(REGEXP/u.test(other.full)) &&
+      fits(named[0] ?? '', table.database, !other.full.startsWith('Merge(REGEXP')) &&
       fits(named[1] ?? '', table.name, false)
     );
   const part = (name: string) => `(?:\`${quoted(name)}\`|${quoted(name)})`;

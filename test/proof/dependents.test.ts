@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decide, type Dependent } from '../../src/domain/dependents.ts';
+import { asRefillError } from '../../src/domain/errors.ts';
 import { ended, thrown } from '../support/cards.ts';
 import { openRefill } from '../support/executor.ts';
 import type { TestTenant } from '../support/tenant.ts';
@@ -78,7 +79,7 @@ describe('what depends on a table', () => {
     const t = await surrounded();
     const error = await thrown(() => t.refill.plan(planRequest(t)));
     expect(error).toMatchObject({ code: 'DEPENDENTS', hint: expect.stringContaining('--dependent NAME=ACTION') });
-    const problems = String((error as Error).message);
+    const problems = asRefillError(error).message;
     for (const name of HARMED) expect(problems).toContain(`${t.database}.${name} (`);
     for (const name of SAFE) expect(problems).not.toContain(`${t.database}.${name} (`);
     expect(
@@ -237,7 +238,7 @@ describe.each(['purge', 'replace'] as const)('%s with a view that throws', (stra
       state: 'failed',
       error: { code: 'CH_VIEW_FAILED', message: expect.stringContaining(`${t.database}.checks`) },
     });
-    const newer = `SELECT count() AS n FROM reading WHERE read_at > '2026-02-10 00:00:01'`;
+    const newer = `SELECT count() AS n FROM reading WHERE taken_at >= '2026-02-01' AND read_at > '2026-02-10 00:00:01'`;
     expect(await numberOf(t, newer)).toBe(0);
     await t.command('TRUNCATE TABLE broken');
     expect((await ended(t.refill.retry())).result).toMatchObject({ state: 'succeeded', differences: 0 });
