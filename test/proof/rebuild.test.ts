@@ -109,21 +109,22 @@ describe.each(['purge', 'replace'] as const)('%s with views to rebuild', (strate
     const { audit } = await t.refill.status(result.run);
     expect(audit.filter(({ action }) => action === 'run.rebuild')).toHaveLength(result.dependents.length);
   });
-
-  test.each(['rebuild-staged', 'rebuild-cleared', 'rebuild-written'] satisfies DebugPoint[])(
-    'ends as if it had not been killed at %s',
-    async (point) => {
-      const made = await planned(strategy);
-      const { t, plan } = made;
-      const config = await configFile(t.config);
-      await killed(['run', plan.id, '--execute', '--config', config], `${point}:kill@2`);
-      const { id } = await onlyRun(t);
-      const { result } = await ended(t.refill.resume());
-      expect(result).toMatchObject({ run: id, state: 'succeeded', differences: 0 });
-      await expectRebuilt(made);
-    },
-  );
 });
+
+// Rows are proven by then, whichever strategy has written them.
+test.each(['rebuild-staged', 'rebuild-cleared', 'rebuild-written'] satisfies DebugPoint[])(
+  'ends as if it had not been killed at %s',
+  async (point) => {
+    const made = await planned('replace');
+    const { t, plan } = made;
+    const config = await configFile(t.config);
+    await killed(['run', plan.id, '--execute', '--config', config], `${point}:kill@2`);
+    const { id } = await onlyRun(t);
+    const { result } = await ended(t.refill.resume());
+    expect(result).toMatchObject({ run: id, state: 'succeeded', differences: 0 });
+    await expectRebuilt(made);
+  },
+);
 
 const inserted = (t: TestTenant, id: number) =>
   `INSERT INTO reading SELECT '${t.name.customer}', '${t.name.profile}', ${id}, toDateTime64('2026-01-31 12:00:00', 3, 'UTC'), 'sensor-0', 1, now64(6)`;
