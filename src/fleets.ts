@@ -1,5 +1,6 @@
 import type { DatasetDefinition } from './dataset/definition.ts';
 import { refuseBlast } from './domain/blast.ts';
+import { means } from './domain/dependents.ts';
 import { asRefillError, RefillError } from './domain/errors.ts';
 import type { TenantFinding } from './domain/events.ts';
 import type { FleetEvent } from './domain/fleet-events.ts';
@@ -94,8 +95,15 @@ export class Fleets {
   ): Promise<Omit<FleetMember, 'order'>[]> {
     const { limits } = await this.#environment.config();
     const pools = new Map(clusters.map((cluster) => [cluster, createPool(limits.tenants)]));
-    const { range, strategy, tables } = request;
-    const wanted = { range, ...(strategy ? { strategy } : {}), ...(tables ? { tables } : {}) };
+    const { range, strategy, tables, dependents } = request;
+    const wanted = {
+      range,
+      ...(strategy ? { strategy } : {}),
+      ...(tables ? { tables } : {}),
+      ...(dependents ? { dependents, ofFleet: true } : {}),
+    };
+    // Views that an answer means: not every tenant has each of them, but one that nobody has is a typing mistake.
+    const answered = new Set<string>();
     let done = 0;
     const errors: RefillError[] = [];
     const planOne = async (finding: TenantFinding): Promise<Omit<FleetMember, 'order'>> => {
@@ -111,6 +119,8 @@ export class Fleets {
         const { rowsToDelete, rowsToWrite, rowsToRewrite } = plan.cost;
         const rowsBefore = plan.counts.reduce((n, table) => n + table.target, 0);
         const { id, warnings } = plan;
+        for (const name of Object.keys(dependents ?? {}))
+          if (plan.dependents.some((one) => means(name, one))) answered.add(name);
         return { ...head, plan: id, problem: null, rowsBefore, rowsToDelete, rowsToWrite, rowsToRewrite, warnings };
       } catch (thrown) {
         const error = asRefillError(thrown);
@@ -132,6 +142,9 @@ export class Fleets {
     );
     const [first] = errors;
     if (first && members.every((member) => member.plan === null)) throw first;
+    const unknown = Object.keys(dependents ?? {}).filter((name) => !answered.has(name));
+    if (unknown.length > 0 && !first)
+      throw new RefillError('DEPENDENT_UNKNOWN', `no tenant of the fleet has a dependent called ${unknown.join(', ')}`);
     return members;
   }
 

@@ -42,6 +42,7 @@ export type {
   VerifiedTable,
   VerifyResult,
 } from './domain/events.ts';
+export type { DependentAction, DependentAnswers, DependentOutcome, PlannedDependent } from './domain/dependents.ts';
 export type { Executor } from './domain/executor.ts';
 export type { FleetEvent, FleetProgress, FleetResult } from './domain/fleet-events.ts';
 export type {

@@ -34,7 +34,14 @@ export class Runs {
   }
 
   /** Makes and saves a tenant's plan. */
-  async plan(bench: Workbench, request: Omit<PlanRequest, 'tenant'>, warnings: readonly Warning[] = []): Promise<Plan> {
+  async plan(
+    bench: Workbench,
+    request: Omit<PlanRequest, 'tenant'> & {
+      /** Not every tenant of a fleet has what its request names. */
+      readonly ofFleet?: boolean;
+    },
+    warnings: readonly Warning[] = [],
+  ): Promise<Plan> {
     const { actor } = this.#environment;
     const ledger = await this.#environment.ledger();
     const plan = await makePlan(bench, {
@@ -46,6 +53,8 @@ export class Runs {
       rate: await ledger.measuredRate(bench.tenant.cluster, bench.dataset.name),
       findings: await refuseErrors(bench),
       only: request.only,
+      dependents: request.dependents,
+      ofFleet: request.ofFleet,
       warnings,
     });
     await ledger.savePlan(plan, actor);

@@ -41,6 +41,11 @@ export const strategyOption = () =>
   new Option('--strategy <name>', 'purge or replace (default: replace where every table has a version column)').choices(
     ['purge', 'replace'] as const,
   );
+export const dependentOption = () =>
+  new Option(
+    '--dependent <name=action>',
+    'what to do about a view that the run would damage: leave, bypass or rebuild (repeated, or with commas)',
+  ).argParser(listOf);
 export const dirOption = () =>
   new Option('--dir <directory>', 'directory of the servers and their data').default('.refill');
 export const seedOption = () => new Option('--seed <number>', 'seed of the sample data (default: always the same)');

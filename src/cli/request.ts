@@ -1,3 +1,4 @@
+import { DEPENDENT_ACTIONS, type DependentAction } from '../domain/dependents.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { FleetRequest } from '../domain/fleet.ts';
 import type { IdsRequest, PlanRequest } from '../domain/requests.ts';
@@ -17,6 +18,7 @@ export interface PlanOptions {
   readonly tables?: string | undefined;
   readonly only?: string | undefined;
   readonly ids?: string | undefined;
+  readonly dependent?: readonly string[] | undefined;
 }
 
 export type Asked =
@@ -51,6 +53,19 @@ function parsePriority(text: string): readonly [tenant: string, priority: number
   return [formatTenant(parseTenant(text.slice(0, at))), number];
 }
 
+/** `view=leave` as a name and an action. */
+function parseDependent(text: string): readonly [name: string, action: DependentAction] {
+  const at = text.lastIndexOf('=');
+  const action = DEPENDENT_ACTIONS.find((one) => one === text.slice(at + 1));
+  if (at < 1 || action === undefined) {
+    throw wrong(
+      `--dependent ${JSON.stringify(text)} is not a name and an action`,
+      `Write --dependent NAME=ACTION. The actions are ${DEPENDENT_ACTIONS.join(', ')}.`,
+    );
+  }
+  return [text.slice(0, at), action];
+}
+
 /** The names that an option lists, each once. */
 const named = (list: readonly string[], option: string) => parseNames(list.join(','), option);
 
@@ -80,6 +95,9 @@ export function parseRequest(words: readonly string[], options: PlanOptions): As
     ...(dataset === undefined ? {} : { dataset }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(tables === undefined ? {} : { tables: parseNames(tables, '--tables') }),
+    ...(options.dependent === undefined
+      ? {}
+      : { dependents: Object.fromEntries(options.dependent.map(parseDependent)) }),
   };
   const clusters = cluster === undefined ? undefined : named(cluster, '--cluster');
   const [tenant] = tenants;

@@ -1,5 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { FunctionScorer } from './scorer.ts';
+import type { DependentAnswers } from '../domain/dependents.ts';
 import type { DeleteChoice } from '../domain/delete-kind.ts';
 import type { Executor } from '../domain/executor.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
@@ -122,6 +123,8 @@ export interface ClusterConfig {
   readonly calendar?: Calendar;
   /** Workflows that derive datasets in place of Refill, by the dataset's name. Default: none. */
   readonly reindexers?: Readonly<Record<string, ReindexerConfig>>;
+  /** What runs do about what depends on their tables, by its name. Default: a plan that would damage one is refused. */
+  readonly dependents?: DependentAnswers;
   /** Its own Temporal server. Default: the configuration's. */
   readonly temporal?: TemporalConfig;
   /** Default `discover`: a list is out of date with the next tenant. */

@@ -1,5 +1,6 @@
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { Calendar } from '../domain/calendar-rules.ts';
+import type { DependentAnswers } from '../domain/dependents.ts';
 import type { IndicatorKey, Thresholds } from '../domain/indicators.ts';
 import type { Limits } from '../domain/limits.ts';
 import type {
@@ -50,6 +51,8 @@ export interface ClusterInput {
   readonly reindexers?: Readonly<Record<string, ReindexerInput>> | undefined;
   /** Its own Temporal server. */
   readonly temporal?: TemporalInput | undefined;
+  /** What runs do about what depends on their tables, by its name. */
+  readonly dependents?: DependentAnswers | undefined;
   /** Default `discover`. */
   readonly tenants?: 'discover' | readonly TenantInput[] | undefined;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DELETE_CHOICES } from '../domain/delete-kind.ts';
+import { DEPENDENT_ACTIONS } from '../domain/dependents.ts';
 import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import type { ScorerConfig } from './config.ts';
@@ -75,6 +76,14 @@ const clusterSchema = strict({
   calendar: calendarSchema.exactOptional(),
   reindexers: reindexersSchema.exactOptional(),
   temporal: temporalSchema.exactOptional(),
+  dependents: z
+    .record(words('a view’s name, or database.name'), oneOf(DEPENDENT_ACTIONS), {
+      error: expected('a map of names to leave, bypass or rebuild'),
+    })
+    .exactOptional()
+    .describe(
+      'What runs do about what depends on their tables, by name: `leave`, `bypass` or `rebuild`. A name without database is of the tenant’s.',
+    ),
   tenants: z
     .union(
       [

@@ -74,6 +74,10 @@ export const CATALOGUE = {
     'The dataset has no such subset, or no ids.',
     'Name a subset that is listed; `scorecards` has conversation and process.',
   ),
+  DEPENDENT_UNKNOWN: config(
+    'Nothing that depends on the tables has this name.',
+    'Name one that `refill doctor` lists, without its database or as database.name.',
+  ),
   STRATEGY_UNSUITED: config(
     'The strategy cannot be used with this table.',
     'Use --strategy purge, or give the table a version column.',
@@ -108,6 +112,11 @@ export const CATALOGUE = {
     'plan',
     'Two tenants have one database, or one tenant has two: a delete of one could be meant for the other.',
     'Correct the tenants’ databases in the configuration, or leave one out with --exclude.',
+  ),
+  DEPENDENTS: refused(
+    'plan',
+    'The run would damage what depends on its tables, such as a materialized view, and nothing says what to do about it.',
+    'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.<cluster>.dependents`; see docs/dependents.md.',
   ),
   PLAN_FOREIGN: refused('plan', 'The plan was made for another environment.', 'Make a plan here: `refill plan …`.'),
   PLAN_DRIFTED: refused(
@@ -307,6 +316,16 @@ export const CATALOGUE = {
     'clickhouse',
     'A delete of ours is not to be found any more, and rows that it should have deleted are left.',
     'Somebody may have killed it. `refill retry --execute` sends another.',
+  ),
+  DEPENDENT_UNPROVEN: failed(
+    'run',
+    'A view that was rebuilt does not hold what its SELECT makes of the proven rows: something else writes into it, or live writers changed rows at every look.',
+    'The rows of the tables are proven. `refill retry` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
+  ),
+  CH_VIEW_FAILED: failed(
+    'clickhouse',
+    'A materialized view fails on the rows that are written.',
+    'What the attempt had written is removed. Correct the view, or bypass it with --dependent; `refill retry` writes the window again.',
   ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',

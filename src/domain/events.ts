@@ -1,4 +1,5 @@
 import type { ErrorCode } from './catalogue.ts';
+import type { DependentOutcome } from './dependents.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { Executor } from './executor.ts';
 import type { RunState } from './states.ts';
@@ -87,6 +88,8 @@ export interface RunResult {
   readonly seconds: number;
   /** By table, as `refill verify` prints them. Empty where nothing was proven. */
   readonly tables: readonly VerifiedTable[];
+  /** What became of each dependent that the run could harm. */
+  readonly dependents: readonly DependentOutcome[];
   readonly error?: ErrorRecord;
 }
 

@@ -1,3 +1,4 @@
+import type { DependentAnswers } from './dependents.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { TenantFinding } from './events.ts';
 import type { Warning } from './plan.ts';
@@ -23,6 +24,8 @@ export interface FleetRequest {
   readonly dataset?: string;
   /** Default: all tables of the dataset, the optional ones only where the target has rows in them. */
   readonly tables?: readonly string[];
+  /** What to do about dependents of any of its tenants, by name; goes before the configuration. */
+  readonly dependents?: DependentAnswers;
   /** Default: all clusters of the configuration. */
   readonly clusters?: readonly string[];
   /** Default: all tenants of the clusters. */

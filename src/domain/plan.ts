@@ -1,4 +1,5 @@
 import type { DeleteKind } from './delete-kind.ts';
+import type { PlannedDependent } from './dependents.ts';
 import type { Limits } from './limits.ts';
 import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
 
@@ -62,6 +63,8 @@ export interface Warning {
     | 'RANGE_NOT_OVER'
     | 'DELETE_REWRITES'
     | 'DISK_SHORT'
+    | 'DEPENDENT'
+    | 'DEPENDENTS_UNSEEN'
     | 'IDS_UNKNOWN';
   readonly message: string;
   readonly table?: string;
@@ -115,6 +118,8 @@ export interface Plan {
   readonly windows: readonly PlannedWindow[];
   readonly cost: PlanCost;
   readonly warnings: readonly Warning[];
+  /** What depends on the tables, and what the run does about it; a run with another one that it would damage is refused. */
+  readonly dependents: readonly PlannedDependent[];
   /** Where a workflow derives the rows; a run without that very workflow is refused. */
   readonly reindexer?: ReindexerPlan;
   /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */

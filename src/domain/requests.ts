@@ -1,3 +1,4 @@
+import type { DependentAnswers } from './dependents.ts';
 import type { DayCount, TableCount } from './plan.ts';
 import type { Only, Range, Strategy, TenantName } from './words.ts';
 
@@ -13,6 +14,8 @@ export interface PlanRequest {
   readonly strategy?: Strategy;
   /** Default: all tables of the dataset, the optional ones only where the target has rows in them. */
   readonly tables?: readonly string[];
+  /** What to do about what depends on the tables, by name; goes before the configuration. Default: what that says. */
+  readonly dependents?: DependentAnswers;
   /** Default: every row of the range. */
   readonly only?: Only;
 }

@@ -1,3 +1,4 @@
+import { outcomes } from '../domain/dependents.ts';
 import { asRefillError, type ErrorRecord } from '../domain/errors.ts';
 import type { RunResult } from '../domain/events.ts';
 import type { RunState, Wanted } from '../domain/states.ts';
@@ -44,6 +45,7 @@ export interface ResultOptions {
 /** The result of a run: what its ledger holds, with how it ended. */
 export async function resultOf({ ledger, run, ended, failure, ...options }: ResultOptions): Promise<RunResult> {
   const [record, proofs] = await Promise.all([ledger.run(run), ledger.proofs(run)]);
+  const { dependents } = await ledger.plan(record.plan);
   const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
   const tables = verifiedTables(proofs, drift);
   // Without a proof nothing is known of it, which is not 0.
@@ -62,6 +64,8 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
     rowsWrittenAgain: record.rowsWrittenAgain,
     seconds: Math.round(options.seconds * 10) / 10,
     tables,
+    // The last step rebuilds and proves them: everything is done only then.
+    dependents: outcomes(dependents, ended === 'succeeded'),
     ...(error ? { error } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { kindOf } from '../domain/delete-kind.ts';
+import { outcomes } from '../domain/dependents.ts';
 import { DRIFT_KINDS, formatTenant } from '../domain/words.ts';
 import { chart } from './chart.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
@@ -218,6 +219,18 @@ function record(input: ReportInput): Content {
 <h2>Who did what</h2>${audit}`;
 }
 
+/** What became of what depends on the tables. */
+function dependents({ run, plan }: ReportInput) {
+  const ended = outcomes(plan.dependents, run.state === 'succeeded' || run.state === 'differences');
+  if (ended.length === 0) return markup`<p>None that the run could harm.</p>`;
+  return table(ended, [
+    { head: 'dependent', of: (one) => one.name },
+    { head: 'table', of: (one) => one.table },
+    { head: 'asked for', of: (one) => one.action },
+    { head: 'result', of: (one) => one.state },
+  ]);
+}
+
 /** A run as one HTML file: nothing is loaded from elsewhere, and it reads on light and dark. */
 export function htmlReport(input: ReportInput): string {
   const { run, plan } = input;
@@ -238,6 +251,7 @@ ${tiles(input)}
 <h2>Differences</h2>${differences(input)}
 <h2>Failures</h2>${failed(input)}
 <h2>Warnings</h2>${warnings}
+<h2>Dependents</h2>${dependents(input)}
 <h2>The run</h2>${identity(input)}
 ${record(input)}
 </body></html>

@@ -1,4 +1,5 @@
 import { kindOf } from '../domain/delete-kind.ts';
+import { outcomes } from '../domain/dependents.ts';
 import { formatTenant } from '../domain/words.ts';
 import { escapeMarkdown as escape, markdownCode } from './escape.ts';
 import { count, counted, duration, instant, moment, range } from './format.ts';
@@ -135,6 +136,15 @@ function deletes(input: ReportInput): string {
   ].join('\n\n');
 }
 
+function dependents({ run, plan }: ReportInput): string {
+  const ended = outcomes(plan.dependents, run.state === 'succeeded' || run.state === 'differences');
+  if (ended.length === 0) return 'None that the run could harm.';
+  return table(
+    ['dependent', 'table', 'asked for', 'result'],
+    ended.map((one) => [one.name, one.table, one.action, one.state]),
+  );
+}
+
 /** A run as a Markdown page. */
 export function markdownReport(input: ReportInput): string {
   const tables = tableSummaries(input);
@@ -148,6 +158,7 @@ export function markdownReport(input: ReportInput): string {
       'Warnings',
       plan.warnings.map(({ code, message }) => `- ${escape(code)}: ${escape(message)}`).join('\n') || 'None.',
     ],
+    ['Dependents', dependents(input)],
     [
       'Windows',
       table(

@@ -5,6 +5,7 @@ import { formatTenant } from '../domain/words.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { askSource, type SourceTenant } from './ask-source.ts';
 import type { Cluster } from './connect.ts';
+import { checkDependents } from './dependents.ts';
 import { preflight } from './preflight.ts';
 import { askTarget, matchSides, namedTargets, tenantOf } from './tenants.ts';
 import { openWorkbench } from './workbench.ts';
@@ -66,7 +67,7 @@ async function checkTenant(
   if (tenant.sourceDatabase === null || tenant.targetDatabase === null) return findings;
   const fits = await check('dataset', subject, async () => {
     const bench = await openWorkbench(cluster, tenantOf(tenant), dataset);
-    findings.push(...(await preflight(bench)));
+    findings.push(...(await preflight(bench)), ...(await checkDependents(bench)));
     return `${dataset.name} fits ${bench.tables.map((t) => t.definition.name).join(', ')}`;
   });
   return [...findings, fits];

@@ -2,14 +2,16 @@ import { insertStatement, readStatement } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
+import { bypassedTables, type DependentAnswers } from '../domain/dependents.ts';
 import type { Limits } from '../domain/limits.ts';
 import type { Plan, TableCount, Warning } from '../domain/plan.ts';
 import { cutWindows, type CutWindow, joinEmpty, ms, type PartitionSpan } from '../domain/windows.ts';
 import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
-import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.ts';
+import { from, inRange, into, localName, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
 import { refuseExpired } from './expired.ts';
+import { planDependents, refuseNewDependents } from './dependents.ts';
 import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
 import { planDeletes } from './plan-deletes.ts';
@@ -29,6 +31,10 @@ export interface PlanOptions {
   readonly findings: readonly Finding[];
   /** What the plan is confined to; the workbench is, already. */
   readonly only?: Only | undefined;
+  /** What to do about dependents, before what the configuration says. Default: nothing more. */
+  readonly dependents?: DependentAnswers | undefined;
+  /** Whether those are for several tenants, of which not each has all of them. Default false. */
+  readonly ofFleet?: boolean | undefined;
   /** Warnings from before. */
   readonly warnings?: readonly Warning[];
 }
@@ -41,6 +47,12 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const { range, limits, rate } = options;
   checkRange(bench, range);
   const strategy = chooseStrategy(bench, options.strategy);
+  const { dependents, warnings: aboutDependents } = await planDependents(
+    bench,
+    range,
+    options.dependents ?? {},
+    options.ofFleet === true,
+  );
   const counts = await survey(bench, range);
   await refuseExpired(bench, range, (table) => firstRow(counts, range, table));
   const span = spanOf(bench);
@@ -59,6 +71,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   await refuseRepeatedInHour(bench, counts.sourceHours);
   await refuseMoved(bench, windows, { range, limits });
   const deletes = await planDeletes(bench, { strategy, counts, windows, limits: deleteLimits, span });
+  const bypassed = bypassedTables(dependents);
   const rowsToWrite = counts.tables.reduce((n, t) => n + t.source, 0);
   return {
     id: options.id,
@@ -91,17 +104,18 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       rowsPerSecond: rate,
     },
     ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
-    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings],
+    warnings: [
+      ...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)),
+      ...deletes.warnings,
+      ...aboutDependents,
+    ],
+    dependents,
     sql: Object.fromEntries(
       bench.tables.map((table) => [
         table.definition.name,
         {
           read: `COPY (${readStatement(table, { tenant: bench.tenant, range })}) TO STDOUT`,
-          write: insertStatement(table, {
-            into: into(table),
-            tenant: bench.tenant,
-            version: ':snapshot',
-          }),
+          write: writeSql(bench, table, bypassed.has(table.definition.name)),
         },
       ]),
     ),
@@ -113,6 +127,21 @@ function firstRow({ days }: SurveyCounts, range: Range, table: string): string |
   const [first] = days.flatMap((d) => (d.table === table && d.source > 0 ? [`${d.day}T00:00:00.000Z`] : [])).sort();
   if (first === undefined) return null;
   return first > range.from ? first : range.from;
+}
+
+/** What writes a window's rows, as a plan shows it. */
+function writeSql(bench: Workbench, table: BenchTable, past: boolean): string {
+  const { tenant } = bench;
+  const version = ':snapshot';
+  if (!past) return insertStatement(table, { into: into(table), tenant, version });
+  const { database, name } = table.target;
+  const staging = localName({ database, name: `refill_staging_:run_w:window_a:attempt_${name}` });
+  return [
+    `CREATE TABLE ${staging} AS ${localName(table.target)}`,
+    insertStatement(table, { into: staging, tenant, version }),
+    `ALTER TABLE ${localName(table.target)} ATTACH PARTITION ID ':partition' FROM ${staging}`,
+    `DROP TABLE ${staging} SYNC`,
+  ].join(';\n');
 }
 
 /** The fingerprint of where a workbench is now. */
@@ -279,6 +308,7 @@ export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean):
     );
   }
   await refuseUnsuited(bench, plan);
+  await refuseNewDependents(bench, plan);
   if (!recount) return;
   const now = await survey(bench, plan.range);
   const drifted = plan.counts.flatMap((then) => {

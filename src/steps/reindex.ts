@@ -7,6 +7,7 @@ import { postgresError, sqlState } from '../source/errors.ts';
 import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
 import { into } from '../target/tables.ts';
+import { writePast } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { namingColumn } from './misfit.ts';
 import { RowSums, summingStream } from './row-sums.ts';
@@ -29,6 +30,8 @@ export interface WriteOptions {
    * would come after the other one's rows.
    */
   readonly stillOurs: () => Promise<void>;
+  /** The table in which a table's rows are staged, so that its views are not run; null, the default: they are written straight. */
+  readonly stagingOf?: (table: string) => string | null;
   /** Called with the rows of a table that were read so far. */
   readonly onRows: (table: string, rows: number) => void;
   /** Aborting closes the connection to Postgres, which ends the COPY and with it the INSERT. */
@@ -53,7 +56,12 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
       const { name } = table.definition;
       await options.stillOurs();
       const onRows = (rows: number) => options.onRows(name, rows);
-      const write = () => writeTable(bench, table, snapshot, range, { queryId: queries[name] ?? '', onRows });
+      const writeTo = (place: string) => {
+        const statement = insertStatement(table, { into: place, tenant: bench.tenant, version: snapshot.time });
+        return writeTable(bench, table, snapshot, range, { queryId: queries[name] ?? '', onRows, statement });
+      };
+      const staging = options.stagingOf?.(name) ?? null;
+      const write = () => (staging === null ? writeTo(into(table)) : writePast(bench, table, staging, writeTo));
       sums.push(await namingColumn(bench, table, range, write));
       await debugPoint('table-inserted');
     }
@@ -68,8 +76,8 @@ export async function writeWindow(bench: Workbench, range: Range, options: Write
 export interface TableWrite {
   readonly queryId: string;
   readonly onRows: (rows: number) => void;
-  /** The INSERT that takes the rows. Default: the one that writes them. */
-  readonly statement?: string;
+  /** The INSERT that takes the rows. */
+  readonly statement: string;
 }
 
 /** Pipes what Postgres has of a table in a range into an INSERT. */
@@ -85,9 +93,8 @@ export async function writeTable(
   const sums = new RowSums(table.key.length);
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
-  const insert = statement ?? insertStatement(table, { into: into(table), tenant, version: snapshot.time });
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.
-  const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(insert, body, queryId)]);
+  const [read, written] = await Promise.allSettled([pipeline(copy, body), target.insert(statement, body, queryId)]);
   clearInterval(ticker);
   // What Postgres itself says comes first: the other side's failure ends the stream too, with an error of Node's.
   if (read.status === 'rejected' && sqlState(read.reason) !== undefined)

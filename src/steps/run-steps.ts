@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DeleteKind, kindOf } from '../domain/delete-kind.ts';
+import { bypassedTables } from '../domain/dependents.ts';
 import { asRefillError, RefillError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { versionInstant } from '../domain/versions.ts';
@@ -8,6 +9,7 @@ import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow, failuresOf } from './cut-window.ts';
+import { dropStaging, dropStagingOf, stagingName } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
@@ -23,6 +25,8 @@ import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
 import { awaitRefused } from './send-mutation.ts';
 import type { SentStatements } from '../target/deadline.ts';
+import { rebuildOf } from './dependents.ts';
+import { rebuildView } from './rebuild.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -73,6 +77,7 @@ export function createRunSteps({
   alone = (task) => task(),
 }: RunStepsOptions): Steps {
   const { limits, strategy } = plan;
+  const bypassed = bypassedTables(plan.dependents);
   const versions = createRunVersions(ledger, run, plan);
 
   const deleteOf = async (id: number) => {
@@ -141,7 +146,17 @@ export function createRunSteps({
       earlier.filter((a) => a.state !== 'done').flatMap((a) => Object.values(a.queries)),
       signal,
     );
-    if (strategy !== 'purge' || earlier.length === 0) return;
+    // Before anything is cleared: a killed attempt may still be adding parts.
+    await dropStaging(
+      bench,
+      earlier.flatMap((a) => [...bypassed].map((table) => stagingName(run, window.id, a.attempt, table))),
+    );
+    if (strategy === 'purge') await clearLeft(window, earlier);
+  }
+
+  /** Removes what attempts of a window have left. */
+  async function clearLeft(window: WindowRecord, earlier: readonly AttemptRecord[]): Promise<void> {
+    if (earlier.length === 0) return;
     const versions = earlier.map((a) => a.version);
     await clearWindow(bench, run, window, versions, {
       ...waiting(`window ${window.id}`),
@@ -272,6 +287,7 @@ export function createRunSteps({
           keepAttempt,
           stillOurs: () => ledger.checkAttempt(run, id, attempt?.attempt ?? 0),
           signal,
+          stagingOf: (table) => (bypassed.has(table) ? stagingName(run, id, attempt?.attempt ?? 0, table) : null),
           onRows: (table, rows) => reports.onRows(id, table, rows),
         });
         await ledger.finishAttempt(run, id, attempt?.attempt ?? 0, written);
@@ -281,7 +297,11 @@ export function createRunSteps({
       } catch (thrown) {
         const now = await keepFailed(id, attempt, thrown);
         const cut = now && cutOfFailures(window, failuresOf(now));
-        if (!cut) throw thrown;
+        if (!cut) {
+          // No later try follows: half of a window in the table would be all that readers see of it.
+          if (now && asRefillError(thrown).code === 'CH_VIEW_FAILED') await clearLeft(window, now);
+          throw thrown;
+        }
         await clearEarlier(window, now);
         return cutInto(window, cut);
       }
@@ -368,6 +388,8 @@ export function createRunSteps({
         epoch: await versions.epoch(),
         looks: limits.looks,
       });
+      if (bypassed.size > 0) await dropStagingOf(bench, run);
+      await rebuildViews();
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
       await debugPoint('range-swept');
       reports.onWait('sweep', null);
@@ -377,6 +399,17 @@ export function createRunSteps({
         );
     },
   };
+
+  /** Once the rows are proven: what the views make of them. */
+  async function rebuildViews(): Promise<void> {
+    for (const [index, one] of plan.dependents.entries()) {
+      if (one.action !== 'rebuild') continue;
+      reports.onWait('sweep', `the rebuild of ${one.name}`);
+      const options = { ...waiting('sweep'), run, number: index + 1 };
+      const written = await rebuildView(bench, await rebuildOf(bench, one), plan.range, options);
+      await ledger.audit({ actor, action: 'run.rebuild', subject: run, details: { view: one.name, written } });
+    }
+  }
 
   async function rowsOf(del: number): Promise<number> {
     return (await ledger.mutations(run, del)).reduce((n, m) => n + (m.rows ?? 0), 0);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type CompiledTable, compileTable } from '../dataset/compile.ts';
 import type { DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
+import type { DependentAnswers } from '../domain/dependents.ts';
 import type { DeleteChoice } from '../domain/delete-kind.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Tenant } from '../domain/words.ts';
@@ -28,6 +29,8 @@ export interface Workbench {
   readonly tables: readonly BenchTable[];
   /** How rows are deleted, where the configuration says it. */
   readonly deletes: DeleteChoice;
+  /** What the configuration says about dependents. */
+  readonly dependents: DependentAnswers;
   /** What derives the rows in place of Refill; null where Refill does. */
   readonly reindexer: PacedReindexer | null;
   /** Optional tables of the dataset that are left out, as the tenant has them empty. */
@@ -83,6 +86,7 @@ export async function openWorkbench(
     target,
     tables,
     deletes: cluster.config.clickhouse.deletes ?? 'auto',
+    dependents: cluster.config.dependents ?? {},
     reindexer: cluster.reindexer(dataset.name),
     leftOut,
   };

@@ -67,13 +67,22 @@ const TEXTS: Readonly<Record<number, readonly Text[]>> = {
 /** Codes of a server whose disk may be full, as an errno says inside of the text. */
 const DISK_CODES: readonly number[] = [74, 75, 76, 243, 1001];
 const NO_SPACE = /No space left on device|Cannot reserve/u;
-/** A value that is of no fault in the table that is written, but in a view of it. */
-const IN_A_VIEW = /while pushing to view/u;
+/** The view whose run failed, as the server names it last: before that its text may quote a row. */
+const VIEW = /while pushing to view ([\w.`]+)(?![\s\S]*while pushing to view)/u;
+/** Errors that a view's own SELECT makes; busy, full or out of memory is the server's, whichever view was run. */
+const OF_VIEW: readonly ErrorCode[] = ['CH_VALUE', 'CH_QUERY', 'CH_ROWS_REFUSED'];
 
-function understood(number: number, text: string): { readonly code: ErrorCode; readonly says: string } {
+interface Understood {
+  readonly code: ErrorCode;
+  readonly says: string;
+  readonly view?: string;
+}
+
+function understood(number: number, text: string): Understood {
   const [code] = CODES[number] ?? ['CH_QUERY'];
   if (DISK_CODES.includes(number) && NO_SPACE.test(text)) return { code: 'CH_DISK_FULL', says: '' };
-  if (code === 'CH_VALUE' && IN_A_VIEW.test(text)) return { code: 'CH_ROWS_REFUSED', says: 'in a materialized view' };
+  const view = OF_VIEW.includes(code) ? VIEW.exec(text)?.[1] : undefined;
+  if (view !== undefined) return { code: 'CH_VIEW_FAILED', says: `in the view ${view}`, view };
   for (const one of TEXTS[number] ?? []) {
     const found = one.pattern.exec(text);
     if (found) return { code: one.code ?? code, says: (one.says ?? '').replace('$1', () => found[1] ?? '') };
@@ -83,10 +92,13 @@ function understood(number: number, text: string): { readonly code: ErrorCode; r
 
 /** An error of the server, by its number. */
 function serverError(number: number, text: string, doing: string, cause: unknown): RefillError {
-  const { code, says } = understood(number, text);
+  const { code, says, view } = understood(number, text);
   const name = CODES[number]?.[1];
   const parts = [`ClickHouse says ${number}${name === undefined ? '' : ` ${name}`}`, ...(says === '' ? [] : [says])];
-  return new RefillError(code, `${doing}: ${parts.join(': ')}`, { cause, details: { clickhouse: number } });
+  return new RefillError(code, `${doing}: ${parts.join(': ')}`, {
+    cause,
+    details: { clickhouse: number, ...(view === undefined ? {} : { view }) },
+  });
 }
 
 const NETWORK: ReadonlySet<string> = new Set([

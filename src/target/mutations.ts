@@ -204,10 +204,10 @@ export interface UnfinishedMutation {
 }
 
 /**
- * What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window` or `sweep` in place of `delete`. The run
+ * What every nonce of ours looks like: `refill RUN delete N TABLE ID`, or `window`, `sweep` or `rebuild` in place of `delete`. The run
  * is its second word.
  */
-const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window|sweep) \d+ \S+ \S+)' != ''/u;
+const NONCE = /'(refill r-[a-z0-9]+ (?:delete|window|sweep|rebuild) \d+ \S+ \S+)' != ''/u;
 
 /** Mutations that are not done, oldest first: of one table, or of all tables of all databases. */
 export async function unfinishedMutations(

@@ -54,6 +54,7 @@ const RESULT: RunResult = {
   rowsWritten: 3500,
   seconds: 60,
   tables: [TABLE],
+  dependents: [],
 };
 const EXPLAINED: Explanation = {
   id: 'sc-2',

@@ -279,7 +279,7 @@ describe('what is right by itself and wrong together', () => {
 
   test('a cluster without anything', async () => {
     expect(await yamlProblems(instead('datasets', '  west:\ndatasets'))).toEqual([
-      '7:8 clusters.west: expected a map with postgres, clickhouse, calendar, reindexers, temporal, tenants, got nothing',
+      '7:8 clusters.west: expected a map with postgres, clickhouse, calendar, reindexers, temporal, dependents, tenants, got nothing',
     ]);
   });
 

@@ -12,10 +12,10 @@ import { configFile, killed, onlyRun, start } from './program.ts';
 const STRATEGIES = ['purge', 'replace'] as const satisfies readonly Strategy[];
 
 /**
- * Points that this run does not pass: the tests of backfills, re-indexers, cut windows and rows that come late do, and
+ * Points that this run does not pass: the tests of dependents (test/proof), backfills, re-indexers, cut windows and rows that come late do, and
  * test/temporal/faults-ends.test.ts those of failures, fleets and verifications.
  */
-const ELSEWHERE = /^(?:chunk-|reindexer-|window-cut|late-|failure-|tenant-|fleet-|verification-)/u;
+const ELSEWHERE = /^(?:bypass-|rebuild-|chunk-|reindexer-|window-cut|late-|failure-|tenant-|fleet-|verification-)/u;
 
 /** Points of one strategy; the others belong to both. */
 const ONLY: Partial<Record<DebugPoint, Strategy>> = { 'rows-proven': 'replace', 'window-rehearsed': 'purge' };

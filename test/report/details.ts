@@ -40,6 +40,7 @@ export const PLAN: Plan = {
     { id: 2, delete: 1, from: day(7), to: day(8), sourceRows: 1400 },
   ],
   cost: { rowsToDelete: 4700, rowsToWrite: 3500, rowsToRewrite: 9000, seconds: 12.3, rowsPerSecond: 285 },
+  dependents: [],
   warnings: [{ code: 'RANGE_NOT_OVER', message: 'the range is not over yet' }],
   sql: { score: { read: 'COPY (SELECT 1) TO STDOUT', write: 'INSERT INTO score' } },
 };

@@ -25,6 +25,7 @@ export function planCommand(cli: Cli) {
     .addOption(option.onlyOption())
     .addOption(option.idsOption())
     .addOption(option.strategyOption())
+    .addOption(option.dependentOption())
     .addOption(option.tablesOption())
     .addOption(option.datasetOption())
     .option('--sql', 'show every statement (of one tenant)')
@@ -41,6 +42,10 @@ export function planCommand(cli: Cli) {
         ],
         ['refill plan acme/main --from 2026-01-05 --to 2026-01-15 --only process', 'only process scorecards'],
         ['refill plan acme/main --ids card-1,card-2', 'two scorecards with their scores, wherever they lie'],
+        [
+          'refill plan acme/main --from 2026-01-05 --to 2026-01-15 --dependent score_hourly=bypass',
+          'ten days, without a materialized view counting them again',
+        ],
         ['refill plan --all --from 2026-01-05 --to 2026-01-15 --exclude acme/test', 'every tenant but one'],
         [
           'refill plan --cluster east,west --from 2026-01-05 --to 2026-01-15 --priority acme/main=10',

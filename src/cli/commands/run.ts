@@ -42,6 +42,7 @@ export function runCommand(cli: Cli) {
     .addOption(option.onlyOption())
     .addOption(option.idsOption())
     .addOption(option.strategyOption())
+    .addOption(option.dependentOption())
     .addOption(option.tablesOption())
     .addOption(option.datasetOption())
     .addOption(option.configOption())
@@ -111,6 +112,7 @@ function refuseRangeOfPlan(plan: string, options: PlanOptions): void {
     'all',
     'exclude',
     'priority',
+    'dependent',
   ] as const satisfies readonly (keyof PlanOptions)[];
   const given = names.filter((name) => options[name] !== undefined).map((name) => `--${name}`);
   if (given.length === 0) return;

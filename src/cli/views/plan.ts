@@ -128,6 +128,14 @@ function rewritten({ rowsToRewrite, bytesToRewrite }: Plan['cost']): string {
   return `${counted(rowsToRewrite, 'row')}${size} of the partitions that deletes rewrite`;
 }
 
+/** What depends on the tables: what the run would harm first, with what is done about it. */
+function dependents(plan: Plan, color: Paint): readonly string[] {
+  return plan.dependents.map((one) => {
+    const what = one.action === null ? color.dim('safe') : color.yellow(one.action);
+    return `  ${what}  ${visible(one.name)} ${color.dim(`${one.kind} on ${one.table}: ${visible(one.why)}`)}`;
+  });
+}
+
 /** Warnings, so many of each kind at most. */
 export function warningLines(plan: Plan, color: Paint, most: number): readonly string[] {
   const codes = [...new Set(plan.warnings.map(({ code }) => code))];
@@ -157,6 +165,9 @@ export function planView(plan: Plan, next: string, color: Paint, options: { read
     sql(plan, options.sql === true, color),
     title('Cost'),
     cost(plan, color),
+    ...(plan.dependents.length === 0
+      ? []
+      : [title(`Dependents (${count(plan.dependents.length)})`), ...dependents(plan, color)]),
     ...(warnings.length === 0 ? [] : [title('Warnings'), ...warnings]),
     title('Next'),
     `  ${color.cyan(next)}`,

@@ -64,6 +64,21 @@ export function nextView(steps: readonly (readonly [command: string, what: strin
   return [`\n${color.bold('Next')}`, ...lines].join('\n');
 }
 
+const DEPENDENT_WORDS = {
+  left: 'left: it counts re-derived rows again',
+  bypassed: 'bypassed: the run’s rows did not reach it',
+  rebuilt: 'rebuilt and proven',
+  pending: 'not rebuilt yet: it counts re-derived rows again',
+} as const;
+
+/** What became of each dependent that the run could harm. */
+function dependentLines({ dependents }: RunResult, color: Paint): readonly string[] {
+  return dependents.map(({ name, state }) => {
+    const words = `${visible(name)} ${DEPENDENT_WORDS[state]}`;
+    return `  ${state === 'left' || state === 'pending' ? color.yellow(`! ${words}`) : words}`;
+  });
+}
+
 /** How a run ended. */
 export function resultView({ result, strategy }: Followed, color: Paint, options: ConfigOptions): string {
   const tone = result.state === 'succeeded' ? color.green : result.state === 'paused' ? color.yellow : color.red;
@@ -90,6 +105,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
       : [`\n  ${color.red(error.code)}: ${visible(error.message)}`, `  ${color.cyan('→')} ${visible(error.hint)}`]),
     ...(result.tables.length === 0 ? [] : ['', verifiedTables(result.tables, color)]),
     ...(excluded === null ? [] : ['', excluded]),
+    ...(result.dependents.length === 0 ? [] : ['', ...dependentLines(result, color)]),
     ...(keys === null ? [] : ['', keys]),
     nextView(nextSteps(result, options), color),
   ].join('\n');
