@@ -112,7 +112,7 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
       if (state !== 'held') return;
       state = 'released';
       clearInterval(beat);
-        try {
+      try {
         await sql.rows(
           `UPDATE ${of.table} r SET seconds = ${secondsOf('r')}, holder = NULL, holder_since = NULL, holder_seen = NULL,
                   holder_backend = NULL
