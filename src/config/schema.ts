@@ -108,7 +108,9 @@ const LIMITS = {
   windows: whole(1, 64).default(DEFAULT_LIMITS.windows).describe('Windows at work at once in a run.'),
   windowRows: whole(1, ROWS)
     .default(DEFAULT_LIMITS.windowRows)
-    .describe('Source rows that a window aims at before anything was measured.'),
+    .describe(
+      'Source rows, of all tables together, that a window aims at; once a rate is known, from half of it to four times it, as `windowSeconds` wants.',
+    ),
   windowSeconds: between(0.1, DAY_SECONDS)
     .default(DEFAULT_LIMITS.windowSeconds)
     .describe('Seconds that a window aims at, once a rate is known.'),

@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts';
 /** A line on each limit, for somebody who has not read anything yet. */
 const LIMIT_NOTES: Readonly<Record<keyof Limits, string>> = {
   windows: 'windows at work at once; each holds a connection to Postgres',
-  windowRows: 'source rows of a window, before anything was measured',
+  windowRows: 'source rows that a window aims at; half to four times that once a rate is known',
   windowSeconds: 'how long a window should take, once a rate is known',
   deleteRows: 'rows that one delete may remove from a table',
   deleteBytes: 'bytes that the deletes of a partition may write again, all together',

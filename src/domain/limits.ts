@@ -6,8 +6,9 @@ export interface Limits {
    */
   readonly windows: number;
   /**
-   * Source rows (of all tables together) that a window aims at before anything was measured. Default 500,000: some
-   * seconds on a laptop, some minutes on a loaded server.
+   * Source rows, of all tables together, that a window aims at. Once a rate was measured, the aim follows `windowSeconds`,
+   * from half of this number to four times it. A plan cuts no hour, however many rows it has. Default 500,000: some seconds
+   * on a laptop, some minutes on a loaded server.
    */
   readonly windowRows: number;
   /**

@@ -83,7 +83,7 @@ export async function submitDelete(
     await ledger.planMutations(
       run,
       del.id,
-      needed.map(({ partition: _, ...one }) => one),
+      needed.map(({ table, nonce, statement, rows }) => ({ table, nonce, statement, rows })),
     );
     await debugPoint('mutations-kept');
     mutations = await ledger.mutations(run, del.id);

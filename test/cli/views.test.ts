@@ -108,7 +108,7 @@ describe('a plan', () => {
 });
 
 describe('a fleet plan', () => {
-  it('tells each warning once, with the tenants that it is about', () => {
+  it('tells each warning with the tenants that it is about, and never with the numbers of another one', () => {
     const member = (customer: string, warnings: typeof PLAN.warnings) => ({
       customer,
       profile: 'main',
@@ -133,10 +133,10 @@ describe('a fleet plan', () => {
     const plan = { ...head, request: { range: PLAN.range }, members, unknown: [], reach: reachOf(members) };
     const text = fleetPlanView(plan, 'refill run f-1 --execute', PLAIN);
     expect(text).toContain('! READERS_COUNT_TWICE (every tenant) readers may count twice');
-    expect(text).toContain(
-      '! SOURCE_SMALLER (b1/main, b2/main, b3/main, b4/main, b5/main, 1 more) the source of b1 has 3 rows',
+    expect(text.match(/! SOURCE_SMALLER .*/gu)).toEqual(
+      ['b1', 'b2', 'b3'].map((name) => `! SOURCE_SMALLER (${name}/main) the source of ${name} has 3 rows`),
     );
-    expect(text.match(/SOURCE_SMALLER/gu)).toHaveLength(1);
+    expect(text).toContain('… and 3 more of SOURCE_SMALLER');
   });
 });
 

@@ -360,7 +360,7 @@ describe('a file that is not what it should be', () => {
 
   test('aliases of aliases that would fill the memory', async () => {
     const ten = (of: string): string => `[${Array.from({ length: 10 }, () => of).join(',')}]`;
-    const text = `a: &a ${ten('1')}\nb: &b ${ten('*a')}\nc: &c ${ten('*b')}\nd: ${ten('*c')}\n`;
+    const text = `a: &a ${ten('1')}\nb: &b ${ten('*a')}\nc: &c ${ten('*b')}\nd: &d ${ten('*c')}\ne: &e ${ten('*d')}\nf: ${ten('*e')}\n`;
     expect(await yamlProblems(text)).toEqual(['1:1 : nested too deeply, or too many aliases']);
   });
 });

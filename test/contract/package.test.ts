@@ -38,7 +38,7 @@ afterAll(() => rm(project, { recursive: true, force: true }));
 test('holds what package.json lists, and no source, test or map', async () => {
   // The stamp is left in dist by the build of tests.
   const files = packed.files.map(({ path }) => path).filter((path) => path !== 'dist/.built-for-tests');
-  const beside = files.filter((path) => !/^dist\/.+\.(js|d\.ts)$/u.test(path));
+  const beside = files.filter((path) => !/^dist\/.+\.(js|d\.ts)$/u.test(path) && !/^docs\/[\w-]+\.md$/u.test(path));
   expect(beside.sort()).toEqual([
     'CHANGELOG.md',
     'LICENSE',
@@ -48,6 +48,11 @@ test('holds what package.json lists, and no source, test or map', async () => {
     'scorer.openapi.json',
   ]);
   expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js']));
+  // What the README links to is there, too.
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const linked = [...readme.matchAll(/\]\((docs\/[^)#]+)/gu)].map(([, path]) => path);
+  expect(linked.length).toBeGreaterThan(5);
+  expect(files).toEqual(expect.arrayContaining(linked));
   expect(files.filter((path) => /\b(test|tests|bench|fixtures)\//u.test(path))).toEqual([]);
   // The workflows' bundle, which names no file of the machine that it was made on.
   const bundle = await readFile(join(ROOT, 'dist/executors/temporal/workflow-bundle.js'), 'utf8');
