@@ -66,8 +66,8 @@ export const CATALOGUE = {
   ),
   DATASET_UNKNOWN: config('No such dataset in the configuration.', 'Name one that is listed under `datasets`.'),
   DATASET_INVALID: config(
-    'The dataset does not fit the databases: a column or table is missing, or types do not fit.',
-    'Correct the definition, or the table; `refill doctor` lists every finding.',
+    'The dataset does not fit the databases: a column or table is missing, a column is not accounted for, or types do not fit.',
+    'Correct the definition, or the table. Derive each column of the target under `columns`, or list it under `unproven` with the reason; `refill doctor` lists every finding.',
   ),
   TABLE_UNKNOWN: config('The dataset has no such table.', 'Name tables of the dataset, separated by commas.'),
   SUBSET_UNKNOWN: config(
@@ -108,6 +108,11 @@ export const CATALOGUE = {
     'plan',
     'Two tenants have one database, or one tenant has two: a delete of one could be meant for the other.',
     'Correct the tenants’ databases in the configuration, or leave one out with --exclude.',
+  ),
+  COLUMN_RESET: refused(
+    'plan',
+    'A run would replace values in columns that the dataset does not derive: the rows are written again, and then hold the default.',
+    'Derive the column under `columns` of the table, or accept the loss: list the column under `resets`.',
   ),
   PLAN_FOREIGN: refused('plan', 'The plan was made for another environment.', 'Make a plan here: `refill plan …`.'),
   PLAN_DRIFTED: refused(

@@ -1,7 +1,7 @@
 import type { ErrorRecord } from './errors.ts';
 import type { Executor } from './executor.ts';
 import type { RunState } from './states.ts';
-import type { DriftKind, Excluded, Instant, Range, Strategy, TenantName } from './words.ts';
+import type { DriftKind, Excluded, Instant, Range, Strategy, TenantName, UnprovenColumn } from './words.ts';
 
 /** One snapshot of how far a run is: it feeds terminal, JSON events and log alike. */
 export interface Progress {
@@ -79,6 +79,8 @@ export interface RunResult {
   readonly seconds: number;
   /** By table, as `refill verify` prints them. Empty where nothing was proven. */
   readonly tables: readonly VerifiedTable[];
+  /** Target columns that the run neither derived nor proved. */
+  readonly unproven: readonly UnprovenColumn[];
   readonly error?: ErrorRecord;
 }
 
@@ -109,6 +111,8 @@ export interface VerifyResult {
   readonly tenant: TenantName;
   readonly range: Range;
   readonly tables: readonly VerifiedTable[];
+  /** Target columns that were not compared: they may hold anything. */
+  readonly unproven: readonly UnprovenColumn[];
   /** How many rows differ, by table, kind and reason. */
   readonly reasons: readonly {
     readonly table: string;

@@ -1,6 +1,6 @@
 import type { DeleteKind } from './delete-kind.ts';
 import type { Limits } from './limits.ts';
-import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
+import type { Excluded, Instant, Only, Range, Strategy, Tenant, UnprovenColumn } from './words.ts';
 
 /** What a table holds in a range, on both sides, at the time of asking. */
 export interface TableCount {
@@ -62,7 +62,8 @@ export interface Warning {
     | 'RANGE_NOT_OVER'
     | 'DELETE_REWRITES'
     | 'DISK_SHORT'
-    | 'IDS_UNKNOWN';
+    | 'IDS_UNKNOWN'
+    | 'COLUMN_RESETS';
   readonly message: string;
   readonly table?: string;
 }
@@ -115,6 +116,8 @@ export interface Plan {
   readonly windows: readonly PlannedWindow[];
   readonly cost: PlanCost;
   readonly warnings: readonly Warning[];
+  /** Target columns that the run neither derives nor proves; it writes their default. */
+  readonly unproven: readonly UnprovenColumn[];
   /** Where a workflow derives the rows; a run without that very workflow is refused. */
   readonly reindexer?: ReindexerPlan;
   /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */

@@ -46,6 +46,7 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
   const [record, proofs] = await Promise.all([ledger.run(run), ledger.proofs(run)]);
   const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
   const tables = verifiedTables(proofs, drift);
+  const { unproven } = await ledger.plan(record.plan);
   const n = differences(tables);
   const error = ended === 'failed' ? await errorOf(ledger, run, failure) : undefined;
   return {
@@ -58,6 +59,7 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
     rowsWritten: record.rowsWritten,
     seconds: Math.round((record.seconds + options.seconds) * 10) / 10,
     tables,
+    unproven,
     ...(error ? { error } : {}),
   };
 }

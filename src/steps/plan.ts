@@ -11,10 +11,11 @@ import { from, inRange, into, ofTenant, partitionSpan } from '../target/tables.t
 import { refuseSampledDisagreement } from './agreement.ts';
 import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
+import { refuseResets } from './resets.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { survey } from './survey.ts';
-import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
+import { type BenchTable, fingerprint, unprovenOf, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
   readonly id: string;
@@ -39,6 +40,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
   const { range, limits, rate } = options;
   checkRange(bench, range);
   const strategy = chooseStrategy(bench, options.strategy);
+  const resets = await refuseResets(bench, range);
   const counts = await survey(bench, range);
   const span = spanOf(bench);
   const aim =
@@ -85,7 +87,8 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       rowsPerSecond: rate,
     },
     ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
-    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings],
+    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings, ...resets],
+    unproven: unprovenOf(bench),
     sql: Object.fromEntries(
       bench.tables.map((table) => [
         table.definition.name,
@@ -264,6 +267,7 @@ export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean):
   }
   await refuseUnsuited(bench, plan);
   if (!recount) return;
+  await refuseResets(bench, plan.range);
   const now = await survey(bench, plan.range);
   const drifted = plan.counts.flatMap((then) => {
     const current = now.tables.find((t) => t.table === then.table);

@@ -11,11 +11,12 @@ import { type Cut, cutOfFailures, cutOfPace, cutWindow } from './cut-window.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
-import { awaitDelete, submitDelete } from './delete.ts';
+import { awaitDelete, deleteCondition, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseMoved } from './moved.ts';
 import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
 import { writeWindow } from './reindex.ts';
+import { refuseResets, refuseResetsBy } from './resets.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
 import { sweep } from './sweep.ts';
@@ -163,6 +164,7 @@ export function createRunSteps({
       const epoch = await ledger.setEpoch(run, now);
       await debugPoint('epoch-kept');
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
+      if (epoch === now) await refuseResets(bench, plan.range);
       if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
@@ -237,11 +239,13 @@ export function createRunSteps({
       const own = await versions.ofDelete(id);
       if (del.state === 'pending') reports.onDelete(del, 'submitted', 0);
       // Before anything is sent: what has changed its part since the plan would be lost.
-      if ((await ledger.mutations(run, id)).length === 0)
+      if ((await ledger.mutations(run, id)).length === 0) {
+        for (const table of bench.tables) await refuseResetsBy(bench, table, deleteCondition(bench, table, del, own));
         await refuseMoved(bench, await ledger.windows(run, { delete: id }), {
           ...waiting(`delete ${id}`),
           range: plan.range,
         });
+      }
       await submitDelete(bench, ledger, run, del, own, { ...waiting(`delete ${id}`), kindOf: kindsOf(id) });
       reports.onWait(`delete ${id}`, null);
       reports.onDelete(del, 'assigned', await rowsOf(id));

@@ -66,8 +66,8 @@ const NETWORK =
 
 /** The text of a server's error without what could quote a row: it is cut before the first value. */
 function harmless(text: string, code: ErrorCode): string {
-  const own = /refill: a value does not fit the column \w+/u.exec(text);
-  if (own) return own[0];
+  const own = /refill: a value does not fit the column «[^»]*»/u.exec(text);
+  if (own) return own[0].replaceAll(/[«»]/gu, '');
   if (code === 'CH_VALUE') return 'the row is not shown';
   return text
     .replaceAll(/\s+/gu, ' ')

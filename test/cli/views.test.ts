@@ -37,6 +37,7 @@ const VERIFIED: VerifyResult = {
   tenant: { customer: 'acme', profile: 'main' },
   range: PLAN.range,
   tables: [TABLE],
+  unproven: [],
   reasons: [{ table: 'score', kind: 'extra', reason: 'appeal', rows: 2 }],
 };
 const RESULT: RunResult = {
@@ -49,6 +50,7 @@ const RESULT: RunResult = {
   rowsWritten: 3500,
   seconds: 60,
   tables: [TABLE],
+  unproven: [],
 };
 const EXPLAINED: Explanation = {
   id: 'sc-2',

@@ -60,6 +60,7 @@ export function plan(sketch: PlanSketch = {}): Plan {
     deletes,
     windows,
     cost: { rowsToDelete: 410, rowsToWrite: 400, rowsToRewrite: 0, seconds: null, rowsPerSecond: null },
+    unproven: [],
     warnings: [],
     sql: { score: { read: 'COPY …', write: 'INSERT …' } },
   };
