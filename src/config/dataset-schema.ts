@@ -49,7 +49,10 @@ const NULL_BECOMES: Readonly<
   date: { what: 'a day, such as 1970-01-01', holds: isDay },
   uuid: { what: 'a UUID', holds: isUuid },
   enumeration: { what: 'a name of the enum', holds: (value) => typeof value === 'string' },
-  ip: { what: "an address, or '' for the zero address", holds: (value) => typeof value === 'string' && (value === '' || isIP(value) !== 0) },
+  ip: {
+    what: "an address, or '' for the zero address",
+    holds: (value) => typeof value === 'string' && (value === '' || isIP(value) !== 0),
+  },
   bytes: { what: 'hex digits', holds: (value) => typeof value === 'string' && /^(?:[0-9a-f]{2})*$/iu.test(value) },
   array: { what: "''", holds: (value) => value === '' },
   map: { what: "''", holds: (value) => value === '' },
@@ -87,7 +90,10 @@ const columnSchema: z.ZodType<ColumnDefinition, ColumnDefinition> = z.lazy(() =>
     ifNull: z.union([z.string(), z.number(), z.null()], { error: expected('a value for NULL, or null to keep it') }),
     element: columnSchema.exactOptional(),
     key: columnSchema.exactOptional(),
-    elements: z.array(columnSchema, { error: expected('a list of definitions') }).min(1).exactOptional(),
+    elements: z
+      .array(columnSchema, { error: expected('a list of definitions') })
+      .min(1)
+      .exactOptional(),
   }).superRefine((column, context) => {
     const { kind, ifNull } = column;
     const { what, holds } = NULL_BECOMES[kind];

@@ -113,10 +113,14 @@ function compileValue(
   if (kind === undefined) return `${column.kind} does not fit into ${type}; ${whatFits(target, type)}`;
   if (column.ifNull === null && !target.nullable) return `NULL is to be kept, but ${type} is not Nullable`;
   // A tuple is made of its elements' expressions, whose types are looked at one by one.
-  if (scope.depth === 0 && column.kind !== 'tuple')
-    sources.unshift({ kind: column.kind, sql, accepts: kind.accepts });
+  if (scope.depth === 0 && column.kind !== 'tuple') sources.unshift({ kind: column.kind, sql, accepts: kind.accepts });
   const value = valueOf(column, kind, sql, scope);
-  return { kind, type: { ...target, nullable: column.ifNull === null }, wire: kind.wire(value), direct: column.sql.trim() === ':item' };
+  return {
+    kind,
+    type: { ...target, nullable: column.ifNull === null },
+    wire: kind.wire(value),
+    direct: column.sql.trim() === ':item',
+  };
 }
 
 /** Postgres: the value as the type that a kind begins with, NULL replaced. */
@@ -156,7 +160,10 @@ function inScope(sql: string, { item, key }: Scope): string {
 /** What a dataset's author can do about a target type, in words. */
 function whatFits(target: TargetType, type: string): string {
   const container = CONTAINERS[target.base];
-  const kinds = container === undefined ? Object.entries(KINDS).flatMap(([kind, make]) => (make(target) ? [kind] : [])) : [container];
+  const kinds =
+    container === undefined
+      ? Object.entries(KINDS).flatMap(([kind, make]) => (make(target) ? [kind] : []))
+      : [container];
   return kinds.length > 0
     ? `${type} takes ${kinds.join(' or ')}`
     : `Refill has no exact form for ${type}: change the target's type, or leave the column out and list it under \`unproven\``;

@@ -1,4 +1,5 @@
 import { RefillError } from '../domain/errors.ts';
+import type { Finding } from '../domain/events.ts';
 import type { UnprovenColumn } from '../domain/words.ts';
 import { type ColumnCodec, columnCodec } from './codec.ts';
 import type { TableDefinition } from './definition.ts';
@@ -14,25 +15,42 @@ import { parseTargetType } from './target-type.ts';
 export interface Misfit {
   readonly table: string;
   readonly side: 'source' | 'target';
-  /** Each names its column first. */
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+interface Problem {
+  /** Null where it is about the whole table. */
+  readonly column: string | null;
+  readonly what: string;
+}
+
+/** A problem of a column. */
+export const problem = (column: string | null, what: string): Problem => ({ column, what });
+
+const inWords = ({ column, what }: Problem) => (column === null ? what : `${column}: ${what}`);
+
+/** `DATASET_INVALID` with what it is about. */
+export class DatasetInvalid extends RefillError {
+  readonly misfits: readonly Misfit[];
+
+  constructor(misfits: readonly Misfit[], message: string, options: ConstructorParameters<typeof RefillError>[2]) {
+    super('DATASET_INVALID', message, options);
+    this.misfits = misfits;
+  }
 }
 
 /** One error for all tables: who corrects a dataset wants to know everything at once. */
-export function datasetInvalid(misfits: readonly Misfit[]): RefillError {
+export function datasetInvalid(misfits: readonly Misfit[]): DatasetInvalid {
   const said = misfits.map(({ table, side, problems }) => {
     const place = side === 'target' ? `table ${table}` : `the source of ${table}`;
-    return `the dataset does not fit ${place}: ${problems.join('; ')}`;
+    return `the dataset does not fit ${place}: ${problems.map(inWords).join('; ')}`;
   });
   const [first] = misfits;
-  const problems = misfits.flatMap((misfit) => misfit.problems);
+  const problems = misfits.flatMap((misfit) => misfit.problems.map(inWords));
   const hint = misfits.every(({ side }) => side === 'source')
     ? { hint: 'Correct the kind, or write the cast into the expression, where it is meant.' }
     : {};
-  return new RefillError('DATASET_INVALID', said.join('\n'), {
-    ...hint,
-    details: { table: first?.table, problems, misfits },
-  });
+  return new DatasetInvalid(misfits, said.join('; '), { ...hint, details: { table: first?.table, problems } });
 }
 
 /** Everything about a table's columns that does not fit; fills in the codecs of those that do. */
@@ -40,32 +58,21 @@ export function columnProblems(
   definition: TableDefinition,
   target: TargetColumns,
   codecs: Map<string, ColumnCodec>,
-): string[] {
-  const problems: string[] = [];
-  const filled = filledIn(definition);
+): Problem[] {
+  const problems: Problem[] = [];
+  const roles = rolesOf(definition);
   for (const [name, column] of Object.entries(definition.columns)) {
     const found = target.get(name);
-    const wrong = unwritable(target, name);
-    const codec = wrong ?? (found ? columnCodec(column, found.type, name) : '');
-    if (typeof codec === 'string') problems.push(`${name}: ${codec}`);
+    const codec = unwritable(target, name, roles) ?? columnCodec(column, found?.type ?? '', name);
+    if (typeof codec === 'string') problems.push(problem(name, codec));
     else codecs.set(name, codec);
   }
-  for (const [role, name] of [
-    ['key', definition.key],
-    ['time', definition.time],
-  ] as const) {
-    if (name in definition.columns) continue;
-    // What the target has under that name says more than that it is not derived.
-    const kind = target.get(name)?.kind ?? '';
-    problems.push(
-      kind === '' || kind === 'DEFAULT'
-        ? `${name}: key and time must be columns of the dataset`
-        : `${name}: the ${role} is an ${kind} column of the target (${target.get(name)?.expression}), which cannot be written; name the column that it is made of`,
-    );
-  }
-  for (const name of filled) {
-    const wrong = unwritable(target, name);
-    if (wrong !== undefined) problems.push(`${name}: ${wrong}`);
+  for (const name of roles.keys()) {
+    if (Object.hasOwn(definition.columns, name)) continue;
+    const derived = name === definition.key || name === definition.time;
+    const wrong =
+      unwritable(target, name, roles) ?? (derived ? 'key and time must be columns of the dataset' : undefined);
+    if (wrong !== undefined) problems.push(problem(name, wrong));
   }
   problems.push(...versionProblems(definition, target), ...unprovenProblems(definition, target));
   return problems;
@@ -76,57 +83,93 @@ function filledIn({ version, owner }: TableDefinition): string[] {
   return [version, owner?.customer, owner?.profile].filter((name) => name !== undefined);
 }
 
+/** What the table's own columns are for, by their names. */
+function rolesOf({ key, time, version, owner }: TableDefinition): ReadonlyMap<string, string> {
+  const roles = [
+    [owner?.profile, 'owner’s profile'],
+    [owner?.customer, 'owner’s customer'],
+    [version, 'version'],
+    [time, 'time'],
+    [key, 'key'],
+  ] as const;
+  return new Map(roles.flatMap(([name, role]) => (name === undefined ? [] : [[name, role]])));
+}
+
 /** Why no row can be given a value in a column; undefined where it can. */
-function unwritable(target: TargetColumns, name: string): string | undefined {
+function unwritable(target: TargetColumns, name: string, roles: ReadonlyMap<string, string>): string | undefined {
   const column = target.get(name);
   if (!column) return 'the target has no such column';
   if (isWritable(column)) return undefined;
-  const made = `it is an ${column.kind} column of the target${column.expression === '' ? '' : ` (${column.expression})`}`;
-  return column.kind === 'EPHEMERAL'
-    ? `${made}, which no row keeps: nothing of it can be proven; derive the columns that are made of it`
+  const { kind, expression } = column;
+  const role = roles.get(name);
+  const made = `${role === undefined ? 'it' : `the ${role}`} is ${kind === 'MATERIALIZED' ? 'a' : 'an'} ${kind} column of the target${expression === '' ? '' : ` (${expression})`}`;
+  if (role !== undefined) return `${made}, which no insert fills; name a column that is stored as it is written`;
+  return kind === 'EPHEMERAL'
+    ? `${made}, which no row keeps, so nothing of it can be proven; derive the columns that are made of it`
     : `${made}, which the server computes; leave it out`;
 }
 
 /** Types that hold the time at which a row's source was read. */
-function versionProblems(definition: TableDefinition, target: TargetColumns): string[] {
+function versionProblems(definition: TableDefinition, target: TargetColumns): Problem[] {
   const { version } = definition;
   const column = version === undefined ? undefined : target.get(version);
   if (version === undefined || !column) return [];
   const { base, nullable } = parseTargetType(column.type);
-  if (version in definition.columns) return [`${version}: it is the version, which Refill fills in; do not derive it`];
+  if (Object.hasOwn(definition.columns, version))
+    return [problem(version, 'it is the version, which Refill fills in; do not derive it')];
   if (base !== 'DateTime64' && base !== 'DateTime')
     return [
-      `${version}: the version is ${column.type}, and Refill writes the time of its snapshot, which is no number of that scale: every later version of another writer could lose against it. Leave \`version\` out and derive ${version} under \`columns\` (the table then takes only purge), or give the table a DateTime64 version`,
+      problem(
+        version,
+        `the version is ${column.type}, and Refill writes the time of its snapshot, which is no number of that scale: every later version of another writer could lose against it. Leave \`version\` out and derive ${version} under \`columns\` (the table then takes only purge), or give the table a DateTime64 version`,
+      ),
     ];
-  return nullable ? [`${version}: the version is ${column.type}; a row without a version is neither old nor new`] : [];
+  return nullable
+    ? [problem(version, `the version is ${column.type}; a row without a version is neither old nor new`)]
+    : [];
 }
 
-function unprovenProblems(definition: TableDefinition, target: TargetColumns): string[] {
+function unprovenProblems(definition: TableDefinition, target: TargetColumns): Problem[] {
   const { unproven = {}, resets = [] } = definition;
   const filled = filledIn(definition);
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   for (const name of Object.keys(unproven)) {
-    if (!target.has(name)) problems.push(`${name}: it is listed under \`unproven\`, and the target has no such column`);
-    else if (name in definition.columns || filled.includes(name))
-      problems.push(`${name}: it is listed under \`unproven\`, and the dataset derives it`);
+    if (!target.has(name))
+      problems.push(problem(name, `it is listed under \`unproven\`, and the target has no such column`));
+    else if (Object.hasOwn(definition.columns, name) || filled.includes(name))
+      problems.push(problem(name, `it is listed under \`unproven\`, and the dataset derives it`));
   }
   for (const name of resets) {
     const column = target.get(name);
-    if (!(name in unproven) && column?.kind !== 'MATERIALIZED')
-      problems.push(`${name}: it is listed under \`resets\`, and not under \`unproven\``);
+    if (!Object.hasOwn(unproven, name) && column?.kind !== 'MATERIALIZED')
+      problems.push(problem(name, `it is listed under \`resets\`, and not under \`unproven\``));
   }
   for (const [name, column] of target) {
-    if (!isWritable(column) || name in definition.columns || name in unproven || filled.includes(name)) continue;
-    problems.push(`${name}: the target has this column, the dataset does not say what goes into it`);
+    const accounted = Object.hasOwn(definition.columns, name) || Object.hasOwn(unproven, name) || filled.includes(name);
+    if (!isWritable(column) || accounted) continue;
+    problems.push(problem(name, 'the target has this column, the dataset does not say what goes into it'));
   }
   return problems;
+}
+
+/** The findings of `doctor` of what does not fit. */
+export function misfitFindings(misfits: readonly Misfit[], database: string): Finding[] {
+  return misfits.flatMap(({ table, side, problems }) =>
+    problems.map(({ column, what }) => ({
+      check: 'columns',
+      level: 'error' as const,
+      subject: [database, table, column].filter((name) => name !== null).join('.'),
+      message: side === 'source' ? `the source: ${what}` : what,
+      remedy: null,
+    })),
+  );
 }
 
 /** What is neither derived nor proven of a table that fits: what the dataset lists, and what the server computes. */
 export function unprovenColumns(definition: TableDefinition, target: TargetColumns): UnprovenColumn[] {
   const { name: table, unproven = {} } = definition;
   return [...target].flatMap(([column, found]) => {
-    const reason = unproven[column];
+    const reason = Object.hasOwn(unproven, column) ? unproven[column] : undefined;
     if (reason !== undefined) return [{ table, column, reason }];
     if (found.kind !== 'MATERIALIZED' || !isStored(found)) return [];
     return [{ table, column, reason: `MATERIALIZED: the server computes it (${found.expression})` }];

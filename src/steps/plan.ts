@@ -87,7 +87,11 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       rowsPerSecond: rate,
     },
     ...(bench.reindexer ? { reindexer: bench.reindexer.reindexer.plan } : {}),
-    warnings: [...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)), ...deletes.warnings, ...resets],
+    warnings: [
+      ...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)),
+      ...deletes.warnings,
+      ...resets,
+    ],
     unproven: unprovenOf(bench),
     sql: Object.fromEntries(
       bench.tables.map((table) => [

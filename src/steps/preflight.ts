@@ -1,5 +1,5 @@
 import { isAccepted } from '../dataset/codec.ts';
-import { datasetInvalid, type Misfit } from '../dataset/columns.ts';
+import { datasetInvalid, type Misfit, problem } from '../dataset/columns.ts';
 import { countStatement, readStatement, sourceTypes, typesStatement } from '../dataset/compile.ts';
 import { bind } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
@@ -49,7 +49,7 @@ async function checkStatements(bench: Workbench, source: Source): Promise<void> 
       if (isAccepted(expression, type)) return [];
       const { column, kind, accepts } = expression;
       const takes = accepts?.join(', ').replace('_*', 'any array');
-      return [`${column}: ${kind} takes ${takes}, and the expression is ${type}`];
+      return [problem(column, `${kind} takes ${takes}, and the expression is ${type}`)];
     });
     if (problems.length > 0) misfits.push({ table: table.definition.name, side: 'source', problems });
   }

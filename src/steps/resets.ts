@@ -42,7 +42,11 @@ export async function refuseResets(bench: Workbench, range: Range): Promise<Warn
     const found = await countResets(
       bench,
       table,
-      await resettable(bench, table, table.unproven.map(({ column }) => column)),
+      await resettable(
+        bench,
+        table,
+        table.unproven.map(({ column }) => column),
+      ),
       inRange(table.definition, bench.tenant, range),
     );
     for (const reset of found) (resets.includes(reset.column) ? allowed : refused).push(reset);
@@ -79,7 +83,9 @@ function columnReset(resets: readonly Reset[]): RefillError {
 
 function describe({ table, column, rows, compared, expression }: Reset): string {
   const counted = `${table}.${column}: ${rows.toLocaleString('en')} ${rows === 1 ? 'row' : 'rows'}`;
-  return compared ? counted : `${counted} (its default, ${expression}, is another one for each insert, so no row can be told to hold it)`;
+  return compared
+    ? counted
+    : `${counted} (its default, ${expression}, is another one for each insert, so no row can be told to hold it)`;
 }
 
 async function countResets(
@@ -114,12 +120,7 @@ async function resettable(bench: Workbench, table: BenchTable, names: readonly s
 }
 
 /** ClickHouse: the condition for rows whose value is not the default; null where the default cannot be told. */
-async function losing(
-  bench: Workbench,
-  table: BenchTable,
-  name: string,
-  column: TargetColumn,
-): Promise<string | null> {
+async function losing(bench: Workbench, table: BenchTable, name: string, column: TargetColumn): Promise<string | null> {
   // An array of a Nested is filled up to the length of its neighbours.
   if (name.includes('.') && parseTargetType(column.type).base === 'Array') return null;
   const value = identifier(name);
@@ -153,4 +154,16 @@ async function isDeterministic(bench: Workbench, table: BenchTable, expression: 
 }
 
 /** Words before a bracket that are no functions. */
-const OPERATORS: ReadonlySet<string> = new Set(['and', 'or', 'not', 'in', 'as', 'when', 'then', 'else', 'is', 'like', 'between']);
+const OPERATORS: ReadonlySet<string> = new Set([
+  'and',
+  'or',
+  'not',
+  'in',
+  'as',
+  'when',
+  'then',
+  'else',
+  'is',
+  'like',
+  'between',
+]);

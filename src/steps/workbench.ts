@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { datasetInvalid, type Misfit } from '../dataset/columns.ts';
+import { datasetInvalid, type Misfit, problem } from '../dataset/columns.ts';
 import { type CompiledTable, compileTable } from '../dataset/compile.ts';
 import type { DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
 import type { DeleteChoice } from '../domain/delete-kind.ts';
@@ -75,7 +75,11 @@ export async function openWorkbench(
   if (wrong.length > 0)
     throw datasetInvalid([
       ...wrong,
-      ...missing.map((table) => ({ table, side: 'target' as const, problems: ['there is no such table'] })),
+      ...missing.map((table) => ({
+        table,
+        side: 'target' as const,
+        problems: [problem(null, 'there is no such table')],
+      })),
     ]);
   if (missing.length > 0)
     throw new RefillError(
@@ -104,7 +108,10 @@ function fit(definition: TableDefinition, target: TargetTable | null, tenant: Te
     return {
       ...misfit,
       problems: [
-        `${tenant.targetDatabase}.${definition.name} is a ${target.engine}; rows can be deleted from a MergeTree only`,
+        problem(
+          null,
+          `${tenant.targetDatabase}.${definition.name} is a ${target.engine}; rows can be deleted from a MergeTree only`,
+        ),
       ],
     };
   const compiled = compileTable(definition, target.columns);

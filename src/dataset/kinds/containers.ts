@@ -41,8 +41,7 @@ const MISFIT = String.raw`\!`;
 /** Postgres: a value's text between separators. */
 function tokenOf({ kind, wire }: Value): string {
   const text = `(${wire})::text`;
-  const escaped =
-    kind.free === true ? `replace(replace(${text}, E'\\\\', E'\\\\b'), '${SEPARATOR}', E'\\\\c')` : text;
+  const escaped = kind.free === true ? `replace(replace(${text}, E'\\\\', E'\\\\b'), '${SEPARATOR}', E'\\\\c')` : text;
   return `coalesce(${escaped}, E'\\\\N')`;
 }
 

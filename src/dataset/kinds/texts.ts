@@ -76,7 +76,8 @@ export function ipKind(target: TargetType): Kind | undefined {
         ? castTo(`reinterpretAsUInt32(reverse(unhex(${checked})))`, 'IPv4', nullable)
         : castTo(castTo(`unhex(${checked})`, 'FixedString(16)', nullable), 'IPv6', nullable);
     },
-    field: (n) => `lower(hex(${n}))`,
+    // Small numbers lose their zeros.
+    field: (n) => `leftPad(lower(hex(${n})), ${v4 ? 8 : 32}, '0')`,
   };
 }
 
