@@ -24,6 +24,7 @@ const CODES: Readonly<Record<number, readonly [code: ErrorCode, why: string]>> =
   130: ['CH_VALUE', 'CANNOT_READ_ARRAY_FROM_TEXT'],
   159: ['CH_BUSY', 'TIMEOUT_EXCEEDED'],
   164: ['CH_READ_ONLY', 'READONLY: the user or the server may only read'],
+  190: ['CH_VALUE', 'SIZES_OF_ARRAYS_DONT_MATCH: the columns of a Nested have one length in each row'],
   192: ['CH_AUTH', 'UNKNOWN_USER'],
   193: ['CH_AUTH', 'WRONG_PASSWORD'],
   194: ['CH_AUTH', 'REQUIRED_PASSWORD'],

@@ -74,7 +74,7 @@ const CONTAINER = { cast: 'jsonb', input: 'String', free: true } as const;
 
 /** What the container of values may be in Postgres, by what they are. */
 function containerTypes({ kind, direct }: Value): readonly string[] {
-  const json = kind.fromJson === false ? [] : ['json', 'jsonb'];
+  const json = kind.fromJson === false ? [] : ['json', 'jsonb', '_json', '_jsonb'];
   const types = kind.asElement ?? kind.accepts;
   if (!direct || types === undefined) return ['_*', ...json];
   return [...types.map((type) => (type.startsWith('_') || type.startsWith('json') ? type : `_${type}`)), ...json];

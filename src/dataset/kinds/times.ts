@@ -1,6 +1,12 @@
 import type { TargetType } from '../target-type.ts';
 import { castTo, type Kind } from './kind.ts';
 
+/**
+ * Postgres: how the text of a day begins. It reads others as well, such as `now`, which is another time for each who asks.
+ * They are replaced by `infinity`, which no target holds.
+ */
+const DAY = String.raw`^\d{4,}-\d\d-\d\d`;
+
 /** 1900-01-01 and 2299-12-31: what DateTime64 holds, in seconds. */
 const DATETIME64_SECONDS = [-2_208_988_800, 10_413_791_999] as const;
 const DATETIME_SECONDS = [0, 4_294_967_295] as const;
@@ -23,6 +29,7 @@ export function timestampKind(target: TargetType): Kind | undefined {
   return {
     accepts: ['timestamptz', 'timestamp', 'date'],
     cast: 'timestamptz',
+    fromText: (text) => `CASE WHEN ${text} ~ '${DAY}' THEN ${text} ELSE 'infinity' END`,
     wire: ticks,
     input: 'Int64',
     decode: (n, { refuse }) => ticksToTime(target.base, precision, `${n} + ${refuse(fits(n), n)}`),
@@ -56,8 +63,8 @@ export function dateKind(target: TargetType): Kind | undefined {
   return {
     accepts: ['date'],
     cast: 'date',
-    // The text of a time is cast to a date without a word: 'infinity' is no day, and so is refused in its place.
-    fromText: (text) => `CASE WHEN ${text} !~ '\\d:\\d' THEN ${text} ELSE 'infinity' END`,
+    // The text of a time is cast to a date without a word.
+    fromText: (text) => `CASE WHEN ${text} ~ '${DAY}( BC)?$' THEN ${text} ELSE 'infinity' END`,
     wire: (v) => `(${v} - date '1970-01-01')`,
     input: 'Int64',
     decode: (n, { nullable, refuse }) => {

@@ -474,6 +474,21 @@ const CONTAINERS: readonly Subject[] = [
     bad: [['infinity', '{infinity}']],
   },
   {
+    pg: 'jsonb',
+    ch: `Array(DateTime64(3, 'UTC'))`,
+    as: (c) => array(c, timestamp(':item')),
+    written: `array(…, timestamp(':item'))`,
+    good: [['["2026-01-05T06:00:00.5+02:00"]', `['2026-01-05 04:00:00.500']`]],
+    bad: [['a word such as `now`', '["now"]']],
+  },
+  {
+    pg: 'jsonb[]',
+    ch: 'Array(Map(String, UInt8))',
+    as: (c) => array(c, map(':item', text(':key'), int(':item'))),
+    written: `array(…, map(':item', text(':key'), int(':item')))`,
+    good: [[`{"{\\"a\\": 1}","{}",NULL}`, `[{'a':1},{},{}]`]],
+  },
+  {
     pg: 'date[]',
     ch: 'Array(Date32)',
     as: (c) => array(c, date(':item')),
@@ -543,7 +558,10 @@ const CONTAINERS: readonly Subject[] = [
     as: (c) => array(c, date(':item')),
     written: `array(…, date(':item'))`,
     good: [['["2026-01-05"]', `['2026-01-05']`]],
-    bad: [['a time in place of a day', '["2026-01-05T10:00:00Z"]']],
+    bad: [
+      ['a time in place of a day', '["2026-01-05T10:00:00Z"]'],
+      ['a word such as `today`', '["today"]'],
+    ],
   },
   {
     pg: 'jsonb',
