@@ -92,7 +92,7 @@ const columnSchema: z.ZodType<ColumnDefinition, ColumnDefinition> = z.lazy(() =>
     key: columnSchema.exactOptional(),
     elements: z
       .array(columnSchema, { error: expected('a list of definitions') })
-      .min(1)
+      .min(1, { error: 'expected a list of definitions, at least one' })
       .exactOptional(),
   }).superRefine((column, context) => {
     const { kind, ifNull } = column;

@@ -140,16 +140,10 @@ function kindOf(
   compile: Compile,
   sql: string,
 ): Kind | string | undefined {
-  switch (column.kind) {
-    case 'array':
-      return arrayKind(target, column, scope, compile);
-    case 'map':
-      return mapKind(target, column, scope, compile);
-    case 'tuple':
-      return tupleKind(target, column, scope, compile, `(${sql})`);
-    default:
-      return KINDS[column.kind](target);
-  }
+  const { kind } = column;
+  if (kind === 'array') return arrayKind(target, column, scope, compile);
+  if (kind === 'map') return mapKind(target, column, scope, compile);
+  return kind === 'tuple' ? tupleKind(target, column, scope, compile, `(${sql})`) : KINDS[kind](target);
 }
 
 /** Puts the value that a container's definition is about into its expressions. */

@@ -92,7 +92,7 @@ describe('unproven columns', () => {
     await t.command(FILL('note', `'none'`));
     const named = [
       { table: 'out', column: 'note', reason: 'people write it by hand' },
-      { table: 'out', column: 'made', reason: expect.stringContaining('MATERIALIZED') as string },
+      { table: 'out', column: 'made', reason: 'MATERIALIZED: the server computes it (upper(note))' },
     ];
     const plan = await t.refill.plan(request(t));
     expect(plan.unproven).toEqual(named);
@@ -127,11 +127,11 @@ describe('unproven columns', () => {
     const error = await thrown(() => t.refill.plan(request(t)));
     expect(error).toMatchObject({ code: 'COLUMN_RESET', exit: 3 });
     const said = error?.message.split('hold something else: ')[1]?.split('; ') ?? [];
-    expect(said).toEqual(
-      Object.entries(losses).flatMap(([name, [, , rows]]) =>
-        rows === null ? [] : [expect.stringMatching(new RegExp(`^out\\.${name}: ${rows}`, 'u')) as string],
-      ),
+    const meant = Object.entries(losses).flatMap(([name, [, , rows]]) =>
+      rows === null ? [] : [`^out\\.${name}: ${rows}`],
     );
+    expect(said).toHaveLength(meant.length);
+    for (const [n, one] of meant.entries()) expect(said[n]).toMatch(new RegExp(one, 'u'));
     expect(error?.message).not.toContain('kept');
   });
 
@@ -188,12 +188,9 @@ describe('unproven columns', () => {
     });
     await t.command(FILL('note', `'kept'`));
     const plan = await t.refill.plan(request(t));
-    expect(plan.warnings).toContainEqual(
-      expect.objectContaining({
-        code: 'COLUMN_RESETS',
-        message: expect.stringContaining(`out.note: ${ROWS} rows`) as string,
-      }),
-    );
+    const warned = plan.warnings.filter(({ code }) => code === 'COLUMN_RESETS').map(({ message }) => message);
+    expect(warned).toHaveLength(1);
+    expect(warned[0]).toContain(`out.note: ${ROWS} rows`);
     expect(await ended(t.refill.run(plan.id))).toMatchObject({ state: 'succeeded' });
     expect(await t.select('SELECT DISTINCT note FROM out FINAL')).toEqual([{ note: 'none' }]);
   });

@@ -1,6 +1,3 @@
-import type { ColumnDefinition } from '../definition.ts';
-import type { TargetType } from '../target-type.ts';
-
 /** ClickHouse: how a value is read from the wire into the target's type. */
 export interface Decoding {
   /** Whether the value can be NULL. */
@@ -34,9 +31,6 @@ export interface Kind {
   /** Postgres: the cast from a text, where `::cast` would take what does not fit. */
   readonly fromText?: (text: string) => string;
 }
-
-/** Makes the kind for a target type; undefined where it does not fit, or what is wrong, in words. */
-export type KindOf = (target: TargetType, column: ColumnDefinition) => Kind | string | undefined;
 
 /** ClickHouse: a cast that keeps NULL where there can be one; `CAST` to a plain type would be an error for it. */
 export const castTo = (value: string, type: string, nullable: boolean) =>
