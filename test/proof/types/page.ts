@@ -29,10 +29,10 @@ What goes exactly from Postgres to ClickHouse, and what is refused. \`…\` is t
 - **Exact** means: the value that ClickHouse holds is the value that Postgres has, NULL and the empty value told apart where the target's type can, and a proof notices every other value.
 - A value in the last column ends the window with that error. The error names the column and never the value. Nothing of the window stays.
 - \`-0\` counts as \`0\`: Refill writes \`0\`, and a proof does not tell the two apart. NaN is equal to NaN.
-- \`timestamp\` is cut to the target's precision, not rounded. This is the only kind that drops digits.
+- \`timestamp\` is cut to the target's precision, not rounded. \`float\` takes the nearest number that the target's type has.
 - The order of a Map's entries is not compared. A lower bound of an array other than 1 is not kept.
 - Every type can be \`Nullable\` or \`LowCardinality\` where ClickHouse allows it. \`ifNull: null\` keeps NULL; without it NULL becomes the type's empty value.
-- A domain counts as the type that it is made of.
+- A domain counts as the type that it is made of. Below, \`mood\` is an enum, \`small\` a domain over \`integer\`, and \`place\` a composite type.
 
 ## Exact
 

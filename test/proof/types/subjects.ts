@@ -197,7 +197,7 @@ const TIMES: readonly Subject[] = [
     pg: 'interval',
     ch: 'Decimal(18, 6)',
     as: (c) => decimal(`extract(epoch from ${c})`),
-    written: 'decimal(`extract(epoch from …)`)',
+    written: `decimal('extract(epoch from …)')`,
     good: [['1 day 00:00:00.000001', '86400.000001']],
   },
 ];
