@@ -1,5 +1,4 @@
 import { RefillError } from '../domain/errors.ts';
-import type { Finding } from '../domain/events.ts';
 import type { UnprovenColumn } from '../domain/words.ts';
 import { type ColumnCodec, columnCodec } from './codec.ts';
 import type { TableDefinition } from './definition.ts';
@@ -29,18 +28,8 @@ export const problem = (column: string | null, what: string): Problem => ({ colu
 
 const inWords = ({ column, what }: Problem) => (column === null ? what : `${column}: ${what}`);
 
-/** `DATASET_INVALID` with what it is about. */
-export class DatasetInvalid extends RefillError {
-  readonly misfits: readonly Misfit[];
-
-  constructor(misfits: readonly Misfit[], message: string, options: ConstructorParameters<typeof RefillError>[2]) {
-    super('DATASET_INVALID', message, options);
-    this.misfits = misfits;
-  }
-}
-
 /** One error for all tables: who corrects a dataset wants to know everything at once. */
-export function datasetInvalid(misfits: readonly Misfit[]): DatasetInvalid {
+export function datasetInvalid(misfits: readonly Misfit[]): RefillError {
   const said = misfits.map(({ table, side, problems }) => {
     const place = side === 'target' ? `table ${table}` : `the source of ${table}`;
     return `the dataset does not fit ${place}: ${problems.map(inWords).join('; ')}`;
@@ -50,7 +39,7 @@ export function datasetInvalid(misfits: readonly Misfit[]): DatasetInvalid {
   const hint = misfits.every(({ side }) => side === 'source')
     ? { hint: 'Correct the kind, or write the cast into the expression, where it is meant.' }
     : {};
-  return new DatasetInvalid(misfits, said.join('; '), { ...hint, details: { table: first?.table, problems } });
+  return new RefillError('DATASET_INVALID', said.join('; '), { ...hint, details: { table: first?.table, problems } });
 }
 
 /** Everything about a table's columns that does not fit; fills in the codecs of those that do. */
@@ -150,19 +139,6 @@ function unprovenProblems(definition: TableDefinition, target: TargetColumns): P
     problems.push(problem(name, 'the target has this column, the dataset does not say what goes into it'));
   }
   return problems;
-}
-
-/** The findings of `doctor` of what does not fit. */
-export function misfitFindings(misfits: readonly Misfit[], database: string): Finding[] {
-  return misfits.flatMap(({ table, side, problems }) =>
-    problems.map(({ column, what }) => ({
-      check: 'columns',
-      level: 'error' as const,
-      subject: [database, table, column].filter((name) => name !== null).join('.'),
-      message: side === 'source' ? `the source: ${what}` : what,
-      remedy: null,
-    })),
-  );
 }
 
 /** What is neither derived nor proven of a table that fits: what the dataset lists, and what the server computes. */

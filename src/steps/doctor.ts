@@ -1,4 +1,3 @@
-import { DatasetInvalid, misfitFindings } from '../dataset/columns.ts';
 import type { DatasetDefinition } from '../dataset/definition.ts';
 import { asRefillError } from '../domain/errors.ts';
 import type { Finding, TenantFinding } from '../domain/events.ts';
@@ -54,16 +53,10 @@ async function checkTenant(
       remedy: 'list it with its database in the configuration',
     });
   if (tenant.sourceDatabase === null || tenant.targetDatabase === null) return findings;
-  const { targetDatabase } = tenant;
   const fits = await check('dataset', subject, async () => {
-    try {
-      const bench = await openWorkbench(cluster, tenantOf(tenant), dataset);
-      findings.push(...(await preflight(bench)));
-      return `${dataset.name} fits ${bench.tables.map((t) => t.definition.name).join(', ')}`;
-    } catch (error) {
-      if (error instanceof DatasetInvalid) findings.push(...misfitFindings(error.misfits, targetDatabase));
-      throw error;
-    }
+    const bench = await openWorkbench(cluster, tenantOf(tenant), dataset);
+    findings.push(...(await preflight(bench)));
+    return `${dataset.name} fits ${bench.tables.map((t) => t.definition.name).join(', ')}`;
   });
   return [...findings, fits];
 }
