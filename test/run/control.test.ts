@@ -234,12 +234,9 @@ describe('is refused', () => {
     await t.refill.cancel();
     await t.command(`ALTER TABLE score ADD COLUMN more UInt8 DEFAULT 1`);
     for (const go of [() => t.refill.run(plan.id), () => t.refill.retry(result.run)]) {
-      // A column that the dataset does not account for is named before anything else.
-      expect(await thrown(() => ended(go()))).toMatchObject({ code: 'DATASET_INVALID', exit: 2 });
-    }
-    await t.command(`ALTER TABLE score MODIFY COLUMN more UInt8 MATERIALIZED 1`);
-    for (const go of [() => t.refill.run(plan.id), () => t.refill.retry(result.run)]) {
-      expect(await thrown(() => ended(go()))).toMatchObject({ code: 'PLAN_FOREIGN', exit: 3 });
+      const error = await thrown(() => ended(go()));
+      expect(error).toMatchObject({ code: 'PLAN_FOREIGN', exit: 3 });
+      expect(error).toMatchObject({ message: expect.stringContaining('more: ') as unknown });
     }
     // What was refused is as it was.
     expect((await t.refill.runs()).map((run) => run.state)).toEqual(['cancelled']);
