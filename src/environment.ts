@@ -129,7 +129,17 @@ export class Environment {
   /** The workbench of a saved plan: its tenant as it was found then, and its tables. */
   async workbenchOf(plan: Plan): Promise<Workbench> {
     const [cluster, dataset] = await Promise.all([this.cluster(plan.tenant.cluster), this.dataset(plan.dataset)]);
-    return openWorkbench(cluster, plan.tenant, narrow(dataset, plan.only), plan.tables);
+    try {
+      return await openWorkbench(cluster, plan.tenant, narrow(dataset, plan.only), plan.tables);
+    } catch (error) {
+      // It fitted when the plan was made.
+      if (!(error instanceof RefillError) || error.code !== 'DATASET_INVALID') throw error;
+      throw new RefillError(
+        'PLAN_FOREIGN',
+        `plan ${plan.id} was made for another environment: a table or the dataset has changed since, and ${error.message}`,
+        { cause: error, details: error.details },
+      );
+    }
   }
 
   /** What slows or holds a run: by today's configuration, whatever it was when the plan was made. */

@@ -17,7 +17,22 @@ export { defineScorer, type FunctionScorer } from './config/scorer.ts';
 export { loadConfig } from './config/load.ts';
 export type { RefillConfig } from './config/config.ts';
 export { defineDataset } from './dataset/define.ts';
-export { bool, date, decimal, float, int, text, timestamp, uuid } from './dataset/definition.ts';
+export {
+  array,
+  bool,
+  bytes,
+  date,
+  decimal,
+  enumeration,
+  float,
+  int,
+  ip,
+  map,
+  text,
+  timestamp,
+  tuple,
+  uuid,
+} from './dataset/definition.ts';
 export type { ColumnDefinition, DatasetDefinition, Exclusion, TableDefinition, Untimed } from './dataset/definition.ts';
 export { scorecards } from './dataset/scorecards.ts';
 export type {

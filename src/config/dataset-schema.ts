@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { ColumnDefinition, DatasetDefinition } from '../dataset/definition.ts';
 import { keyParameter } from '../dataset/key.ts';
@@ -60,6 +61,15 @@ const NULL_BECOMES: Readonly<
   timestamp: { what: 'an instant with a zone, such as 1970-01-01T00:00:00Z', holds: isInstant },
   date: { what: 'a day, such as 1970-01-01', holds: isDay },
   uuid: { what: 'a UUID', holds: isUuid },
+  enumeration: { what: 'a name of the enum', holds: (value) => typeof value === 'string' },
+  ip: {
+    what: "an address, or '' for the zero address",
+    holds: (value) => typeof value === 'string' && (value === '' || isIP(value) !== 0),
+  },
+  bytes: { what: 'hex digits', holds: (value) => typeof value === 'string' && /^(?:[0-9a-f]{2})*$/iu.test(value) },
+  array: { what: "''", holds: (value) => value === '' },
+  map: { what: "''", holds: (value) => value === '' },
+  tuple: { what: "''", holds: (value) => value === '' },
 };
 
 const KINDS = [
@@ -71,21 +81,49 @@ const KINDS = [
   'timestamp',
   'date',
   'uuid',
+  'enumeration',
+  'ip',
+  'bytes',
+  'array',
+  'map',
+  'tuple',
 ] as const satisfies readonly ColumnDefinition['kind'][];
 
-const columnSchema = strict({
-  kind: oneOf(KINDS),
-  sql: sql('a Postgres expression'),
-  ifNull: z.union([z.string(), z.number(), z.null()], { error: expected('a value for NULL, or null to keep it') }),
-}).superRefine(({ kind, ifNull }, context) => {
-  const { what, holds } = NULL_BECOMES[kind];
-  if (ifNull === null || holds(ifNull)) return;
-  context.addIssue({
-    code: 'custom',
-    path: ['ifNull'],
-    message: `expected ${what}, or null, as the column is ${kind}`,
-  });
-});
+/** What the definition of a kind names besides `sql`; everything else of these is refused. */
+const PARTS: Readonly<Partial<Record<ColumnDefinition['kind'], readonly ('key' | 'element' | 'elements')[]>>> = {
+  array: ['element'],
+  map: ['key', 'element'],
+  tuple: ['elements'],
+};
+
+const columnSchema: z.ZodType<ColumnDefinition, ColumnDefinition> = z.lazy(() =>
+  strict({
+    kind: oneOf(KINDS),
+    sql: sql('a Postgres expression'),
+    ifNull: z.union([z.string(), z.number(), z.null()], { error: expected('a value for NULL, or null to keep it') }),
+    element: columnSchema.exactOptional(),
+    key: columnSchema.exactOptional(),
+    elements: z
+      .array(columnSchema, { error: expected('a list of definitions') })
+      .min(1, { error: 'expected a list of definitions, at least one' })
+      .exactOptional(),
+  }).superRefine((column, context) => {
+    const { kind, ifNull } = column;
+    const { what, holds } = NULL_BECOMES[kind];
+    const parts: readonly string[] = PARTS[kind] ?? [];
+    for (const part of ['element', 'key', 'elements'] as const) {
+      if (parts.includes(part) === (column[part] !== undefined)) continue;
+      const message = parts.includes(part) ? `missing; the column is ${kind}` : `not of a column that is ${kind}`;
+      context.addIssue({ code: 'custom', path: [part], message });
+    }
+    if (ifNull === null || holds(ifNull)) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['ifNull'],
+      message: `expected ${what}, or null, as the column is ${kind}`,
+    });
+  }),
+);
 
 const exclusionSchema = strict({
   reason: name(),
@@ -132,6 +170,10 @@ const tableSchema = strict({
   exclusions: z.array(exclusionSchema, { error: expected('a list of exclusions, which can be empty') }),
   untimed: z.array(untimedSchema, { error: expected('a list of { reason, select, why }') }).exactOptional(),
   columns: z.record(column(), columnSchema, { error: expected('a map of target columns to definitions') }),
+  unproven: z
+    .record(column(), sentence(), { error: expected('a map of target columns to the reason of each') })
+    .exactOptional(),
+  resets: z.array(column(), { error: expected('a list of columns that are listed under `unproven`') }).exactOptional(),
 });
 
 type Report = (path: readonly PropertyKey[], message: string) => void;

@@ -1,18 +1,11 @@
 import { RefillError } from '../domain/errors.ts';
-import { type ColumnCodec, columnCodec, parseTargetType } from './codec.ts';
+import type { UnprovenColumn } from '../domain/words.ts';
+import type { ColumnCodec, SourceType } from './codec.ts';
+import { columnProblems, type Misfit, problem, timeTickMs, unprovenColumns, versionPrecision } from './columns.ts';
 import type { TableDefinition } from './definition.ts';
 import { type Key, type KeyColumn, keyColumn, type KeyLists, keyLiteral, keyNames } from './key.ts';
+import type { TargetColumns } from './target-columns.ts';
 import { bind, chLiteral, identifier, literal, type Parameters } from './sql.ts';
-
-/** A column of a target table, as `system.columns` has it. */
-export interface TargetColumn {
-  readonly type: string;
-  /** It has a DEFAULT, so that an insert may leave it out. */
-  readonly defaulted: boolean;
-}
-
-/** A target table's columns by name, those left out that no insert may name (MATERIALIZED, ALIAS). */
-export type TargetColumns = ReadonlyMap<string, TargetColumn>;
 
 /**
  * A table definition with the types of the target it is for: it makes every statement that reads the source. All of
@@ -28,6 +21,8 @@ export interface CompiledTable {
   readonly timeTickMs: number;
   /** Precision of the version column in digits of a second; null where rows of a run cannot be told from others. */
   readonly versionPrecision: number | null;
+  /** What of the target is neither derived nor proven. */
+  readonly unproven: readonly UnprovenColumn[];
 }
 
 /**
@@ -36,74 +31,34 @@ export interface CompiledTable {
  */
 export const BUCKETS = 1024;
 
-/** Compiles a table, or throws `DATASET_INVALID` with everything that does not fit. */
-export function compileTable(definition: TableDefinition, target: TargetColumns): CompiledTable {
-  const problems: string[] = [];
+/** Compiles a table; what does not fit, where something does not. */
+export function compileTable(definition: TableDefinition, target: TargetColumns): CompiledTable | Misfit {
   const columns = new Map<string, ColumnCodec>();
-  const keys = keyNames(definition);
-  const keyFirst = Object.entries(definition.columns).sort(([a], [b]) => rank(keys, a) - rank(keys, b));
-  for (const [name, column] of keyFirst) {
-    const type = target.get(name);
-    const codec = type === undefined ? 'the target has no such column' : columnCodec(column, type.type);
-    if (typeof codec === 'string') problems.push(`${name}: ${codec}`);
-    else columns.set(name, codec);
-  }
-  const ours = new Set([...columns.keys(), definition.version, definition.owner?.customer, definition.owner?.profile]);
-  const key: KeyColumn[] = [];
-  for (const name of keys) {
-    const column = keyColumn(name, definition.columns[name]?.kind ?? 'text', target.get(name)?.type ?? '');
-    if (typeof column === 'string') problems.push(`${name}: ${column}`);
-    else key.push(column);
-  }
-  for (const name of [...keys, definition.time]) {
-    if (!(name in definition.columns)) problems.push(`${name}: key and time must be columns of the dataset`);
-  }
-  for (const name of [definition.version, definition.owner?.customer, definition.owner?.profile]) {
-    if (name !== undefined && !target.has(name)) problems.push(`${name}: the target has no such column`);
-  }
-  for (const [name, { defaulted }] of target) {
-    if (!ours.has(name) && !defaulted)
-      problems.push(`${name}: the target has this column, the dataset does not say what goes into it`);
-  }
-  if (problems.length > 0) {
-    throw new RefillError(
-      'DATASET_INVALID',
-      `the dataset does not fit table ${definition.name}: ${problems.join('; ')}`,
-      {
-        details: { table: definition.name, problems },
-      },
-    );
-  }
+  const problems = columnProblems(definition, target, columns);
+  const keys = keyNames(definition).map((name) => ({
+    name,
+    column: keyColumn(name, definition.columns[name]?.kind ?? 'text', target.get(name)?.type ?? ''),
+  }));
+  for (const { name, column } of keys) if (typeof column === 'string') problems.push(problem(name, column));
+  if (problems.length > 0) return { table: definition.name, side: 'target', problems };
   return {
     definition,
-    columns,
-    key,
+    columns: keyFirst(definition, columns),
+    key: keys.flatMap(({ column }) => (typeof column === 'string' ? [] : [column])),
     timeTickMs: timeTickMs(definition, target),
     versionPrecision: versionPrecision(definition, target),
+    unproven: unprovenColumns(definition, target),
   };
 }
 
-/** The place of a column in the line: the key's columns come first, in the order of the key. */
-const rank = (keys: readonly string[], name: string): number => {
-  const at = keys.indexOf(name);
-  return at === -1 ? keys.length : at;
-};
-
-function timeTickMs(definition: TableDefinition, target: TargetColumns): number {
-  const type = parseTargetType(target.get(definition.time)?.type ?? '');
-  return type.base.startsWith('Date') && type.base !== 'DateTime64'
-    ? type.base === 'DateTime'
-      ? 1000
-      : 86_400_000
-    : 10 ** (3 - Number(type.args[0] ?? 3));
-}
-
-/** A version coarser than milliseconds cannot tell one attempt from another, and counts as none. */
-function versionPrecision(definition: TableDefinition, target: TargetColumns): number | null {
-  if (definition.version === undefined) return null;
-  const type = parseTargetType(target.get(definition.version)?.type ?? '');
-  const precision = type.base === 'DateTime64' ? Number(type.args[0] ?? 3) : 0;
-  return precision >= 3 ? precision : null;
+/** Columns in the order of the line: the key's come first, in the order of the key. */
+function keyFirst(
+  definition: TableDefinition,
+  columns: ReadonlyMap<string, ColumnCodec>,
+): ReadonlyMap<string, ColumnCodec> {
+  const keys = keyNames(definition);
+  const rank = (name: string) => (keys.includes(name) ? keys.indexOf(name) : keys.length);
+  return new Map([...columns].sort(([a], [b]) => rank(a) - rank(b)));
 }
 
 /** Which source rows a statement is about: those of a range, those of some keys, or of some keys in a range. */
@@ -182,7 +137,7 @@ const sourceTime = (table: CompiledTable) => `${expression(table, table.definiti
  * @param order Whether rows come in the order of their keys' canonical fields: by their bytes, NULL first.
  */
 export function readStatement(table: CompiledTable, scope: Scope, order = false): string {
-  const wires = [...table.columns].map(([name, codec]) => `${codec.wire} AS "${name.replaceAll('"', '""')}"`);
+  const wires = [...table.columns].map(([name, codec]) => `${codec.wire}${aliasOf(name)}`);
   const by = order ? `\nORDER BY ${keyOrder(table)}` : '';
   const why = `${reason(table.definition)} AS reason`;
   return bind(`SELECT ${[why, ...wires].join(',\n  ')}\n${rowsOf(table.definition, scope)}${by}`, scope);
@@ -200,11 +155,17 @@ export function targetKeyOrder(table: CompiledTable): string {
     .join(', ');
 }
 
-/** Reads no row: its columns have the types of the dataset's expressions, before any cast of ours. */
+/** Postgres: names a column for whoever reads the statement, where its name surely changes nothing in it. */
+const aliasOf = (name: string) => (/^[A-Za-z_]\w{0,50}$/u.test(name) ? ` AS "${name}"` : '');
+
+/** The dataset's expressions with the types that they may have, by column. */
+export function sourceTypes(table: CompiledTable): readonly (SourceType & { readonly column: string })[] {
+  return [...table.columns].flatMap(([column, { sources }]) => sources.map((source) => ({ ...source, column })));
+}
+
+/** Reads no row: its columns have the types of `sourceTypes`, before any cast of ours. */
 export function typesStatement(table: CompiledTable, scope: Scope): string {
-  const columns = [...table.columns.keys()].map(
-    (name) => `${expression(table, name)} AS "${name.replaceAll('"', '""')}"`,
-  );
+  const columns = sourceTypes(table).map(({ sql }) => `(${sql})`);
   return bind(`SELECT ${columns.join(',\n  ')}\n${rowsOf(table.definition, scope)}\nLIMIT 0`, scope);
 }
 
@@ -255,7 +216,9 @@ ${from} FORMAT TabSeparated`;
 export function insertParts(table: CompiledTable, target: InsertTarget): InsertParts {
   const { definition } = table;
   const names = [...table.columns.keys()];
-  const values = [...table.columns].map(([name, codec]) => codec.decode(identifier(name)));
+  // Names of our own in what is read: a column of the target may be called anything.
+  const inputs = [...table.columns.values()].map((codec, index) => ({ codec, name: `refill_${index + 1}` }));
+  const values = inputs.map(({ codec, name }) => codec.decode(name));
   if (definition.version !== undefined) {
     names.push(definition.version);
     values.push(versionLiteral(table, target.version));
@@ -264,10 +227,7 @@ export function insertParts(table: CompiledTable, target: InsertTarget): InsertP
     names.push(definition.owner.customer, definition.owner.profile);
     values.push(chLiteral(target.tenant.customer), chLiteral(target.tenant.profile));
   }
-  const structure = [
-    'reason String',
-    ...[...table.columns].map(([name, codec]) => `${identifier(name)} ${codec.input}`),
-  ].join(', ');
+  const structure = ['refill_reason String', ...inputs.map(({ codec, name }) => `${name} ${codec.input}`)].join(', ');
   return { names, values, from: `FROM input(${chLiteral(structure)})` };
 }
 

@@ -4,7 +4,21 @@
  */
 
 /** How a source value becomes a target value. Which precision and width it has is read from the target's column. */
-export type ColumnKind = 'text' | 'int' | 'float' | 'decimal' | 'bool' | 'timestamp' | 'date' | 'uuid';
+export type ColumnKind =
+  | 'text'
+  | 'int'
+  | 'float'
+  | 'decimal'
+  | 'bool'
+  | 'timestamp'
+  | 'date'
+  | 'uuid'
+  | 'enumeration'
+  | 'ip'
+  | 'bytes'
+  | 'array'
+  | 'map'
+  | 'tuple';
 
 /** A target column and the source value that it is derived from. Made by `text`, `int` and the others below. */
 export interface ColumnDefinition {
@@ -12,10 +26,17 @@ export interface ColumnDefinition {
   /** The Postgres expression, in the terms of the table's `from`. */
   readonly sql: string;
   /**
-   * What NULL becomes: a value (a number, a text, or an instant for `timestamp`), or `null` where the target's column is
-   * Nullable and keeps it. Defaults: '' for text, 0 for int, float, decimal and bool, the epoch for timestamp and date.
+   * What NULL becomes: a value (a number, a text, hex digits for `bytes`, or an instant for `timestamp`), or `null` where
+   * the target's column is Nullable and keeps it. Defaults: '' for text, enumeration, bytes and ip (the zero address), 0 for int, float, decimal
+   * and bool, the epoch for timestamp and date. An array or map that is NULL becomes an empty one, whatever stands here.
    */
   readonly ifNull: string | number | null;
+  /** The values of an `array` or `map`; their `sql` names the value as `:item`, a text as `->>` gives it. */
+  readonly element?: ColumnDefinition;
+  /** The keys of a `map`; their `sql` names the key as `:key`, a text. */
+  readonly key?: ColumnDefinition;
+  /** The elements of a `tuple`, in its order; their `sql` names the tuple's own expression as `:item`. */
+  readonly elements?: readonly ColumnDefinition[];
 }
 
 /** Rows of the source that are left out of the target on purpose. */
@@ -97,6 +118,16 @@ export interface TableDefinition {
   readonly untimed?: readonly Untimed[];
   /** Target column to definition. Must contain those of `key`, and `time`; not `version`, and not the owner's columns. */
   readonly columns: Readonly<Record<string, ColumnDefinition>>;
+  /**
+   * Target columns that Refill neither derives nor proves, each with the reason. An insert gives them their DEFAULT. Plans,
+   * proofs and reports name them.
+   */
+  readonly unproven?: Readonly<Record<string, string>>;
+  /**
+   * The unproven columns whose values may get lost: a run writes the default in their place. Without it, a plan or a run
+   * that would lose a value other than the default is refused (`COLUMN_RESET`).
+   */
+  readonly resets?: readonly string[];
 }
 
 /** A dataset: what `defineDataset` checks, and every step reads. */
@@ -145,4 +176,41 @@ export function uuid(sql: string, options: { ifNull?: string | null } = {}): Col
     sql,
     ifNull: options.ifNull === undefined ? '00000000-0000-0000-0000-000000000000' : options.ifNull,
   };
+}
+/** A name of an Enum8 or Enum16, from an enum or a text. NULL becomes '', which is an error unless the enum has it. */
+export function enumeration(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'enumeration', sql, ifNull: options.ifNull === undefined ? '' : options.ifNull };
+}
+/** inet of a single host into IPv4 or IPv6; an IPv4 address goes into IPv6 as `::ffff:a.b.c.d`. NULL becomes `0.0.0.0` or `::`. */
+export function ip(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'ip', sql, ifNull: options.ifNull === undefined ? '' : options.ifNull };
+}
+/** bytea into String, or into a FixedString of exactly its length. `ifNull` is hex digits; NULL becomes no bytes. */
+export function bytes(sql: string, options: { ifNull?: string | null } = {}): ColumnDefinition {
+  return { kind: 'bytes', sql, ifNull: options.ifNull === undefined ? '' : options.ifNull };
+}
+/**
+ * An array, or a JSON array, into Array; NULL becomes an empty one.
+ *
+ * @example array('o.tags', text(':item'))
+ * @example array('o.matrix', array(':item', int(':item')))
+ */
+export function array(sql: string, element: ColumnDefinition): ColumnDefinition {
+  return { kind: 'array', sql, ifNull: '', element };
+}
+/**
+ * A JSON object (or hstore) into Map; NULL becomes an empty one. The order of a map's entries is not compared.
+ *
+ * @example map('o.attributes', text(':key'), int(':item', { ifNull: null }))
+ */
+export function map(sql: string, key: ColumnDefinition, element: ColumnDefinition): ColumnDefinition {
+  return { kind: 'map', sql, ifNull: '', key, element };
+}
+/**
+ * The elements of a Tuple, in its order. They name the expression, of any type, as `:item`.
+ *
+ * @example tuple('o.period', [int('lower(:item)'), int('upper(:item)')])
+ */
+export function tuple(sql: string, elements: readonly ColumnDefinition[]): ColumnDefinition {
+  return { kind: 'tuple', sql, ifNull: '', elements };
 }

@@ -1,4 +1,4 @@
-import { parseTargetType } from './codec.ts';
+import { parseTargetType } from './target-type.ts';
 import type { ColumnKind, TableDefinition } from './definition.ts';
 
 /**

@@ -7,6 +7,12 @@ export function literal(value: string): string {
   return value.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted;
 }
 
+/** The same for a text that `bind` is to leave as it is, whatever parameters seem to stand in it. */
+export function fixedLiteral(value: string): string {
+  if (!/:[a-z]/u.test(value)) return literal(value);
+  return ` E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll(':', '\\x3A')}'`;
+}
+
 /** A Postgres array literal of texts. */
 export function textArray(values: readonly string[]): string {
   const items = values.map((v) => `"${v.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`);

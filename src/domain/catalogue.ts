@@ -66,8 +66,8 @@ export const CATALOGUE = {
   ),
   DATASET_UNKNOWN: config('No such dataset in the configuration.', 'Name one that is listed under `datasets`.'),
   DATASET_INVALID: config(
-    'The dataset does not fit the databases: a column or table is missing, or types do not fit.',
-    'Correct the definition, or the table; `refill doctor` lists every finding.',
+    'The dataset does not fit the databases: a column or table is missing, a column is not accounted for, or types do not fit.',
+    'Correct the definition, or the table. Derive each column of the target under `columns`, or list it under `unproven` with the reason; `refill doctor` lists every finding.',
   ),
   TABLE_UNKNOWN: config('The dataset has no such table.', 'Name tables of the dataset, separated by commas.'),
   SUBSET_UNKNOWN: config(
@@ -117,6 +117,11 @@ export const CATALOGUE = {
     'plan',
     'The run would damage what depends on its tables, such as a materialized view, and nothing says what to do about it.',
     'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.<cluster>.dependents`; see docs/dependents.md.',
+  ),
+  COLUMN_RESET: refused(
+    'plan',
+    'A run would replace values in columns that the dataset does not derive: the rows are written again, and then hold the default.',
+    'Derive the column under `columns` of the table, or accept the loss: list the column under `resets`.',
   ),
   PLAN_FOREIGN: refused('plan', 'The plan was made for another environment.', 'Make a plan here: `refill plan …`.'),
   PLAN_DRIFTED: refused(

@@ -3,7 +3,7 @@ import type { DependentOutcome } from './dependents.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { Executor } from './executor.ts';
 import type { RunState } from './states.ts';
-import type { DriftKind, Excluded, Instant, Range, Strategy, TenantName } from './words.ts';
+import type { DriftKind, Excluded, Instant, Range, Strategy, TenantName, UnprovenColumn } from './words.ts';
 
 /** One snapshot of how far a run is: it feeds terminal, JSON events and log alike. */
 export interface Progress {
@@ -90,6 +90,8 @@ export interface RunResult {
   readonly tables: readonly VerifiedTable[];
   /** What became of each dependent that the run could harm. */
   readonly dependents: readonly DependentOutcome[];
+  /** Target columns that the run neither derived nor proved. */
+  readonly unproven: readonly UnprovenColumn[];
   readonly error?: ErrorRecord;
 }
 
@@ -124,6 +126,8 @@ export interface VerifyResult {
   readonly tenant: TenantName;
   readonly range: Range;
   readonly tables: readonly VerifiedTable[];
+  /** Target columns that were not compared: they may hold anything. */
+  readonly unproven: readonly UnprovenColumn[];
   /** How many rows differ, by table, kind and reason. */
   readonly reasons: readonly {
     readonly table: string;

@@ -1,7 +1,7 @@
 import type { DeleteKind } from './delete-kind.ts';
 import type { PlannedDependent } from './dependents.ts';
 import type { Limits } from './limits.ts';
-import type { Excluded, Instant, Only, Range, Strategy, Tenant } from './words.ts';
+import type { Excluded, Instant, Only, Range, Strategy, Tenant, UnprovenColumn } from './words.ts';
 
 /** What a table holds in a range, on both sides, at the time of asking. */
 export interface TableCount {
@@ -65,7 +65,8 @@ export interface Warning {
     | 'DISK_SHORT'
     | 'DEPENDENT'
     | 'DEPENDENTS_UNSEEN'
-    | 'IDS_UNKNOWN';
+    | 'IDS_UNKNOWN'
+    | 'COLUMN_RESETS';
   readonly message: string;
   readonly table?: string;
 }
@@ -120,6 +121,8 @@ export interface Plan {
   readonly warnings: readonly Warning[];
   /** What depends on the tables, and what the run does about it; a run with another one that it would damage is refused. */
   readonly dependents: readonly PlannedDependent[];
+  /** Target columns that the run neither derives nor proves; it writes their default. */
+  readonly unproven: readonly UnprovenColumn[];
   /** Where a workflow derives the rows; a run without that very workflow is refused. */
   readonly reindexer?: ReindexerPlan;
   /** What is sent for a window: the COPY that reads and the INSERT that writes, by table. */

@@ -81,3 +81,11 @@ export function formatRange({ from, to }: Range): string {
 export function databaseName(tenant: TenantName): string {
   return `${tenant.customer}_${tenant.profile}`.replace(/[^A-Za-z0-9_]/gu, '_');
 }
+
+/** A target column that Refill neither derives nor proves. */
+export interface UnprovenColumn {
+  readonly table: string;
+  readonly column: string;
+  /** Why, as the dataset says it, or what the server does with the column. */
+  readonly reason: string;
+}

@@ -48,6 +48,7 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
   const { dependents } = await ledger.plan(record.plan);
   const drift = await ledger.drift(run, { limit: KEYS_NAMED * DRIFT_KINDS.length * Math.max(1, options.tables) });
   const tables = verifiedTables(proofs, drift);
+  const { unproven } = await ledger.plan(record.plan);
   // Without a proof nothing is known of it, which is not 0.
   const n = proofs.length === 0 ? null : differences(tables);
   const error = ended === 'failed' ? await errorOf(ledger, run, failure) : undefined;
@@ -66,6 +67,7 @@ export async function resultOf({ ledger, run, ended, failure, ...options }: Resu
     tables,
     // The last step rebuilds and proves them: everything is done only then.
     dependents: outcomes(dependents, ended === 'succeeded'),
+    unproven,
     ...(error ? { error } : {}),
   };
 }

@@ -5,7 +5,7 @@ import type { Executor } from '../domain/executor.ts';
 import type { WindowSample } from '../domain/pace.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { DeleteState, RunState, Wanted, WindowState } from '../domain/states.ts';
-import type { Excluded, Instant, Range, Strategy, Tenant } from '../domain/words.ts';
+import type { Excluded, Instant, Range, Strategy, Tenant, UnprovenColumn } from '../domain/words.ts';
 import type { BackfillLedger } from './backfill-ledger.ts';
 import type { FleetLedger } from './fleet-ledger.ts';
 import type { Actor, Holder, RunLock } from './holder.ts';
@@ -154,6 +154,8 @@ export interface Verification {
   readonly tenant: Tenant;
   readonly dataset: string;
   readonly range: Range;
+  /** Target columns that it does not compare. */
+  readonly unproven: readonly UnprovenColumn[];
   readonly ok: boolean | null;
 }
 

@@ -143,6 +143,7 @@ CREATE TABLE refill.verification (
   dataset text NOT NULL,
   range_from timestamptz NOT NULL,
   range_to timestamptz NOT NULL,
+  unproven jsonb NOT NULL,
   ok boolean,
   finished_at timestamptz
 );

@@ -14,14 +14,14 @@ export async function startVerification(
   verification: Omit<Verification, 'at' | 'ok' | 'id'>,
   actor: Actor,
 ): Promise<void> {
-  const { run, tenant, dataset, range } = verification;
+  const { run, tenant, dataset, range, unproven } = verification;
   if (run !== null && (await sql.rows('SELECT FROM refill.run WHERE id = $1', [run])).length === 0) {
     throw runUnknown(run);
   }
   await sql.rows(
-    `INSERT INTO refill.verification (id, run, tenant, dataset, range_from, range_to)
-     VALUES ($1, $2, $3, $4, $5, $6)`,
-    [id, run, json(tenant), dataset, range.from, range.to],
+    `INSERT INTO refill.verification (id, run, tenant, dataset, range_from, range_to, unproven)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    [id, run, json(tenant), dataset, range.from, range.to, json(unproven)],
   );
   await writeAudit(sql, { actor, action: 'verification.start', subject: id, details: { run } });
 }
@@ -59,7 +59,7 @@ export async function readVerifications(
   filter: { readonly id?: string; readonly run?: string; readonly limit: number },
 ): Promise<readonly Verification[]> {
   const rows = await sql.rows<Omit<Verification, 'range'> & Range>(
-    `SELECT id, at, run, tenant, dataset, range_from AS "from", range_to AS "to", ok
+    `SELECT id, at, run, tenant, dataset, range_from AS "from", range_to AS "to", unproven, ok
        FROM refill.verification
       WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR run = $2)
       ORDER BY at DESC, id LIMIT $3`,

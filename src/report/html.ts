@@ -133,6 +133,15 @@ function excluded(tables: readonly TableSummary[]): Markup {
   ]);
 }
 
+function unproven({ unproven: columns }: ReportInput['plan']): Markup {
+  if (columns.length === 0) return markup`<p>None: every column was derived and compared.</p>`;
+  return table(columns, [
+    { head: 'table', of: (one) => one.table },
+    { head: 'column', of: (one) => one.column },
+    { head: 'why', of: (one) => one.reason },
+  ]);
+}
+
 function differences(input: ReportInput): Markup {
   const all = Math.max(input.run.differences ?? 0, input.drift.length);
   if (all === 0) return markup`<p>${input.proofs.length === 0 ? 'Nothing was proven yet.' : 'None.'}</p>`;
@@ -215,7 +224,7 @@ function record(input: ReportInput): Content {
   ]);
   return markup`<h2>Deletes</h2>${deletes(input)}
 <h2>Windows</h2>${windows}
-<h2>Proofs</h2><p class="key">Equal sums of the hashes over every column are what proves a window.</p>${proofs}
+<h2>Proofs</h2><p class="key">Equal sums of the hashes over every column that is derived are what proves a window.</p>${proofs}
 <h2>Who did what</h2>${audit}`;
 }
 
@@ -248,6 +257,7 @@ export function htmlReport(input: ReportInput): string {
 ${tiles(input)}
 <h2>Rows</h2>${counts(tables, plan.windows.length)}${charts(input)}
 <h2>Left out on purpose</h2>${excluded(tables)}
+<h2>Columns that are not proven</h2>${unproven(plan)}
 <h2>Differences</h2>${differences(input)}
 <h2>Failures</h2>${failed(input)}
 <h2>Warnings</h2>${warnings}

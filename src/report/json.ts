@@ -5,6 +5,7 @@ export function jsonReport(input: ReportInput): Readonly<Record<string, unknown>
   return {
     run: input.run,
     tables: tableSummaries(input),
+    unproven: input.plan.unproven,
     failures: failures(input),
     drift: input.drift,
     windows: input.windows,

@@ -84,6 +84,14 @@ function excluded(tables: readonly TableSummary[]): string {
   );
 }
 
+function unproven({ unproven: columns }: ReportInput['plan']): string {
+  if (columns.length === 0) return 'None: every column was derived and compared.';
+  return table(
+    ['table', 'column', 'why'],
+    columns.map((one) => [one.table, one.column, one.reason]),
+  );
+}
+
 function differences(input: ReportInput): string {
   if ((input.run.differences ?? 0) === 0 && input.drift.length === 0) {
     return input.proofs.length === 0 ? 'Nothing was proven yet.' : 'None.';
@@ -152,6 +160,7 @@ export function markdownReport(input: ReportInput): string {
   const sections: readonly (readonly [string, string])[] = [
     ['Rows', counts(tables, plan.windows.length)],
     ['Left out on purpose', excluded(tables)],
+    ['Columns that are not proven', unproven(plan)],
     ['Differences', differences(input)],
     ['Failures', failed(input)],
     [

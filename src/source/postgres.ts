@@ -34,6 +34,9 @@ export interface Snapshot extends Source {
 const SETTINGS = {
   timezone: 'UTC',
   datestyle: 'ISO',
+  // What texts of intervals and bytes look like must not depend on a database's settings.
+  intervalstyle: 'postgres',
+  bytea_output: 'hex',
   extra_float_digits: 1,
   standard_conforming_strings: 'on',
   default_transaction_read_only: 'on',

@@ -10,6 +10,7 @@ import { inRange } from '../target/tables.ts';
 import { awaitMutation, type AwaitOptions } from './await-mutation.ts';
 import { countMatching } from './count-matching.ts';
 import { awaitNotOnItsWay, sendMutation, type SendOptions } from './send-mutation.ts';
+import { refuseResetsBy } from './resets.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 const markOf = (run: string, window: number) => `refill ${run} window ${window} `;
@@ -82,6 +83,7 @@ export async function deleteUntilGone(
   for (let deletes = 0; ; deletes += 1) {
     const left = await countMatching(bench, table, what.condition);
     if (left === 0) return;
+    await refuseResetsBy(bench, table, what.condition);
     if (deletes === DELETES)
       throw new RefillError(
         'ROWS_KEEP_COMING',

@@ -14,11 +14,12 @@ import { refuseExpired } from './expired.ts';
 import { planDependents, refuseNewDependents } from './dependents.ts';
 import { refuseUnsuited } from './lightweight.ts';
 import { refuseMoved } from './moved.ts';
+import { refuseResets } from './resets.ts';
 import { planDeletes } from './plan-deletes.ts';
 import { checkRange, checkSourceQueries, sourceIdentity } from './preflight.ts';
 import { rowsIn, survey, type SurveyCounts } from './survey.ts';
 import { refuseRepeatedInHour } from './unique-keys.ts';
-import { type BenchTable, fingerprint, type Workbench } from './workbench.ts';
+import { type BenchTable, fingerprint, unprovenOf, type Workbench } from './workbench.ts';
 
 export interface PlanOptions {
   readonly id: string;
@@ -53,6 +54,7 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
     options.dependents ?? {},
     options.ofFleet === true,
   );
+  const resets = await refuseResets(bench, range);
   const counts = await survey(bench, range);
   await refuseExpired(bench, range, (table) => firstRow(counts, range, table));
   const span = spanOf(bench);
@@ -108,8 +110,10 @@ export async function makePlan(bench: Workbench, options: PlanOptions): Promise<
       ...(await warningsOf(bench, strategy, options, counts.tables, windows, aim)),
       ...deletes.warnings,
       ...aboutDependents,
+      ...resets,
     ],
     dependents,
+    unproven: unprovenOf(bench),
     sql: Object.fromEntries(
       bench.tables.map((table) => [
         table.definition.name,
@@ -310,6 +314,7 @@ export async function checkPlan(bench: Workbench, plan: Plan, recount: boolean):
   await refuseUnsuited(bench, plan);
   await refuseNewDependents(bench, plan);
   if (!recount) return;
+  await refuseResets(bench, plan.range);
   const now = await survey(bench, plan.range);
   const drifted = plan.counts.flatMap((then) => {
     const current = now.tables.find((t) => t.table === then.table);

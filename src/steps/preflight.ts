@@ -1,4 +1,6 @@
-import { countStatement, readStatement, typesStatement } from '../dataset/compile.ts';
+import { isAccepted } from '../dataset/codec.ts';
+import { datasetInvalid, type Misfit, problem } from '../dataset/columns.ts';
+import { countStatement, readStatement, sourceTypes, typesStatement } from '../dataset/compile.ts';
 import { keyLists } from '../dataset/key.ts';
 import { bind } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
@@ -43,24 +45,21 @@ function* nodes(plan: PlanNode): Generator<PlanNode> {
 async function checkStatements(bench: Workbench, source: Source): Promise<void> {
   const { tenant } = bench;
   const scope = { tenant, range: { from: '2000-01-01T00:00:00.000Z', to: '2000-01-02T00:00:00.000Z' } };
+  const misfits: Misfit[] = [];
+  for (const table of bench.tables) {
+    const types = await source.types(typesStatement(table, scope));
+    const problems = sourceTypes(table).flatMap((expression, index) => {
+      const type = types[index] ?? '';
+      if (isAccepted(expression, type)) return [];
+      const { column, kind, accepts } = expression;
+      const takes = accepts?.join(', ').replace('_*', 'any array');
+      return [problem(column, `${kind} takes ${takes}, and the expression is ${type}`)];
+    });
+    if (problems.length > 0) misfits.push({ table: table.definition.name, side: 'source', problems });
+  }
+  if (misfits.length > 0) throw datasetInvalid(misfits);
   for (const table of bench.tables) {
     const { definition } = table;
-    const types = await source.types(typesStatement(table, scope));
-    const problems = [...table.columns].flatMap(([name, { accepts }], index) => {
-      const type = types[index] ?? '';
-      if (!accepts || accepts.includes(type)) return [];
-      return [`${name}: ${definition.columns[name]?.kind} takes ${accepts.join(', ')}, and the expression is ${type}`];
-    });
-    if (problems.length > 0) {
-      throw new RefillError(
-        'DATASET_INVALID',
-        `the dataset does not fit the source of ${definition.name}: ${problems.join('; ')}`,
-        {
-          hint: 'Correct the kind, or write the cast into the expression, where it is meant.',
-          details: { table: definition.name, problems },
-        },
-      );
-    }
     for (const statement of [
       countStatement(table, scope),
       readStatement(table, scope, true),

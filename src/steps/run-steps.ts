@@ -13,7 +13,7 @@ import { dropStaging, dropStagingOf, stagingName } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
 import { sourceClock, writeDelegated } from './delegated-window.ts';
-import { awaitDelete, submitDelete } from './delete.ts';
+import { awaitDelete, deleteCondition, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseExpired } from './expired.ts';
 import { refuseMoved } from './moved.ts';
@@ -21,6 +21,7 @@ import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from 
 import { findLostRows } from './prove-written.ts';
 import { writeWindow } from './reindex.ts';
 import { rehearseOrCut } from './rehearse-or-cut.ts';
+import { refuseResets, refuseResetsBy } from './resets.ts';
 import { createRunVersions } from './run-versions.ts';
 import { stillAsSeen } from './still-ours.ts';
 import { awaitRefused } from './send-mutation.ts';
@@ -218,6 +219,7 @@ export function createRunSteps({
       await awaitRefused('refill ', waiting('begin'));
       reports.onWait('begin', null);
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
+      if (epoch === now) await refuseResets(bench, plan.range);
       if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
@@ -315,6 +317,7 @@ export function createRunSteps({
       if ((await ledger.mutations(run, id)).length === 0) {
         // What `replace` has written is there to be asked; a purge has rehearsed it.
         if (strategy === 'replace') await refuseExpired(bench, del, () => null);
+        for (const table of bench.tables) await refuseResetsBy(bench, table, deleteCondition(bench, table, del, own));
         await refuseMoved(bench, await ledger.windows(run, { delete: id }), {
           ...waiting(`delete ${id}`),
           range: plan.range,

@@ -11,7 +11,7 @@ import { debugPoint } from './debug-points.ts';
 import { checkRange } from './preflight.ts';
 import { proveInPasses, type ProofWindow } from './prove.ts';
 import { windowSums } from './window-sums.ts';
-import type { Workbench } from './workbench.ts';
+import { unprovenOf, type Workbench } from './workbench.ts';
 
 export interface VerifyOptions {
   readonly range: Range;
@@ -25,7 +25,7 @@ export interface VerifyOptions {
 /** Verifies a range, keeps the proofs and every differing key in the ledger, and says what was found. */
 export async function verify(bench: Workbench, options: VerifyOptions): Promise<VerifyResult> {
   const { range, limits, ledger, actor, signal } = options;
-  const subject = { run: null, tenant: bench.tenant, dataset: bench.dataset.name, range };
+  const subject = { run: null, tenant: bench.tenant, dataset: bench.dataset.name, range, unproven: unprovenOf(bench) };
   checkRange(bench, range);
   const id = await ledger.startVerification(subject, actor);
   const windows = await verifyWindows(bench, range, limits);
@@ -49,6 +49,7 @@ export async function verify(bench: Workbench, options: VerifyOptions): Promise<
     tenant: { customer: bench.tenant.customer, profile: bench.tenant.profile },
     range,
     tables,
+    unproven: unprovenOf(bench),
     reasons: reasonsOf(drift),
   };
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { datasetInvalid, type Misfit, problem } from '../dataset/columns.ts';
 import { type CompiledTable, compileTable } from '../dataset/compile.ts';
 import type { DatasetDefinition, TableDefinition } from '../dataset/definition.ts';
 import type { DependentAnswers } from '../domain/dependents.ts';
 import type { DeleteChoice } from '../domain/delete-kind.ts';
 import { RefillError } from '../domain/errors.ts';
-import type { Tenant } from '../domain/words.ts';
+import type { Tenant, UnprovenColumn } from '../domain/words.ts';
 import type { SourceAddress } from '../source/postgres.ts';
 import { describeTable, from, ofTenant, type TargetTable } from '../target/tables.ts';
 import type { Cluster } from './connect.ts';
@@ -60,6 +61,7 @@ export async function openWorkbench(
   const { topology, reach } = await cluster.layout();
   const tables: BenchTable[] = [];
   const leftOut: string[] = [];
+  const misfits: Misfit[] = [];
   for (const definition of dataset.tables) {
     if (names && !names.includes(definition.name)) continue;
     const described = await describeTable(target, topology, tenant.targetDatabase, definition.name);
@@ -67,16 +69,26 @@ export async function openWorkbench(
       leftOut.push(definition.name);
       continue;
     }
-    if (!described)
-      throw new RefillError('CH_TABLE_MISSING', `there is no table ${tenant.targetDatabase}.${definition.name}`);
-    if (!described.engine.endsWith('MergeTree')) {
-      throw new RefillError(
-        'DATASET_INVALID',
-        `${tenant.targetDatabase}.${definition.name} is a ${described.engine}; rows can be deleted from a MergeTree only`,
-      );
-    }
-    tables.push({ ...compileTable(definition, described.columns), target: described });
+    const fitting = fit(definition, described, tenant);
+    if ('problems' in fitting) misfits.push(fitting);
+    else tables.push(fitting);
   }
+  const missing = misfits.flatMap(({ table, problems }) => (problems.length === 0 ? [table] : []));
+  const wrong = misfits.filter(({ problems }) => problems.length > 0);
+  if (wrong.length > 0)
+    throw datasetInvalid([
+      ...wrong,
+      ...missing.map((table) => ({
+        table,
+        side: 'target' as const,
+        problems: [problem(null, 'there is no such table')],
+      })),
+    ]);
+  if (missing.length > 0)
+    throw new RefillError(
+      'CH_TABLE_MISSING',
+      `there is no table ${missing.map((name) => `${tenant.targetDatabase}.${name}`).join(', ')}`,
+    );
   return {
     topology,
     reach,
@@ -92,6 +104,24 @@ export async function openWorkbench(
   };
 }
 
+/** A table that the dataset fits, or what does not; nothing in particular where there is no table. */
+function fit(definition: TableDefinition, target: TargetTable | null, tenant: Tenant): BenchTable | Misfit {
+  const misfit = { table: definition.name, side: 'target' } as const;
+  if (!target) return { ...misfit, problems: [] };
+  if (!target.engine.endsWith('MergeTree'))
+    return {
+      ...misfit,
+      problems: [
+        problem(
+          null,
+          `${tenant.targetDatabase}.${definition.name} is a ${target.engine}; rows can be deleted from a MergeTree only`,
+        ),
+      ],
+    };
+  const compiled = compileTable(definition, target.columns);
+  return 'problems' in compiled ? compiled : { ...compiled, target };
+}
+
 async function isEmpty(
   target: Target,
   table: TargetTable,
@@ -102,6 +132,9 @@ async function isEmpty(
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
   return (await target.rows(`SELECT 1 AS one ${from(table, false)} ${where} LIMIT 1`)).length === 0;
 }
+
+/** The target columns of all tables that are neither derived nor proven. */
+export const unprovenOf = (bench: Workbench): UnprovenColumn[] => bench.tables.flatMap((table) => table.unproven);
 
 /** A table of the workbench by name. */
 export function benchTable(bench: Workbench, name: string): BenchTable {
@@ -122,7 +155,7 @@ export function fingerprint(bench: Workbench, sourceIdentity: string): string {
     target.engine,
     target.partitionKey,
     target.sortingKey,
-    [...target.columns].map(([name, { type }]) => [name, type]),
+    [...target.columns].map(([name, { type, kind, expression }]) => [name, type, kind, expression]),
   ]);
   const { customer, profile, sourceDatabase, targetDatabase } = bench.tenant;
   const identity = JSON.stringify([

@@ -42,6 +42,7 @@ export const CODES: Readonly<Record<number, readonly [code: ErrorCode, name: str
   160: ['CH_BUSY', 'TOO_SLOW'],
   161: ['CH_QUERY', 'TOO_MANY_COLUMNS'],
   164: ['CH_READ_ONLY', 'READONLY'], // the user or the server may only read
+  190: ['CH_VALUE', 'SIZES_OF_ARRAYS_DONT_MATCH'],
   192: ['CH_AUTH', 'UNKNOWN_USER'],
   193: ['CH_AUTH', 'WRONG_PASSWORD'],
   194: ['CH_AUTH', 'REQUIRED_PASSWORD'],

@@ -49,7 +49,7 @@ const TEXTS: Readonly<Record<number, readonly Text[]>> = {
   ],
   395: [
     {
-      pattern: new RegExp(`^refill: a value does not fit the column ${NAME}`, 'u'),
+      pattern: new RegExp(`^refill: a value does not fit the column «([^»]*)»`, 'u'),
       code: 'CH_VALUE',
       says: 'a value does not fit the column $1',
     },

@@ -1,5 +1,6 @@
-import { type CompiledTable, type TargetColumns, targetHash } from '../dataset/compile.ts';
+import { type CompiledTable, targetHash } from '../dataset/compile.ts';
 import { chLiteral, identifier } from '../dataset/sql.ts';
+import type { TargetColumnKind, TargetColumns } from '../dataset/target-columns.ts';
 import { DAY_MS, instant, ms, type PartitionSpan } from '../domain/windows.ts';
 import type { Instant, Range, TenantName } from '../domain/words.ts';
 import type { TableDefinition } from '../dataset/definition.ts';
@@ -33,10 +34,9 @@ export async function describeTable(
     where,
   );
   if (!table) return null;
-  const columns = await target.rows<{ name: string; type: string; default_kind: string }>(
-    `SELECT name, type, default_kind FROM system.columns
-     WHERE database = {database:String} AND table = {name:String} AND default_kind NOT IN ('MATERIALIZED', 'ALIAS')
-     ORDER BY position`,
+  const columns = await target.rows<{ name: string; type: string; kind: TargetColumnKind; expression: string }>(
+    `SELECT name, type, default_kind AS kind, default_expression AS expression FROM system.columns
+     WHERE database = {database:String} AND table = {name:String} ORDER BY position`,
     where,
   );
   return {
@@ -46,7 +46,7 @@ export async function describeTable(
     partitionKey: table.partition_key,
     sortingKey: table.sorting_key,
     uuid: table.uuid,
-    columns: new Map(columns.map((c) => [c.name, { type: c.type, defaulted: c.default_kind !== '' }])),
+    columns: new Map(columns.map(({ name: column, ...described }) => [column, described])),
     topology,
   };
 }

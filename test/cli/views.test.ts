@@ -39,6 +39,7 @@ const VERIFIED: VerifyResult = {
   tenant: { customer: 'acme', profile: 'main' },
   range: PLAN.range,
   tables: [TABLE],
+  unproven: [],
   reasons: [{ table: 'score', kind: 'extra', reason: 'appeal', rows: 2, columns: {} }],
 };
 const RESULT: RunResult = {
@@ -55,6 +56,7 @@ const RESULT: RunResult = {
   seconds: 60,
   tables: [TABLE],
   dependents: [],
+  unproven: [],
 };
 const EXPLAINED: Explanation = {
   id: 'sc-2',

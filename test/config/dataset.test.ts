@@ -114,7 +114,7 @@ describe('a dataset', () => {
   test.each([
     [
       { kind: 'txt' },
-      'kind: expected one of text, int, float, decimal, bool, timestamp, date, uuid; did you mean `text`?',
+      'kind: expected one of text, int, float, decimal, bool, timestamp, date, uuid, enumeration, ip, bytes, array, map, tuple; did you mean `text`?',
     ],
     [{ sql: '' }, 'sql: is empty; expected a Postgres expression'],
     [{ ifNull: undefined }, 'ifNull: missing; expected a value for NULL, or null to keep it'],
@@ -131,6 +131,21 @@ describe('a dataset', () => {
       'ifNull: expected a day, such as 1970-01-01, or null, as the column is date',
     ],
     [{ kind: 'uuid', ifNull: '0' }, 'ifNull: expected a UUID, or null, as the column is uuid'],
+    [{ kind: 'bytes', ifNull: 'abc' }, 'ifNull: expected hex digits, or null, as the column is bytes'],
+    [{ kind: 'array', ifNull: '' }, 'element: missing; the column is array'],
+    [
+      { kind: 'text', ifNull: '', element: { kind: 'text', sql: 'a', ifNull: '' } },
+      'element: not of a column that is text',
+    ],
+    [
+      { kind: 'array', ifNull: '', element: { kind: 'int', sql: ':item', ifNull: '' } },
+      'element.ifNull: expected a whole number, or null, as the column is int',
+    ],
+    [
+      { kind: 'map', ifNull: '', element: { kind: 'text', sql: ':item', ifNull: '' } },
+      'key: missing; the column is map',
+    ],
+    [{ kind: 'tuple', ifNull: '', elements: [] }, 'elements: expected a list of definitions, at least one'],
   ])('a column with %j', (other, problem) => {
     expect(withColumn(other)).toEqual([`tables[0].columns.order_id.${problem}`]);
   });

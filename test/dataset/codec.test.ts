@@ -24,7 +24,7 @@ type Case = readonly [source: string | null, stored: string | null];
 
 interface Subject {
   readonly name: string;
-  readonly kind: ColumnDefinition['kind'];
+  readonly kind: keyof typeof KINDS;
   readonly ifNull?: string | number | null;
   /** The source column's type. */
   readonly pg: string;
@@ -599,6 +599,9 @@ function tableOf(subjects: readonly Subject[]): TableDefinition {
       at: timestamp('s.at'),
       ...Object.fromEntries(subjects.map((s) => [s.name, column(s)])),
     },
+    unproven: Object.fromEntries(
+      SUBJECTS.filter((s) => !subjects.includes(s)).map(({ name }) => [name, 'it is another test’s']),
+    ),
   };
 }
 

@@ -69,6 +69,8 @@ const purchaseLine: TableDefinition = {
     quantity: int('i.quantity'),
     unit_price: decimal('i.unit_price', { ifNull: null }),
   },
+  unproven: { loaded_at: 'ClickHouse sets it to the time of the insert.' },
+  resets: ['loaded_at'],
 };
 
 const parcel: TableDefinition = {

@@ -69,6 +69,7 @@ test('a tenant of shells: no window scans the scorecards, and its cost follows t
       const described = await describeTable(opened.any, topology, t.database, definition.name);
       if (!described) throw new Error('no table');
       const table = compileTable(definition, described.columns);
+      if ('problems' in table) throw new Error(JSON.stringify(table.problems));
       for (const range of ranges)
         for (const statement of [
           readStatement(table, { tenant: t.name, range }),

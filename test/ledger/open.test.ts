@@ -130,7 +130,7 @@ test('an error of a statement does not quote values', async () => {
   expect(check).toMatchObject({ code: 'LEDGER_FAILED', details: { sqlstate: '23514' } });
   // Postgres quotes this one: invalid input syntax for type timestamp with time zone: "secret-row-content".
   const range = { from: 'secret-row-content', to: run.range.to };
-  const opening = ledger.startVerification({ run: null, tenant: run.tenant, dataset: 'd', range }, ACTOR);
+  const opening = ledger.startVerification({ run: null, tenant: run.tenant, dataset: 'd', range, unproven: [] }, ACTOR);
   const syntax = await failureOf(opening);
   expect(syntax).toMatchObject({ code: 'LEDGER_FAILED', details: { sqlstate: '22007' } });
   for (const error of [check, syntax]) expect(JSON.stringify(error) + error.message).not.toContain('secret');

@@ -8,7 +8,7 @@ import { ACTOR, day, drift, newRun, OTHER, plan, proof, TENANT } from './samples
 
 const server = usePostgres();
 const RANGE = { from: day(5), to: day(9) };
-const ASKED = { run: null, tenant: TENANT, dataset: 'scorecards', range: RANGE };
+const ASKED = { run: null, tenant: TENANT, dataset: 'scorecards', range: RANGE, unproven: [] };
 
 test('a verification collects proofs and drift in parts, and is closed', async () => {
   const ledger = await server.ledger();

@@ -61,6 +61,7 @@ export function plan(sketch: PlanSketch = {}): Plan {
     windows,
     cost: { rowsToDelete: 410, rowsToWrite: 400, rowsToRewrite: 0, seconds: null, rowsPerSecond: null },
     dependents: [],
+    unproven: [],
     warnings: [],
     sql: { score: { read: 'COPY …', write: 'INSERT …' } },
   };

@@ -42,6 +42,7 @@ export const PLAN: Plan = {
   cost: { rowsToDelete: 4700, rowsToWrite: 3500, rowsToRewrite: 9000, seconds: 12.3, rowsPerSecond: 285 },
   dependents: [],
   warnings: [{ code: 'RANGE_NOT_OVER', message: 'the range is not over yet' }],
+  unproven: [{ table: 'score', column: 'note', reason: 'people write it by hand' }],
   sql: { score: { read: 'COPY (SELECT 1) TO STDOUT', write: 'INSERT INTO score' } },
 };
 

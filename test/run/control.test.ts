@@ -239,7 +239,9 @@ describe('is refused', () => {
     await t.refill.cancel();
     await t.command(`ALTER TABLE score ADD COLUMN more UInt8 DEFAULT 1`);
     for (const go of [() => t.refill.run(plan.id), () => t.refill.retry(result.run)]) {
-      expect(await thrown(() => ended(go()))).toMatchObject({ code: 'PLAN_FOREIGN', exit: 3 });
+      const error = await thrown(() => ended(go()));
+      expect(error).toMatchObject({ code: 'PLAN_FOREIGN', exit: 3 });
+      expect(error).toMatchObject({ message: expect.stringContaining('more: ') as unknown });
     }
     // What was refused is as it was.
     expect((await t.refill.runs()).map((run) => run.state)).toEqual(['cancelled']);

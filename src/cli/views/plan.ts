@@ -5,7 +5,7 @@ import { formatTenant } from '../../domain/words.ts';
 import { brief, count, counted, duration, percent, range, visible } from '../../report/format.ts';
 import type { Paint } from '../paint.ts';
 import { facts, table } from '../table.ts';
-import { excludedRows } from './verified.ts';
+import { excludedRows, unprovenRows } from './verified.ts';
 
 /** Windows that a terminal lists; `--json` has all. */
 const SHOWN_WINDOWS = 12;
@@ -151,6 +151,7 @@ export function warningLines(plan: Plan, color: Paint, most: number): readonly s
 export function planView(plan: Plan, next: string, color: Paint, options: { readonly sql?: boolean } = {}): string {
   const title = (text: string) => `\n${color.bold(text)}`;
   const excluded = excludedRows(plan.counts, color);
+  const unproven = unprovenRows(plan.unproven, color);
   const warnings = warningLines(plan, color, SHOWN_WARNINGS);
   return [
     `${color.bold(`Plan ${plan.id}`)}  ${color.dim('saved; nothing was changed')}`,
@@ -158,6 +159,7 @@ export function planView(plan: Plan, next: string, color: Paint, options: { read
     title('Rows'),
     counts(plan, color),
     ...(excluded === null ? [] : ['', excluded]),
+    ...(unproven === null ? [] : ['', unproven]),
     title(`Windows (${count(plan.windows.length)})`),
     windows(plan, color),
     title(`Deletes (${count(plan.deletes.length)})`),

@@ -7,7 +7,7 @@ import type { Paint } from '../paint.ts';
 import { commandLine, rangeWords } from '../shell.ts';
 import type { ConfigOptions } from '../session.ts';
 import { facts } from '../table.ts';
-import { differences, excludedRows, namedKeys, reasonRows, verifiedTables } from './verified.ts';
+import { differences, excludedRows, namedKeys, reasonRows, unprovenRows, verifiedTables } from './verified.ts';
 
 const HEADLINES: Readonly<Record<RunResult['state'], string>> = {
   succeeded: 'Succeeded: everything is proven, nothing differs',
@@ -84,6 +84,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
   const tone = result.state === 'succeeded' ? color.green : result.state === 'paused' ? color.yellow : color.red;
   const mark = result.state === 'succeeded' ? '✓' : result.state === 'paused' ? '‖' : '✗';
   const excluded = excludedRows(result.tables, color);
+  const unproven = unprovenRows(result.unproven, color);
   const keys = namedKeys(result.tables, color);
   const gap = gapView(result, strategy, color);
   const { error } = result;
@@ -106,6 +107,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
     ...(result.tables.length === 0 ? [] : ['', verifiedTables(result.tables, color)]),
     ...(excluded === null ? [] : ['', excluded]),
     ...(result.dependents.length === 0 ? [] : ['', ...dependentLines(result, color)]),
+    ...(unproven === null ? [] : ['', unproven]),
     ...(keys === null ? [] : ['', keys]),
     nextView(nextSteps(result, options), color),
   ].join('\n');
@@ -115,6 +117,7 @@ export function resultView({ result, strategy }: Followed, color: Paint, options
 export function verifyView(result: VerifyResult, color: Paint, options: ConfigOptions): string {
   const wrong = differences(result.tables);
   const excluded = excludedRows(result.tables, color);
+  const unproven = unprovenRows(result.unproven, color);
   const keys = namedKeys(result.tables, color);
   const tenant = formatTenant(result.tenant);
   const words = ['plan', ...rangeWords(result.tenant, result.range)];
@@ -133,6 +136,7 @@ export function verifyView(result: VerifyResult, color: Paint, options: ConfigOp
     '',
     verifiedTables(result.tables, color),
     ...(excluded === null ? [] : ['', excluded]),
+    ...(unproven === null ? [] : ['', unproven]),
     ...(result.reasons.length === 0 ? [] : ['', reasonRows(result.reasons, color)]),
     ...(keys === null ? [] : ['', keys]),
     ...(result.ok ? [] : [nextView([[commandLine(words, options), 'what it takes to make them equal']], color)]),

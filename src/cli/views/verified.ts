@@ -1,6 +1,6 @@
 import type { VerifiedTable } from '../../domain/events.ts';
-import { DRIFT_KINDS, type DriftKind, type Excluded } from '../../domain/words.ts';
-import { brief, count } from '../../report/format.ts';
+import { DRIFT_KINDS, type DriftKind, type Excluded, type UnprovenColumn } from '../../domain/words.ts';
+import { brief, count, visible } from '../../report/format.ts';
 import { excludedReasons } from '../../report/summary.ts';
 import type { Paint } from '../paint.ts';
 import { table } from '../table.ts';
@@ -47,6 +47,16 @@ export function excludedRows(
     [{ head: 'left out on purpose' }, ...tables.map((one) => ({ head: brief(one.table), right: true }))],
     // A reason that a table does not have is none of its own, which is not a count of zero.
     reasons.map((reason) => [brief(reason), ...tables.map((one) => count(one.excluded[reason]))]),
+    color,
+  );
+}
+
+/** Columns that nobody derives or compares, with the reason; null where there are none. */
+export function unprovenRows(columns: readonly UnprovenColumn[], color: Paint): string | null {
+  if (columns.length === 0) return null;
+  return table(
+    [{ head: 'not proven' }, { head: 'why' }],
+    columns.map((one) => [`${brief(one.table)}.${brief(one.column)}`, visible(one.reason)]),
     color,
   );
 }
