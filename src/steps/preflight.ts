@@ -7,6 +7,7 @@ import { DAY_MS, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
+import { checkSource } from './check-source.ts';
 import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
 import type { Workbench } from './workbench.ts';
@@ -192,7 +193,7 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
       );
     }
   }
-  findings.push(...(await checkTopology(bench)));
+  findings.push(...(await checkSource(bench)), ...(await checkTopology(bench)));
   const skew = await clockSkew(bench);
   if (Math.abs(skew.seconds) - skew.error > CLOCK_WARNING_SECONDS) {
     add(
