@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { Database, Sql } from './connection.ts';
 import { json } from './json.ts';
-import { type Holder, holderOf, type HolderRow, joinHeld, type Lockable } from './holder.ts';
+import { heldHere, type Holder, holderOf, type HolderRow, joinHeld, type Lockable } from './holder.ts';
 import type { Actor, RunLock } from './ledger.ts';
 
 /**
@@ -29,6 +29,8 @@ function busy({ name }: Lockable, id: string, holder: Holder | null): RefillErro
 
 async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<void> {
   await sql.rows(SERVER_KEEPALIVE);
+  // A session that was opened just now has no lock. One that has is another program's too, and would get it again.
+  if (await holds(sql, of, id)) throw sharedSession(of, id);
   const [row] = await sql.rows<{ taken: boolean }>(
     `SELECT pg_try_advisory_lock(${of.key('r')}) AS taken FROM ${of.table} r WHERE r.id = $1`,
     [id],
@@ -52,6 +54,18 @@ async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<v
     holder = found ? holderOf(found) : null;
   }
   throw busy(of, id, holder);
+}
+
+function sharedSession({ name }: Lockable, id: string): RefillError {
+  return new RefillError(
+    'LEDGER_POOLED',
+    `The lock on ${name} ${id} is not the connection’s own: a pooler shares its session`,
+  );
+}
+
+async function holds(sql: Sql, of: Lockable, id: string): Promise<boolean> {
+  const [row] = await sql.rows<{ held: boolean }>(`SELECT ${heldHere(of)} AS held`, [id]);
+  return row?.held === true;
 }
 
 /** Takes the lock of a run or a fleet. See `Ledger.lockRun`. */
@@ -79,7 +93,8 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
     );
   };
   const beat = setInterval(() => {
-    sql.rows('SELECT 1').catch(lose);
+    // That the server answers is not enough: a pooler may have put another session behind the connection.
+    holds(sql, of, id).then((held) => (held ? undefined : lose(sharedSession(of, id))), lose);
   }, BEAT_MS);
   beat.unref();
   // node-postgres says so whenever a connection ends that was not asked to.

@@ -125,7 +125,7 @@ export async function openSnapshot(address: SourceAddress): Promise<Snapshot> {
   if (opened.time !== null) return { ...source, time: opened.time, standby: opened.standby };
   // Nothing was replayed since the standby started. What its last restart point holds is there, and that has a time.
   await source.close();
-  const time = await dataTime(address);
+  const { time } = await dataTime(address);
   const again = await open(address, timed);
   return { ...again.source, time: again.opened.time ?? time, standby: again.opened.standby };
 }
@@ -136,17 +136,17 @@ export async function openSnapshot(address: SourceAddress): Promise<Snapshot> {
  *
  * @throws RefillError `PG_STANDBY_BEHIND` where a standby knows neither.
  */
-export async function dataTime(address: SourceAddress): Promise<string> {
+export async function dataTime(address: SourceAddress): Promise<Pick<Snapshot, 'time' | 'standby'>> {
   const [row] = await withSource(address, (source) =>
     source.query<{ standby: boolean; time: string | null }>(
       `SELECT pg_is_in_recovery() AS standby, ${utc('CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() ELSE clock_timestamp() END')} AS time`,
     ),
   );
-  if (typeof row?.time === 'string') return row.time;
+  if (typeof row?.time === 'string') return { time: row.time, standby: row.standby };
   const [control] = await withSource(address, (source) =>
     source.query<{ time: string | null }>(`SELECT ${utc('checkpoint_time')} AS time FROM pg_control_checkpoint()`),
   );
-  if (typeof control?.time === 'string') return control.time;
+  if (typeof control?.time === 'string') return { time: control.time, standby: true };
   throw new RefillError('PG_STANDBY_BEHIND', `${placeOf(address)} is a standby that has replayed nothing yet`);
 }
 

@@ -176,10 +176,19 @@ async function warningsOf(
     );
   if (options.range.to > new Date().toISOString())
     add('RANGE_NOT_OVER', 'the range ends in the future: rows will still arrive in it');
-  for (const finding of options.findings)
-    if (finding.check === 'clocks') add('CLOCKS_APART', `${finding.message}; ${finding.remedy ?? ''}`);
+  for (const { check, level, message, remedy } of options.findings) {
+    const code = WARNED[check];
+    if (code && level !== 'ok') add(code, `${message}; ${remedy ?? ''}`);
+  }
   return warnings;
 }
+
+/** Findings that a plan repeats, by their check. */
+const WARNED: Readonly<Record<string, Warning['code']>> = {
+  clocks: 'CLOCKS_APART',
+  standby: 'STANDBY_BEHIND',
+  'search path': 'SEARCH_PATH',
+};
 
 /** Under this share of the target's rows in the source, the source is rather at fault than the target. */
 const EMPTIED_SHARE = 0.5;

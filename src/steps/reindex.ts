@@ -20,6 +20,8 @@ export interface Written {
 }
 
 export interface WriteOptions {
+  /** Opens the snapshot that is read. Default: one as it is now. */
+  readonly open?: () => Promise<Snapshot>;
   /**
    * Called with the snapshot's time before anything is written: it keeps the attempt in the ledger and returns the query
    * ids to use, by table.
@@ -42,7 +44,7 @@ export interface WriteOptions {
  * does not depend on the window's size.
  */
 export async function writeWindow(bench: Workbench, range: Range, options: WriteOptions): Promise<Written> {
-  const snapshot = await openSnapshot(bench.source);
+  const snapshot = await (options.open ?? (() => openSnapshot(bench.source)))();
   const abort = () => snapshot.abort();
   options.signal.addEventListener('abort', abort, { once: true });
   try {

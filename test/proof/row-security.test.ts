@@ -40,10 +40,10 @@ function refillAs(t: TestTenant, user: string): Refill {
 }
 
 const POLICY = `ALTER TABLE readings ENABLE ROW LEVEL SECURITY;
-  CREATE POLICY some ON readings FOR SELECT USING (id < 'meter-2')`;
+  CREATE POLICY few ON readings FOR SELECT USING (id < 'meter-2')`;
 const kept = (view: string) => `ALTER TABLE readings RENAME TO readings_kept; ${view};
   ALTER TABLE readings_kept ENABLE ROW LEVEL SECURITY;
-  CREATE POLICY some ON readings_kept FOR SELECT USING (id < 'meter-2')`;
+  CREATE POLICY few ON readings_kept FOR SELECT USING (id < 'meter-2')`;
 
 /** How a policy can hide rows from the role that Refill reads with. */
 const HIDDEN: readonly (readonly [string, (role: string) => string])[] = [
