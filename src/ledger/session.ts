@@ -80,9 +80,9 @@ export async function refuseSharedSessions(connect: () => Promise<PgClient>, led
     const first = await backend(one, `BEGIN; ${PID}; COMMIT`);
     for (let round = 0; round < ROUNDS; round += 1) {
       const other = await backend(two, `BEGIN; ${PID}`);
+      if (other === first) throw pooledError(ledger, 'two connections were given the same one');
       const again = await backend(one, `BEGIN; ${PID}; COMMIT`);
       await two.query('COMMIT');
-      if (other === first) throw pooledError(ledger, 'two connections were given the same one');
       if (again !== first) throw pooledError(ledger, 'one connection was given two of them');
     }
   } finally {

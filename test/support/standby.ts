@@ -14,13 +14,14 @@ const PASSWORD = 'test-only';
 
 /** A real Postgres of a test file; `data` is its directory. */
 export class Server {
+  readonly port: number;
+  readonly data: string;
+  readonly bin: string;
   #child: ChildProcess | undefined;
 
-  constructor(
-    readonly port: number,
-    readonly data: string,
-    readonly bin: string,
-  ) {}
+  constructor(port: number, data: string, bin: string) {
+    [this.port, this.data, this.bin] = [port, data, bin];
+  }
 
   get info() {
     return { host: '127.0.0.1', port: this.port, user: USER, password: PASSWORD };
