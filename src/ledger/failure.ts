@@ -11,6 +11,7 @@ const LOST_SQLSTATES = new Set([
   '57P03', // cannot_connect_now: the server is starting up
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout: this process was frozen
+  '25P04', // transaction_timeout
   '53300', // too_many_connections
 ]);
 

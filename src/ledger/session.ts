@@ -19,6 +19,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   row_security: 'off',
   default_transaction_isolation: 'read committed',
   statement_timeout: STATEMENT_TIMEOUT,
+  lock_timeout: '0',
   idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
   search_path: 'pg_catalog, public, pg_temp',
 };
@@ -27,7 +28,11 @@ const SET = Object.entries(SETTINGS)
   .map(([name, value]) => (name === 'search_path' ? `SET ${name} = ${value}` : `SET ${name} = '${value}'`))
   .join('; ');
 
-const READ_BACK = `SELECT pg_backend_pid() AS backend, ${Object.keys(SETTINGS)
+/** Since Postgres 17. */
+const NO_TRANSACTION_TIMEOUT = `CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+  THEN set_config('transaction_timeout', '0', false) END`;
+
+const READ_BACK = `SELECT ${NO_TRANSACTION_TIMEOUT} AS transaction_timeout, ${Object.keys(SETTINGS)
   .map((name) => `current_setting('${name}') AS "${name}"`)
   .join(', ')}`;
 

@@ -37,6 +37,8 @@ export interface Snapshot extends Source {
    */
   readonly time: string;
   readonly standby: boolean;
+  /** A pooler is in between: its sessions are few, and others wait for them. */
+  readonly pooled: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -122,12 +124,12 @@ export async function openSource(address: SourceAddress): Promise<Source> {
 export async function openSnapshot(address: SourceAddress): Promise<Snapshot> {
   const timed = { isolation: 'repeatable read', access: 'READ ONLY', timed: true } as const;
   const { source, opened } = await open(address, timed);
-  if (opened.time !== null) return { ...source, time: opened.time, standby: opened.standby };
+  if (opened.time !== null) return { ...source, ...opened, time: opened.time };
   // Nothing was replayed since the standby started. What its last restart point holds is there, and that has a time.
   await source.close();
   const { time } = await dataTime(address);
   const again = await open(address, timed);
-  return { ...again.source, time: again.opened.time ?? time, standby: again.opened.standby };
+  return { ...again.source, ...again.opened, time: again.opened.time ?? time };
 }
 
 /**
@@ -178,7 +180,10 @@ export async function withSnapshot<T>(address: SourceAddress, use: (snapshot: Sn
   }
 }
 
-/** The same with several connections that see the very same instant. */
+/**
+ * The same with several connections that see the very same instant; one alone through a pooler, which may have no second
+ * session to give while the first one waits for it.
+ */
 export async function withSnapshots<T>(
   address: SourceAddress,
   connections: number,
@@ -186,16 +191,13 @@ export async function withSnapshots<T>(
 ): Promise<T> {
   return withSnapshot(address, async (first) => {
     const others: Snapshot[] = [];
+    const wanted = first.pooled ? 1 : connections;
     try {
-      const [row] =
-        connections > 1 ? await first.query<{ id: string }>('SELECT pg_export_snapshot() AS id') : [{ id: '' }];
-      while (others.length + 1 < connections) {
-        const { source } = await open(address, {
-          isolation: 'repeatable read',
-          access: 'READ ONLY',
-          snapshot: row?.id ?? '',
-        });
-        others.push({ ...source, time: first.time, standby: first.standby });
+      const [row] = wanted > 1 ? await first.query<{ id: string }>('SELECT pg_export_snapshot() AS id') : [];
+      while (others.length + 1 < wanted) {
+        const snapshot = row?.id ?? '';
+        const { source, opened } = await open(address, { isolation: 'repeatable read', access: 'READ ONLY', snapshot });
+        others.push({ ...source, ...opened, time: first.time });
       }
       return await use([first, ...others]);
     } finally {
