@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import { RefillError } from '../domain/errors.ts';
-import { announcedBackend, PgClient } from '../postgres/client.ts';
+import { announcedBackend, PgClient, rowsOfAll } from '../postgres/client.ts';
 
 /** No statement of ours takes many seconds; one that takes longer waits for something that will not come. */
 const STATEMENT_TIMEOUT = '30s';
@@ -38,9 +38,7 @@ const READ_BACK = `SELECT ${NO_TRANSACTION_TIMEOUT} AS transaction_timeout, ${Ob
 
 /** Sets a new session up, in one round trip. The session must be ours alone: what is set stays in it. */
 export async function setUp(client: ClientBase, ledger: string): Promise<void> {
-  const results: unknown = await client.query(`${SET}; ${READ_BACK}`);
-  const last: unknown = Array.isArray(results) ? results.at(-1) : results;
-  const [row] = (last as { rows: Record<string, unknown>[] }).rows;
+  const row = (await rowsOfAll<Record<string, unknown>>(client, `${SET}; ${READ_BACK}`)).at(-1);
   const other = Object.entries(SETTINGS).filter(([name, value]) => row?.[name] !== value);
   if (other.length === 0) return;
   const named = other.map(([name, value]) => `${name} is ${String(row?.[name])} and not ${value}`).join(', ');
@@ -75,11 +73,8 @@ const ROUNDS = 3;
  */
 export async function refuseSharedSessions(connect: () => Promise<PgClient>, ledger: string): Promise<void> {
   const [one, two] = [await connect(), await connect()];
-  const backend = async (client: PgClient, statements: string) => {
-    const results: unknown = await client.query(statements);
-    const rows = (Array.isArray(results) ? results : [results]).flatMap((r: { rows: { pid: number }[] }) => r.rows);
-    return rows[0]?.pid ?? 0;
-  };
+  const backend = async (client: PgClient, statements: string) =>
+    (await rowsOfAll<{ pid: number }>(client, statements))[0]?.pid;
   const PID = 'SELECT pg_backend_pid() AS pid';
   try {
     const first = await backend(one, `BEGIN; ${PID}; COMMIT`);

@@ -1,4 +1,4 @@
-import { Client, type ClientConfig } from 'pg';
+import { Client, type ClientBase, type ClientConfig } from 'pg';
 
 /** Where a Postgres database is, with its password already resolved. */
 export interface PostgresPlace {
@@ -50,4 +50,10 @@ export class PgClient extends Client {
 /** The backend that the server named when the connection was made: a pooler makes a number up. */
 export function announcedBackend(client: Client): number | null {
   return 'processID' in client && typeof client.processID === 'number' ? client.processID : null;
+}
+
+/** The rows of several statements that are sent as one message, in their order. */
+export async function rowsOfAll<Row>(client: ClientBase, statements: string): Promise<Row[]> {
+  const results: unknown = await client.query(statements);
+  return (Array.isArray(results) ? results : [results]).flatMap((result: { rows: Row[] }) => result.rows);
 }

@@ -32,7 +32,6 @@ const SAFE: readonly RegExp[] = [
   new RegExp(`^missing FROM-clause entry for table ${NAME}`, 'u'),
   new RegExp(`^invalid reference to FROM-clause entry for table ${NAME}`, 'u'),
   new RegExp(`^column ${NAME} must appear in the GROUP BY clause or be used in an aggregate function`, 'u'),
-  new RegExp(`^(?:function|operator) (?:is not unique|does not exist): [\\w$." ]+`, 'u'),
   /^(?:function|procedure|aggregate) [\w$."]+\([\w$.", [\]]*\) (?:does not exist|is not unique)/u,
   /^operator (?:does not exist|is not unique): [\w$." [\]]+ [-+*/<>=~!@#%^&|`?]+ [\w$." [\]]+/u,
   /^(?:argument of [A-Z ]+|CASE types|UNION types|COALESCE types)[\w ,/]+/u,

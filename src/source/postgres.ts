@@ -3,6 +3,7 @@ import { to as copyTo, type CopyToStreamQuery } from 'pg-copy-streams';
 import type { PostgresConfig } from '../config/config.ts';
 import { RefillError } from '../domain/errors.ts';
 import { clientConfig, PgClient } from '../postgres/client.ts';
+import { sqlState } from '../postgres/said.ts';
 import { postgresError } from './errors.ts';
 import { beginTransaction, type Opened, type Transaction, utc } from './session.ts';
 
@@ -64,25 +65,33 @@ async function open(address: SourceAddress, transaction: Transaction): Promise<{
   const client = await connect(address, place);
   try {
     const opened = await beginTransaction(client, transaction, place);
-    return { source: sourceOn(client, place, opened.pooled), opened };
+    return { source: sourceOn(client, place, opened.pooled, transaction), opened };
   } catch (error) {
     void client.end().catch(() => undefined);
     throw error;
   }
 }
 
-function sourceOn(client: PgClient, place: string, pooled: boolean): Source {
+function sourceOn(client: PgClient, place: string, pooled: boolean, transaction: Transaction): Source {
   /** What ended the connection while nothing ran: the statement after it knows only that there is none. */
   let ended: unknown;
   client.on('error', (error: unknown) => {
     if (error instanceof DatabaseError) ended ??= error;
   });
+  /** A statement that fails ends the transaction. Where each sees its own instant, another transaction is as good. */
+  const goOn = async () => {
+    if (transaction.isolation !== 'read committed' || transaction.access !== 'READ ONLY') return;
+    await client.query('ROLLBACK');
+    await beginTransaction(client, transaction, place);
+  };
   let running = 0;
   const run = async <T>(task: () => Promise<T>): Promise<T> => {
     running += 1;
     try {
       return await task();
     } catch (error) {
+      // Where this fails too, so does the next statement.
+      if (sqlState(error) !== undefined) await goOn().catch(() => undefined);
       throw postgresError(ended ?? error, place);
     } finally {
       running -= 1;

@@ -1,5 +1,5 @@
 import { RefillError } from '../domain/errors.ts';
-import { announcedBackend, type PgClient } from '../postgres/client.ts';
+import { announcedBackend, type PgClient, rowsOfAll } from '../postgres/client.ts';
 import { sqlState } from '../postgres/said.ts';
 import { postgresError } from './errors.ts';
 
@@ -146,8 +146,7 @@ type Row = Readonly<Record<string, unknown>>;
 /** Sends several statements as one message; returns the first and the last row that came back. */
 async function sent(client: PgClient, sql: string, snapshot: string | undefined, place: string): Promise<[Row, Row]> {
   try {
-    const results: unknown = await client.query(sql);
-    const rows = (Array.isArray(results) ? results : [results]).flatMap((result: { rows: Row[] }) => result.rows);
+    const rows = await rowsOfAll<Row>(client, sql);
     return [rows[0] ?? {}, rows.at(-1) ?? {}];
   } catch (error) {
     const known = postgresError(error, place);

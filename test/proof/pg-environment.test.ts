@@ -81,13 +81,13 @@ async function refusedBy(config: RefillConfig, t: TestTenant): Promise<unknown> 
 
 test('a password that the configuration does not give is taken from nowhere', async () => {
   const t = await createReadings();
-  const { host, port, user = '', password = '' } = t.pg;
+  const { user = '', password = '' } = t.pg;
   const dir = await mkdtemp(join(tmpdir(), 'refill-pgpass-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const file = join(dir, 'pgpass');
-  await writeFile(file, `${host}:${port}:*:${user}:${password ?? ''}\n`, { mode: 0o600 });
+  await writeFile(file, `${t.pg.host}:${t.pg.port}:*:${user}:${password ?? ''}\n`, { mode: 0o600 });
   environment({ PGPASSFILE: file, PGPASSWORD: password ?? '' });
-  const config = withSource(t, ({ password: _, ...postgres }) => postgres);
+  const config = withSource(t, ({ host, port, user, tls }) => ({ host, port, user, tls }));
   expect(await refusedBy(config, t)).toMatchObject({ code: 'PG_AUTH' });
 });
 

@@ -31,7 +31,7 @@ const QUOTED: readonly (readonly [string, string])[] = [
   ['PG_VALUE', `SELECT decode('${SECRET}', 'hex')`],
   ['PG_VALUE', `SELECT 'a' ~ ('(' || '${SECRET}')`],
   ['PG_VALUE', `SELECT ('[' || '${SECRET}')::int4range`],
-  ['PG_VALUE', `SELECT jsonb_path_query('{}', ('$.' || '"' || '${SECRET}')::jsonpath)`],
+  ['PG_QUERY', `SELECT jsonb_path_query('{}', ('$.' || '"' || '${SECRET}')::jsonpath)`],
 ];
 
 /** SQLSTATEs with which a function of the source can raise whatever text it likes. */

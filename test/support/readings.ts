@@ -65,10 +65,10 @@ export const createReadings = async (options: Partial<TestTenantOptions> = {}): 
 };
 
 /** What the target has to hold, said by hand: by a session whose settings are those of a fresh Postgres. */
-export async function expectedReadings(t: TestTenant): Promise<unknown[]> {
+export async function expectedReadings(t: TestTenant): Promise<Record<string, unknown>[]> {
   await t.pg.query(`SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres';
     SET extra_float_digits = 1; SET bytea_output = 'hex'`);
-  const { rows } = await t.pg.query(
+  const { rows } = await t.pg.query<Record<string, unknown>>(
     `SELECT id, to_char(taken_at, 'YYYY-MM-DD HH24:MI:SS.MS') AS taken_at, taken_at::text AS said_at,
        to_char(taken_at, 'DD Mon HH24:MI') AS noted_on, lasted::text, level::text, raw::text
      FROM public.readings WHERE NOT calibration ORDER BY id`,
