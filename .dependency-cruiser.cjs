@@ -3,15 +3,16 @@ const layers = {
   domain: [],
   dataset: ['domain'],
   config: ['domain', 'dataset'],
-  source: ['domain', 'config'],
+  postgres: [],
+  source: ['domain', 'config', 'postgres'],
   target: ['domain', 'dataset', 'config'],
-  ledger: ['domain', 'config'],
+  ledger: ['domain', 'config', 'postgres'],
   scorers: ['domain', 'config'],
   reindexers: ['domain', 'config'],
   flow: ['domain'],
-  steps: ['domain', 'dataset', 'config', 'source', 'target', 'ledger', 'flow'],
+  steps: ['domain', 'dataset', 'config', 'postgres', 'source', 'target', 'ledger', 'flow'],
   executors: ['domain', 'ledger', 'flow', 'steps'],
-  embedded: ['domain'],
+  embedded: ['domain', 'postgres'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

@@ -186,6 +186,31 @@ export const CATALOGUE = {
     'Postgres refuses the user or the password.',
     'Check `user` and what the password’s reference leads to.',
   ),
+  PG_TLS: failed(
+    'postgres',
+    'Refill and Postgres cannot agree on TLS: the server has none, requires it, or its certificate is not trusted.',
+    'Set `tls` to disable, require or verify-full, as the server has it; for verify-full the system must trust its certificate (NODE_EXTRA_CA_CERTS).',
+  ),
+  PG_PROTOCOL: failed(
+    'postgres',
+    'The server, or a pooler in front of it, rejected the connection or broke the protocol.',
+    'Check that `host` and `port` name Postgres or a supported pooler (docs/postgres.md), and look at the pooler’s log.',
+  ),
+  PG_SESSION: refused(
+    'postgres',
+    'Postgres, or a pooler in front of it, does not keep a setting that results depend on. Nothing was read or changed.',
+    'Connect to Postgres directly, or through a pooler in session or transaction mode: docs/postgres.md.',
+  ),
+  PG_ROW_SECURITY: refused(
+    'postgres',
+    'Row-level security would hide rows of a source table from the user: hidden rows would be deleted and not written again.',
+    'Use the table’s owner, or a role with BYPASSRLS (`ALTER ROLE … BYPASSRLS`); with FORCE ROW LEVEL SECURITY only BYPASSRLS helps.',
+  ),
+  PG_STANDBY_BEHIND: refused(
+    'postgres',
+    'A standby has not replayed what the run needs: its rows are older than those that were, or would be, deleted.',
+    'Wait until it has caught up, or give the primary’s address. If the primary is idle, commit something there (`SELECT pg_current_xact_id()`). Then run `refill retry`.',
+  ),
   PG_DATABASE_MISSING: failed(
     'postgres',
     'The Postgres database does not exist.',
@@ -198,7 +223,7 @@ export const CATALOGUE = {
   ),
   PG_BUSY: retried(
     'postgres',
-    'A deadlock, a serialisation failure, a lock or a statement timeout in Postgres.',
+    'A deadlock, a serialisation failure, or a timeout (lock, statement, transaction, idle in transaction) in Postgres.',
     'It is tried again by itself; if it stays, lower `limits.windows`.',
   ),
   PG_RESOURCES: retried(
@@ -346,6 +371,11 @@ export const CATALOGUE = {
     'ledger',
     'The ledger’s database refuses a statement.',
     'Check the rights of the ledger’s user: it owns the schema `refill`.',
+  ),
+  LEDGER_POOLED: refused(
+    'ledger',
+    'A pooler gives the ledger’s connection to others between statements or transactions: a run’s lock needs a session of its own.',
+    'Give `ledger` the address of Postgres itself, or of a pooler in session mode: docs/postgres.md.',
   ),
   // Scorers and backfills.
   SCORER_UNKNOWN: config('No such scorer in the configuration.', 'Name one that is listed under `scorers`.'),

@@ -60,6 +60,8 @@ export interface Warning {
     | 'TABLE_LEFT_EMPTY'
     | 'WINDOW_TOO_LARGE'
     | 'CLOCKS_APART'
+    | 'SEARCH_PATH'
+    | 'STANDBY_BEHIND'
     | 'RANGE_NOT_OVER'
     | 'DELETE_REWRITES'
     | 'DISK_SHORT'

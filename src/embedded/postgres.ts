@@ -6,9 +6,10 @@ import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Client, DatabaseError } from 'pg';
+import { DatabaseError } from 'pg';
 
 import { RefillError } from '../domain/errors.ts';
+import { clientConfig, PgClient } from '../postgres/client.ts';
 import { LEDGER_DATABASE, LOOPBACK, POSTGRES_USER } from './info.ts';
 import { serverEnvironment, type Launch } from './launcher.ts';
 import { postgresPackage } from './packages.ts';
@@ -234,7 +235,8 @@ async function waitUntilReady(
 }
 
 async function ensureLedgerDatabase(port: number, password: string): Promise<void> {
-  const client = new Client({ host: LOOPBACK, port, user: POSTGRES_USER, password, database: 'postgres' });
+  const place = { host: LOOPBACK, port, user: POSTGRES_USER, password, database: 'postgres', tls: 'disable' } as const;
+  const client = new PgClient(clientConfig(place));
   // A server that goes down while we wait is told by the loop, not by an unhandled event.
   client.on('error', () => undefined);
   try {

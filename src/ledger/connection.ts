@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  Client,
+  type Client,
   Pool,
   types,
   type ClientBase,
@@ -11,7 +11,9 @@ import {
 } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { LedgerConfig } from '../config/config.ts';
+import { clientConfig, PgClient } from '../postgres/client.ts';
 import { isLost, isRolledBack, ledgerError, ledgerName } from './failure.ts';
+import { isBehindPooler, refuseSharedSessions, setUp } from './session.ts';
 
 /** Statements inside one transaction. */
 export interface Sql {
@@ -23,16 +25,12 @@ export const PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** No statement of ours takes many seconds; one that takes longer waits for something that will not come. */
-const STATEMENT_TIMEOUT_MS = 30_000;
-/** Longer than the server's limit, so that it speaks first; it ends the wait where the network swallows packets. */
+/** Longer than the server's limit on a statement, so that it speaks first; it ends the wait where the network swallows packets. */
 const QUERY_TIMEOUT_MS = 35_000;
 /** The first statement on a connection that may have died while it was idle (a VPN that was cut says nothing). */
 const BEGIN = { text: 'BEGIN', query_timeout: 5_000 };
 /** A statement that only has to look at what is in memory: without an answer by then, its connection is gone. */
 const QUICK_TIMEOUT_MS = 5_000;
-/** A program that is frozen within a transaction must not hold others up for ever. */
-const IDLE_IN_TRANSACTION_MS = 60_000;
 /** Enough for the windows at work and a few that look on. */
 const POOL_SIZE = 10;
 
@@ -53,21 +51,11 @@ const TYPES: CustomTypesConfig = {
 
 const parserOf: (id: number, format?: 'text' | 'binary') => Parser = types.getTypeParser;
 
-function clientConfig(config: LedgerConfig, password: string | undefined): ClientConfig {
+function optionsOf(config: LedgerConfig, password: string | undefined): ClientConfig {
   return {
-    host: config.host,
-    port: config.port,
-    user: config.user,
-    database: config.database,
-    password,
-    ssl: config.tls === 'disable' ? false : { rejectUnauthorized: config.tls === 'verify-full' },
-    application_name: 'refill',
+    ...clientConfig({ ...config, password }),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    options: '-c timezone=UTC -c datestyle=ISO',
-    keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: TYPES,
   };
@@ -91,19 +79,28 @@ type Outcome<T> = { readonly done: true; readonly value: T } | { readonly done: 
  * asked by the transaction's number what became of it.
  * (After a failover to a standby that had not received the commit, the answer is about the standby's own history.)
  *
- * Needs connections of its own: through PgBouncer in transaction mode neither locks nor settings would last.
+ * Needs sessions of its own, as neither locks nor settings last through a pooler that shares them: such a pooler is
+ * refused at the first connection.
  */
 export class Database implements Sql {
   readonly #config: LedgerConfig;
   readonly #client: ClientConfig;
   readonly #pool: Pool;
   readonly #patienceMs: number;
+  /** Whether sessions are ours alone: asked once, as it says something of the way and not of a connection. */
+  #owned: Promise<void> | undefined;
 
   constructor(config: LedgerConfig, password: string | undefined, patienceMs: number = PATIENCE_MS) {
     this.#config = config;
-    this.#client = clientConfig(config, password);
+    this.#client = optionsOf(config, password);
     this.#patienceMs = patienceMs;
-    this.#pool = new Pool({ ...this.#client, max: POOL_SIZE, idleTimeoutMillis: 30_000, allowExitOnIdle: true });
+    this.#pool = new Pool({
+      ...this.#client,
+      Client: PgClient,
+      max: POOL_SIZE,
+      idleTimeoutMillis: 30_000,
+      allowExitOnIdle: true,
+    });
     // Without these an idle connection that Postgres ends would end the program. Whoever uses it next hears of it.
     this.#pool.on('error', () => {});
     this.#pool.on('connect', (client) => client.on('error', () => {}));
@@ -156,10 +153,11 @@ export class Database implements Sql {
   /** Runs `work` on a connection of its own, which is ended when `work` throws and else is the caller's. */
   async dedicated<T>(queryTimeoutMs: number, work: (sql: Sql, client: Client) => Promise<T>): Promise<T> {
     return await this.#patiently(async () => {
-      const client = new Client({ ...this.#client, query_timeout: queryTimeoutMs });
+      const client = new PgClient({ ...this.#client, query_timeout: queryTimeoutMs });
       client.on('error', () => {});
       try {
         await client.connect();
+        await this.#prepare(client);
       } catch (error) {
         void client.end().catch(() => {});
         throw ledgerError(error, this.#config, true);
@@ -191,11 +189,39 @@ export class Database implements Sql {
   }
 
   async #connect(): Promise<PoolClient> {
+    let client: PoolClient | undefined;
     try {
-      return await this.#pool.connect();
+      client = await this.#pool.connect();
+      if (!this.#prepared.has(client)) await this.#prepare(client);
+      return client;
     } catch (error) {
+      client?.release(true);
       throw ledgerError(error, this.#config, true);
     }
+  }
+
+  /** Sessions that are set up. */
+  readonly #prepared = new WeakSet<ClientBase>();
+
+  async #prepare(client: ClientBase): Promise<void> {
+    this.#owned ??= this.#refuseShared(client);
+    await this.#owned.catch((error: unknown) => {
+      // Who could not ask has no answer: the next one asks again.
+      this.#owned = undefined;
+      throw error;
+    });
+    await setUp(client, ledgerName(this.#config));
+    this.#prepared.add(client);
+  }
+
+  async #refuseShared(client: ClientBase): Promise<void> {
+    if (!(await isBehindPooler(client))) return;
+    await refuseSharedSessions(async () => {
+      const probe = new PgClient({ ...this.#client, query_timeout: QUICK_TIMEOUT_MS });
+      probe.on('error', () => {});
+      await probe.connect();
+      return probe;
+    }, ledgerName(this.#config));
   }
 
   async #attempt<T>(work: (sql: Sql) => Promise<T>): Promise<Outcome<T>> {

@@ -1,23 +1,8 @@
 import { DatabaseError } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { LedgerConfig } from '../config/config.ts';
-
-/** Node's codes for a connection that could not be made or broke. */
-const LOST_NODE_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'EPIPE',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  // A Unix socket whose server is away.
-  'ENOENT',
-]);
+import { codeOf, LOST_NODE_CODES, LOST_TEXT, safeText, tlsProblem } from '../postgres/said.ts';
+import { pooledError } from './session.ts';
 
 /** SQLSTATEs that end the connection, or refuse one that would be given a moment later. */
 const LOST_SQLSTATES = new Set([
@@ -26,27 +11,27 @@ const LOST_SQLSTATES = new Set([
   '57P03', // cannot_connect_now: the server is starting up
   '57P05', // idle_session_timeout
   '25P03', // idle_in_transaction_session_timeout: this process was frozen
+  '25P04', // transaction_timeout
   '53300', // too_many_connections
 ]);
 
-/** What node-postgres says, without a code, of a connection that is gone. */
-const LOST_MESSAGES =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed and is not queryable)/u;
+/** What poolers say with the SQLSTATE of a broken protocol when they have no session to give, or have lost one. */
+const POOLER_AWAY =
+  /^(?:pgbouncer cannot connect|server login|server conn crashed|server closed the connection|client_|query_wait_timeout|pooler is shut|no more connections)/iu;
+const BROKEN_PROTOCOL = '08P01';
 
 /** SQLSTATEs after which Postgres has rolled back and the same transaction may well succeed. */
 const REPEATED_SQLSTATES = new Set(['40001', '40P01']);
 
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
-
 /** True when the connection is gone, or was not made. */
 export function isLost(error: unknown): boolean {
   const code = codeOf(error);
-  if (error instanceof DatabaseError) return code !== undefined && (LOST_SQLSTATES.has(code) || code.startsWith('08'));
+  if (error instanceof DatabaseError) {
+    if (code === BROKEN_PROTOCOL) return POOLER_AWAY.test(safeText(error.message) ?? '');
+    return typeof code === 'string' && (LOST_SQLSTATES.has(code) || code.startsWith('08'));
+  }
   if (code !== undefined) return LOST_NODE_CODES.has(code);
-  return error instanceof Error && LOST_MESSAGES.test(error.message);
+  return error instanceof Error && LOST_TEXT.test(error.message);
 }
 
 /** True when Postgres has rolled back by itself, and the transaction may be begun again. */
@@ -83,29 +68,35 @@ function hintFor(error: DatabaseError, config: LedgerConfig): string | undefined
   }
 }
 
-/** Messages of these classes name users, databases and objects, and never a row's content. */
-const SAFE_MESSAGES = /^(?:28|3D|42501|53|57|25006)/u;
-
 /**
  * An error of node-postgres as a `RefillError`; others are returned as they are. Row contents are never quoted:
- * Postgres puts values into its messages, so only those of classes that cannot are repeated.
+ * Postgres puts values into its messages, so only what is known to name none is repeated.
  */
 export function ledgerError(error: unknown, config: LedgerConfig, connecting = false): unknown {
   if (error instanceof RefillError) return error;
   const name = ledgerName(config);
   if (isLost(error)) {
-    const why = codeOf(error) ?? (error instanceof Error ? error.message : 'the connection was lost');
+    const code = codeOf(error);
+    const why = typeof code === 'string' ? code : error instanceof Error ? error.message : 'the connection was lost';
     return new RefillError('LEDGER_UNREACHABLE', `The ledger at ${name} does not answer (${why}).`, { cause: error });
   }
   if (error instanceof DatabaseError) {
+    const said = safeText(error.message);
+    if (said?.includes('statement pooling mode') === true) return pooledError(name, said);
     const hint = hintFor(error, config);
-    const what = SAFE_MESSAGES.test(error.code ?? '') ? error.message : (error.constraint ?? error.routine ?? '');
+    const what = said ?? error.constraint ?? error.routine ?? '';
     return new RefillError(
       'LEDGER_FAILED',
       `The ledger at ${name} refuses (SQLSTATE ${error.code ?? 'unknown'}): ${what}`,
-      { cause: error, details: { sqlstate: error.code ?? null }, ...(hint === undefined ? {} : { hint }) },
+      { details: { sqlstate: error.code ?? null }, ...(hint === undefined ? {} : { hint }) },
     );
   }
+  const tls = tlsProblem(error);
+  if (tls !== undefined)
+    return new RefillError('LEDGER_FAILED', `The ledger at ${name}: ${tls}`, {
+      cause: error,
+      hint: 'Set `ledger.tls` to disable, require or verify-full, as the server has it.',
+    });
   if (connecting && error instanceof Error) {
     // TLS and authentication methods: no row is known yet, so none can be quoted.
     return new RefillError('LEDGER_FAILED', `No connection to the ledger at ${name}: ${error.message}`, {

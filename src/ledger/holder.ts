@@ -71,10 +71,19 @@ export function secondsOf(alias: string): string {
 export const NEW_STRETCH = `holder_since = CASE WHEN holder_seen IS NULL THEN holder_since ELSE clock_timestamp() END,
             holder_seen = CASE WHEN holder_seen IS NULL THEN NULL ELSE clock_timestamp() END`;
 
-/** Joins the lock as `l`: the holder counts only while the backend that took it has it. pg_locks shows a key's two halves apart. */
+/** Joins the lock as `l`: the holder counts only while the backend that took it has it. */
 export function joinHeld(of: Lockable, alias: string): string {
-  return `LEFT JOIN pg_locks l
-    ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid = ${alias}.holder_backend
+  return `LEFT JOIN pg_locks l ON ${heldBy(of, alias, `${alias}.holder_backend`)}`;
+}
+
+/** SQL: the session that asks has the lock on the row of id $1. */
+export function heldHere(of: Lockable): string {
+  return `EXISTS (SELECT FROM ${of.table} r JOIN pg_locks l ON ${heldBy(of, 'r', 'pg_backend_pid()')} WHERE r.id = $1)`;
+}
+
+/** SQL: that `l`, a row of pg_locks, is a backend's lock on a row. It shows a key's two halves apart. */
+function heldBy(of: Lockable, alias: string, backend: string): string {
+  return `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid = ${backend}
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND (l.classid::bigint << 32 | l.objid::bigint) = ${of.key(alias)}`;
 }

@@ -3,7 +3,7 @@ import { type Client, DatabaseError } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { Database, Sql } from './connection.ts';
 import { json } from './json.ts';
-import { type Holder, holderOf, type HolderRow, joinHeld, type Lockable, secondsOf } from './holder.ts';
+import { heldHere, type Holder, holderOf, type HolderRow, joinHeld, type Lockable, secondsOf } from './holder.ts';
 import type { Actor, RunLock } from './ledger.ts';
 
 /**
@@ -34,6 +34,8 @@ function busy({ name }: Lockable, id: string, holder: Holder | null): RefillErro
 
 async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<void> {
   await sql.rows(SERVER_KEEPALIVE);
+  // A session that was opened just now has no lock. One that has is another program's too, and would get it again.
+  if (await holds(sql, of, id)) throw sharedSession(of, id);
   const [row] = await sql.rows<{ taken: boolean }>(
     `SELECT pg_try_advisory_lock(${of.key('r')}) AS taken FROM ${of.table} r WHERE r.id = $1`,
     [id],
@@ -58,6 +60,18 @@ async function take(sql: Sql, of: Lockable, id: string, actor: Actor): Promise<v
     holder = found ? holderOf(found) : null;
   }
   throw busy(of, id, holder);
+}
+
+function sharedSession({ name }: Lockable, id: string): RefillError {
+  return new RefillError(
+    'LEDGER_POOLED',
+    `The lock on ${name} ${id} is not the connection’s own: a pooler shares its session`,
+  );
+}
+
+async function holds(sql: Sql, of: Lockable, id: string): Promise<boolean> {
+  const [row] = await sql.rows<{ held: boolean }>(`SELECT ${heldHere(of)} AS held`, [id]);
+  return row?.held === true;
 }
 
 /** Takes the lock of a run or a fleet. See `Ledger.lockRun`. */
@@ -95,9 +109,12 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
   const beat = setInterval(() => {
     if (asking) return;
     asking = true;
-    sql
-      .rows('SELECT 1')
-      .then(() => sql.rows(ALIVE(of), [id]).catch(unlessRefused))
+    // That the server answers is not enough: a pooler may have put another session behind the connection.
+    holds(sql, of, id)
+      .then(async (held) => {
+        if (held) await sql.rows(ALIVE(of), [id]).catch(unlessRefused);
+        else lose(sharedSession(of, id));
+      })
       .catch(lose)
       .finally(() => {
         asking = false;

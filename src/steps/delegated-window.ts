@@ -1,7 +1,7 @@
 import type { Plan } from '../domain/plan.ts';
 import { versionBefore } from '../domain/versions.ts';
 import type { AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
-import { withSource } from '../source/postgres.ts';
+import { serverClock } from '../source/postgres.ts';
 import type { AwaitOptions } from './await-mutation.ts';
 import { delegateUnits, sourceOf } from './delegate.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
@@ -22,14 +22,6 @@ export interface DelegatedWindow {
   readonly waiting: Required<Omit<AwaitOptions, 'before' | 'stillOurs'>>;
   /** Called with the rows that are derived so far, as far as the workflow's own numbers tell. */
   readonly onRows: (rows: number) => void;
-}
-
-/** The source's clock: what a workflow writes from now on is newer. */
-export async function sourceClock(bench: Workbench): Promise<string> {
-  const [clock] = await withSource(bench.source, (source) =>
-    source.query<{ now: string }>(`SELECT to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US') AS now`),
-  );
-  return clock?.now ?? '';
 }
 
 /**
@@ -77,7 +69,7 @@ async function begin(of: DelegatedWindow, earlier: readonly AttemptRecord[]): Pr
       stillOurs: stillAsSeen(ledger, run, window, earlier),
     });
   const parts = paced.cut(window);
-  const attempt = await ledger.startAttempt(run, window.id, await sourceClock(bench), (number) =>
+  const attempt = await ledger.startAttempt(run, window.id, await serverClock(bench.source), (number) =>
     unitsToKeep(
       parts.map((range, index) => ({
         ...range,

@@ -3,6 +3,7 @@ import { versionBefore } from '../domain/versions.ts';
 import type { Range } from '../domain/words.ts';
 import { newId } from '../ledger/ids.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import { serverClock } from '../source/postgres.ts';
 import { olderThan, oldRows, type RunVersions, versionIn } from '../target/count.ts';
 import { deleteStatement } from '../target/mutations.ts';
 import { partitionOf } from '../target/partition.ts';
@@ -10,7 +11,6 @@ import { inRange } from '../target/tables.ts';
 import { awaitMutation, type AwaitOptions } from './await-mutation.ts';
 import { countMatching } from './count-matching.ts';
 import { debugPoint } from './debug-points.ts';
-import { sourceClock } from './delegated-window.ts';
 import { deleteUntilGone } from './delete-now.ts';
 import { awaitRefused, sendMutation, type SendOptions } from './send-mutation.ts';
 import { type BenchTable, benchTable, type Workbench } from './workbench.ts';
@@ -33,7 +33,7 @@ export function deleteCondition(
  */
 async function boundedCondition(bench: Workbench, table: BenchTable, condition: string): Promise<string> {
   if (!isBounded(bench, table)) return condition;
-  const before = olderThan(table, await sourceClock(bench));
+  const before = olderThan(table, await serverClock(bench.source));
   const newer = await countMatching(bench, table, `${condition} AND NOT ifNull(${before}, 0)`);
   return newer === 0 ? `${condition} AND ${before}` : condition;
 }

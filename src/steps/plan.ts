@@ -1,4 +1,4 @@
-import { insertStatement, readStatement } from '../dataset/compile.ts';
+import { insertStatement, readStatement, versionLiteral } from '../dataset/compile.ts';
 import { identifier } from '../dataset/sql.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Finding } from '../domain/events.ts';
@@ -7,7 +7,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { Plan, TableCount, Warning } from '../domain/plan.ts';
 import { cutWindows, type CutWindow, joinEmpty, ms, type PartitionSpan } from '../domain/windows.ts';
 import { formatTenant, type Only, type Range, type Strategy } from '../domain/words.ts';
-import { withSource } from '../source/postgres.ts';
+import { dataTime, withSource } from '../source/postgres.ts';
 import { from, inRange, into, localName, ofTenant, partitionSpan } from '../target/tables.ts';
 import { refuseSampledDisagreement } from './agreement.ts';
 import { refuseExpired } from './expired.ts';
@@ -225,10 +225,19 @@ async function warningsOf(
     );
   if (options.range.to > new Date().toISOString())
     add('RANGE_NOT_OVER', 'the range ends in the future: rows will still arrive in it');
-  for (const finding of options.findings)
-    if (finding.check === 'clocks') add('CLOCKS_APART', `${finding.message}; ${finding.remedy ?? ''}`);
+  for (const { check, level, message, remedy } of options.findings) {
+    const code = WARNED[check];
+    if (code && level !== 'ok') add(code, `${message}; ${remedy ?? ''}`);
+  }
   return warnings;
 }
+
+/** Findings that a plan repeats, by their check. */
+const WARNED: Readonly<Record<string, Warning['code']>> = {
+  clocks: 'CLOCKS_APART',
+  standby: 'STANDBY_BEHIND',
+  'search path': 'SEARCH_PATH',
+};
 
 /** Under this share of the target's rows in the source, the source is rather at fault than the target. */
 const EMPTIED_SHARE = 0.5;
@@ -287,17 +296,23 @@ async function ownerWarnings(bench: Workbench, counts: readonly TableCount[]): P
 async function futureVersions(bench: Workbench, strategy: Strategy, range: Range): Promise<Warning[]> {
   if (strategy !== 'replace') return [];
   const warnings: Warning[] = [];
-  for (const { definition, target } of bench.tables) {
+  const { time, standby } = await dataTime(bench.source);
+  for (const table of bench.tables) {
+    const { definition, target } = table;
+    // What a standby gives is as old as what it has replayed.
+    const newest = standby ? versionLiteral(table, time) : `now64(6, 'UTC') + INTERVAL 1 MINUTE`;
     const [row] = await bench.target.rows<{ refill_rows: string }>(
       `SELECT toString(count()) AS refill_rows ${from(target, false)}
-       WHERE ${inRange(definition, bench.tenant, range)} AND ${identifier(definition.version ?? '')} > now64(6, 'UTC') + INTERVAL 1 MINUTE`,
+       WHERE ${inRange(definition, bench.tenant, range)} AND ${identifier(definition.version ?? '')} > ${newest}`,
     );
     const rows = Number(row?.refill_rows ?? 0);
     if (rows === 0) continue;
     warnings.push({
       code: 'VERSION_IN_FUTURE',
       table: definition.name,
-      message: `${rows.toLocaleString('en')} rows of ${definition.name} carry a version in the future: replace can neither beat nor delete them, purge can`,
+      message: standby
+        ? `${rows.toLocaleString('en')} rows of ${definition.name} carry a version that is newer than the last commit that the standby has replayed (${time}): replace can neither beat nor delete them`
+        : `${rows.toLocaleString('en')} rows of ${definition.name} carry a version in the future: replace can neither beat nor delete them, purge can`,
     });
   }
   return warnings;

@@ -12,6 +12,7 @@ import { type Source, withSource } from '../source/postgres.ts';
 import { partitionSpan } from '../target/tables.ts';
 import { checkHidden } from './check-hidden.ts';
 import { checkSession } from './check-session.ts';
+import { checkSource } from './check-source.ts';
 import { checkTopology, CLOCK_WARNING_SECONDS } from './check-topology.ts';
 import { hasRight } from './rights.ts';
 import { tryInsert } from './try-insert.ts';
@@ -197,7 +198,7 @@ export async function preflight(bench: Workbench): Promise<Finding[]> {
       );
     }
   }
-  findings.push(...(await checkTopology(bench)));
+  findings.push(...(await checkSource(bench)), ...(await checkTopology(bench)));
   // What is a finding already needs no second one.
   if (!findings.some(({ level }) => level === 'error'))
     for (const table of bench.tables) {

@@ -5,8 +5,10 @@ import { openSnapshot } from '../source/postgres.ts';
 import { failedCheck, readWriteChecks, rehearsalStatement, type WriteChecks } from '../target/rehearsal.ts';
 import { into } from '../target/tables.ts';
 import { expiredError } from './expired.ts';
+import { KeySet } from './key-set.ts';
 import { namingColumn } from './misfit.ts';
 import { writeTable } from './reindex.ts';
+import { refuseRepeatedInRange } from './unique-keys.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 export interface RehearseOptions {
@@ -22,7 +24,7 @@ export interface RehearseOptions {
  *
  * What changes in the source after it, and what a server has no room for, can still keep the window from being written.
  *
- * @throws RefillError As writing does, and `CH_ROWS_REFUSED`, `TTL_IN_RANGE`.
+ * @throws RefillError As writing does, and `CH_ROWS_REFUSED`, `TTL_IN_RANGE`, `KEY_NOT_UNIQUE`.
  */
 export async function rehearseWindow(bench: Workbench, range: Range, options: RehearseOptions): Promise<void> {
   const snapshot = await openSnapshot(bench.source);
@@ -40,10 +42,12 @@ export async function rehearseWindow(bench: Workbench, range: Range, options: Re
       );
       const queryId = `${options.queries}-${name}-${newId('v')}`;
       const onRows = (rows: number) => options.onRows(name, rows);
-      const write = () => writeTable(bench, table, snapshot, range, { queryId, onRows, statement });
+      const keys = new KeySet();
+      const write = () => writeTable(bench, table, snapshot, range, { queryId, onRows, statement, keys });
       await namingColumn(bench, table, range, write).catch((error: unknown) => {
         throw unwritable(table, range, checks, asRefillError(error));
       });
+      if (keys.repeated) await refuseRepeatedInRange(bench, table, range, snapshot);
     }
   } finally {
     options.signal.removeEventListener('abort', abort);

@@ -3,12 +3,14 @@ import { insertStatement, readStatement } from '../dataset/compile.ts';
 import { asRefillError } from '../domain/errors.ts';
 import type { Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
-import { postgresError, sqlState } from '../source/errors.ts';
+import { sqlState } from '../postgres/said.ts';
+import { postgresError } from '../source/errors.ts';
 import { readLines } from '../source/lines.ts';
 import { openSnapshot, type Snapshot } from '../source/postgres.ts';
 import { into } from '../target/tables.ts';
 import { writePast } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
+import type { KeySet } from './key-set.ts';
 import { namingColumn } from './misfit.ts';
 import { RowSums, summingStream } from './row-sums.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
@@ -20,6 +22,8 @@ export interface Written {
 }
 
 export interface WriteOptions {
+  /** Opens the snapshot that is read. Default: one as it is now. */
+  readonly open?: () => Promise<Snapshot>;
   /**
    * Called with the snapshot's time before anything is written: it keeps the attempt in the ledger and returns the query
    * ids to use, by table.
@@ -44,7 +48,7 @@ export interface WriteOptions {
  * does not depend on the window's size.
  */
 export async function writeWindow(bench: Workbench, range: Range, options: WriteOptions): Promise<Written> {
-  const snapshot = await openSnapshot(bench.source);
+  const snapshot = await (options.open ?? (() => openSnapshot(bench.source)))();
   const abort = () => snapshot.abort();
   options.signal.addEventListener('abort', abort, { once: true });
   try {
@@ -78,6 +82,8 @@ export interface TableWrite {
   readonly onRows: (rows: number) => void;
   /** The INSERT that takes the rows. */
   readonly statement: string;
+  /** Told of each row's key, if repeated keys are looked for. */
+  readonly keys?: KeySet;
 }
 
 /** Pipes what Postgres has of a table in a range into an INSERT. */
@@ -86,11 +92,11 @@ export async function writeTable(
   table: BenchTable,
   snapshot: Snapshot,
   range: Range,
-  { queryId, onRows, statement }: TableWrite,
+  { queryId, onRows, statement, keys }: TableWrite,
 ): Promise<SourceSums> {
   const { tenant, target } = bench;
   const copy = snapshot.copy(readStatement(table, { tenant, range }));
-  const sums = new RowSums(table.key.length);
+  const sums = new RowSums(table.key.length, keys);
   const body = summingStream(sums);
   const ticker = setInterval(() => onRows(sums.rows), 500);
   // A COPY that fails must break the INSERT's body, not end it: ended, its rows so far would count as all of them.

@@ -4,6 +4,7 @@ import { hashKey, hashRow, type RowHash } from '../domain/row-hash.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { LineSplitter } from '../source/lines.ts';
 import { keyEnd } from './compare-keys.ts';
+import type { KeySet } from './key-set.ts';
 
 const TAB = 9;
 
@@ -17,10 +18,15 @@ export class RowSums {
   readonly #murmur = new Float64Array(BUCKETS);
   readonly #hash: RowHash = { xx: 0, murmur: 0 };
   readonly #keyFields: number;
+  readonly #keys: KeySet | undefined;
 
-  /** @param keyFields Columns of the key: with them a line begins. */
-  constructor(keyFields: number) {
+  /**
+   * @param keyFields Columns of the key: with them a line begins.
+   * @param keys Told of each row's key, if repeated keys are looked for.
+   */
+  constructor(keyFields: number, keys?: KeySet) {
     this.#keyFields = keyFields;
+    this.#keys = keys;
   }
 
   /** Takes a line; false where its row is left out of the target. */
@@ -32,11 +38,16 @@ export class RowSums {
     }
     hashRow(bytes, start + 1, end, this.#hash);
     const stop = keyEnd(bytes, start + 1, end, this.#keyFields);
-    const bucket = hashKey(bytes, start + 1, stop) & (BUCKETS - 1);
+    const key = hashKey(bytes, start + 1, stop);
+    const bucket = key & (BUCKETS - 1);
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#xx[bucket] = (this.#xx[bucket] ?? 0) + this.#hash.xx;
     this.#murmur[bucket] = (this.#murmur[bucket] ?? 0) + this.#hash.murmur;
     this.rows += 1;
+    if (this.#keys) {
+      hashRow(bytes, start + 1, stop, this.#hash);
+      this.#keys.add(key, this.#hash.xx);
+    }
     return true;
   }
 

@@ -8,11 +8,12 @@ import { KEYS_NAMED } from '../domain/verified.ts';
 import type { Instant, Range } from '../domain/words.ts';
 import type { Steps, Work } from '../flow/steps.ts';
 import type { Actor, AttemptRecord, Ledger, WindowRecord } from '../ledger/ledger.ts';
+import type { Snapshot } from '../source/postgres.ts';
 import { type Cut, cutOfFailures, cutOfPace, cutWindow, failuresOf } from './cut-window.ts';
 import { dropStaging, dropStagingOf, stagingName } from './bypass.ts';
 import { debugPoint } from './debug-points.ts';
 import { endQueries } from './end-queries.ts';
-import { sourceClock, writeDelegated } from './delegated-window.ts';
+import { writeDelegated } from './delegated-window.ts';
 import { awaitDelete, deleteCondition, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseExpired } from './expired.ts';
@@ -23,6 +24,7 @@ import { writeWindow } from './reindex.ts';
 import { rehearseOrCut } from './rehearse-or-cut.ts';
 import { refuseResets, refuseResetsBy } from './resets.ts';
 import { createRunVersions } from './run-versions.ts';
+import { barrierOf, epochOf, refuseStandstill, snapshotSince } from './source-time.ts';
 import { stillAsSeen } from './still-ours.ts';
 import { awaitRefused } from './send-mutation.ts';
 import type { SentStatements } from '../target/deadline.ts';
@@ -133,7 +135,7 @@ export function createRunSteps({
     sent,
     limits,
     signal,
-    onWait: (reason: string) => reports.onWait(unit, reason),
+    onWait: (reason: string | null) => reports.onWait(unit, reason),
     onNotice: notice,
   });
 
@@ -199,6 +201,19 @@ export function createRunSteps({
     return parts;
   }
 
+  /** What a standby has to have replayed for a delete's windows; asked once, as later is more than is needed. */
+  const barriers = new Map<number, Promise<string>>();
+
+  /** Opens a window's snapshot: after the run's epoch, and where a purge has deleted rows, after that. */
+  async function openAfter(del: number, unit: string): Promise<Snapshot> {
+    const snapshot = await snapshotSince(bench, await versions.epoch(), waiting(unit));
+    if (strategy !== 'purge' || !snapshot.standby) return snapshot;
+    await snapshot.close();
+    const barrier = barriers.get(del) ?? barrierOf(bench, limits);
+    barriers.set(del, barrier);
+    return snapshotSince(bench, await barrier, waiting(unit));
+  }
+
   async function partsOf({ from, delete: del }: WindowRecord, to: Instant): Promise<readonly WindowRecord[]> {
     return (await ledger.windows(run, { delete: del })).filter((w) => w.from >= from && w.to <= to);
   }
@@ -212,15 +227,16 @@ export function createRunSteps({
 
   return {
     async begin(): Promise<Work> {
-      const now = await sourceClock(bench);
-      const epoch = await ledger.setEpoch(run, now);
+      if (strategy === 'purge' && !bench.reindexer) await refuseStandstill(bench, waiting('source'));
+      const now = await epochOf(bench, limits);
+      const epoch = await ledger.setEpoch(run, now.epoch);
       await debugPoint('epoch-kept');
       // Those of other runs, which may have been for the same rows.
       await awaitRefused('refill ', waiting('begin'));
       reports.onWait('begin', null);
       // Old rows are those before the epoch, new ones those of a snapshot: between the two lies what clocks are apart.
-      if (epoch === now) await refuseResets(bench, plan.range);
-      if (epoch === now) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
+      if (epoch === now.epoch) await refuseResets(bench, plan.range);
+      if (epoch === now.epoch && !now.passed) await sleep(limits.clockMarginSeconds * 1000, undefined, { signal });
       return { strategy, windows: await ledger.windows(run), deletes: await ledger.deletes(run) };
     },
 
@@ -286,6 +302,7 @@ export function createRunSteps({
       };
       try {
         const written = await writeWindow(bench, window, {
+          open: () => openAfter(window.delete, `window ${id}`),
           keepAttempt,
           stillOurs: () => ledger.checkAttempt(run, id, attempt?.attempt ?? 0),
           signal,

@@ -15,13 +15,17 @@ export class Proxy {
   /** Statements that were cut. */
   cuts = 0;
 
-  private constructor(target: number) {
-    this.#server = createServer((client) => this.#accept(client, target));
+  private constructor(target: number, change: ((sent: string) => string) | undefined) {
+    this.#server = createServer((client) => this.#accept(client, target, change));
   }
 
-  /** A proxy that ends with the test. */
-  static async to(target: number): Promise<Proxy> {
-    const proxy = new Proxy(target);
+  /**
+   * A proxy that ends with the test.
+   *
+   * @param change What it makes of each packet that a client sends, one character a byte; as long as it was.
+   */
+  static async to(target: number, change?: (sent: string) => string): Promise<Proxy> {
+    const proxy = new Proxy(target, change);
     await new Promise<void>((resolve) => {
       proxy.#server.listen(0, '127.0.0.1', resolve);
     });
@@ -71,7 +75,7 @@ export class Proxy {
     }
   }
 
-  #accept(client: Socket, target: number): void {
+  #accept(client: Socket, target: number, change: ((sent: string) => string) | undefined): void {
     if (this.#refusing) {
       client.destroy();
       return;
@@ -100,7 +104,7 @@ export class Proxy {
         }
         server.removeAllListeners('data').once('data', cut);
       }
-      server.write(data);
+      server.write(change ? Buffer.from(change(data.toString('latin1')), 'latin1') : data);
     });
     server.on('data', (data) => client.write(data));
   }

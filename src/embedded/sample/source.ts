@@ -1,8 +1,9 @@
-import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { type Client, escapeIdentifier, escapeLiteral } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Readable } from 'node:stream';
 
 import { RefillError } from '../../domain/errors.ts';
+import { clientConfig, PgClient } from '../../postgres/client.ts';
 import type { SampleSpec } from './numbers.ts';
 import { SELECTS } from './postgres-rows.ts';
 import {
@@ -28,8 +29,7 @@ export async function withPostgres<T>(
   database: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const { password, ...rest } = address;
-  const client = new Client({ ...rest, ...(password === undefined ? {} : { password }), database });
+  const client = new PgClient(clientConfig({ ...address, password: address.password, database, tls: 'disable' }));
   await client.connect();
   try {
     // Commits are waited for: until they are on disk, VACUUM cannot mark pages as visible to all.

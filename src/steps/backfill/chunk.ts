@@ -57,7 +57,8 @@ export function createChunks(options: ChunkOptions): Chunks {
       const judged = merged(await allOf(batchesOf(items, scorer.batch).map(judge)));
       await debugPoint('chunk-judged');
       const write = (source: Source) => writeChunk(source, options, found, judged, beforeCommit);
-      const chunk = beforeCommit ? await withWriter(address, write) : await withSource(address, write);
+      // Rows are locked to be compared, which a transaction that only reads may not.
+      const chunk = await withWriter(address, write, beforeCommit !== null);
       answers.clear();
       return chunk;
     },
@@ -71,8 +72,6 @@ async function writeChunk(
   { judgements, unjudged }: Judged,
   beforeCommit: BeforeCommit | null,
 ): Promise<BackfillChunk> {
-  // Rows are locked to be compared, which a session that only reads may not.
-  if (!beforeCommit) await source.query('BEGIN READ WRITE');
   const items = found.map(({ item }) => item);
   const written = await writeJudgements(source, plan, template, items, judgements, beforeCommit === null);
   const chunk: BackfillChunk = {
@@ -81,8 +80,7 @@ async function writeChunk(
     unjudged,
     touched: written.touched,
   };
-  if (!beforeCommit) await source.query('ROLLBACK');
-  else {
+  if (beforeCommit) {
     const [row] = await source.query<{ number: string }>('SELECT pg_current_xact_id()::text AS number');
     await beforeCommit(chunk, row?.number ?? '');
     await debugPoint('chunk-kept');
