@@ -21,8 +21,8 @@ export function keyNames({ key }: Pick<TableDefinition, 'key'>): readonly string
   return typeof key === 'string' ? [key] : key;
 }
 
-/** Kinds whose canonical text has one form for one value, so that keys can be compared by it. */
-const NO_KEY: readonly string[] = ['array', 'map', 'tuple', 'json'];
+/** Kinds that no key column has: what contains other values is looked up by none. */
+const NO_KEY: readonly ColumnKind[] = ['array', 'map', 'tuple'];
 
 /** A key column of a target type; a text says why it cannot be one. */
 export function keyColumn(name: string, kind: ColumnKind, type: string): KeyColumn | string {
@@ -88,7 +88,17 @@ function fieldText({ kind, digits }: KeyColumn, field: string): string | null {
       return instantText(field, digits);
     case 'date':
       return new Date(Number(field) * DAY_MS).toISOString().slice(0, 10);
-    default:
+    case 'bool':
+    case 'int':
+    case 'decimal':
+    case 'uuid':
+    case 'text':
+    case 'enumeration':
+    case 'ip':
+    case 'bytes':
+    case 'array':
+    case 'map':
+    case 'tuple':
       return textOf(field);
   }
 }
@@ -195,7 +205,14 @@ function parseField({ kind, digits }: KeyColumn, shown: string): string | null {
       return /^-?\d+$/u.test(shown) ? String(BigInt(shown)) : null;
     case 'uuid':
       return shown.toLowerCase();
-    default:
+    case 'decimal':
+    case 'text':
+    case 'enumeration':
+    case 'ip':
+    case 'bytes':
+    case 'array':
+    case 'map':
+    case 'tuple':
       return escapeField(unescapeShown(shown));
   }
 }

@@ -88,6 +88,12 @@ function unlessRefused(error: unknown): void {
   if (!(error instanceof DatabaseError)) throw error;
 }
 
+/** Keeps that the holder of a lock is alive. Throws if this connection's session does not hold it. */
+async function keepAlive(sql: Sql, of: Lockable, id: string): Promise<void> {
+  if (!(await holds(sql, of, id))) throw sharedSession(of, id);
+  await sql.rows(ALIVE(of), [id]).catch(unlessRefused);
+}
+
 /** Watches a connection that has the lock. */
 function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
   let state: 'held' | 'lost' | 'released' = 'held';
@@ -110,11 +116,7 @@ function hold(sql: Sql, client: Client, of: Lockable, id: string): RunLock {
     if (asking) return;
     asking = true;
     // That the server answers is not enough: a pooler may have put another session behind the connection.
-    holds(sql, of, id)
-      .then(async (held) => {
-        if (held) await sql.rows(ALIVE(of), [id]).catch(unlessRefused);
-        else lose(sharedSession(of, id));
-      })
+    keepAlive(sql, of, id)
       .catch(lose)
       .finally(() => {
         asking = false;

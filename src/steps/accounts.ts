@@ -2,11 +2,19 @@ import type { Key } from '../dataset/key.ts';
 import { Tallies, type TwoSides, unexplainedBuckets } from '../domain/balance.ts';
 import { belongs } from '../domain/classify.ts';
 import type { Drift, TableProof } from '../domain/drift.ts';
-import type { DriftKind, Range } from '../domain/words.ts';
+import type { DriftKind, Instant, Range } from '../domain/words.ts';
 import type { SourceSums } from '../ledger/ledger.ts';
 import { bucketOf } from './compare-keys.ts';
 import type { KeyFacts } from './lookup.ts';
-import type { ProofWindow } from './prove.ts';
+
+/** A window with the source's side of its proof. */
+export interface ProofWindow extends Range {
+  /** Its number in the run; null where there is no run. */
+  readonly id: number | null;
+  /** The snapshot that the sums were made in. */
+  readonly snapshot: Instant;
+  readonly sums: readonly SourceSums[];
+}
 
 /**
  * The accounts of a table's windows: what both sides hold, by bucket, and what the named rows hold of it. They are how a

@@ -1,3 +1,4 @@
+import type { ProofWindow } from './accounts.ts';
 import type { Key } from '../dataset/key.ts';
 import { Tallies, unequalBuckets } from '../domain/balance.ts';
 import type { Instant, Range } from '../domain/words.ts';
@@ -5,7 +6,7 @@ import { type RunVersions, targetSums } from '../target/count.ts';
 import { awaitCopies } from './await-copies.ts';
 import { compareKeys, type Mismatch, refuseTooMany } from './compare-keys.ts';
 import { keyBatches, lookup } from './lookup.ts';
-import { type ProofWindow, type ProveOptions, wholeOf } from './prove.ts';
+import { type ProveOptions, wholeOf } from './prove.ts';
 import { type Candidates, settle, shown } from './settle.ts';
 import { refuseRepeatedInRange } from './unique-keys.ts';
 import type { BenchTable, Workbench } from './workbench.ts';

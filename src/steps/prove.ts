@@ -1,13 +1,12 @@
 import { changedBuckets, stillUnequal, Tallies, unequalBuckets } from '../domain/balance.ts';
 import type { Drift, TableProof } from '../domain/drift.ts';
 import type { Limits } from '../domain/limits.ts';
-import type { DriftKind, Instant, Range } from '../domain/words.ts';
+import type { DriftKind, Range } from '../domain/words.ts';
 import type { Key } from '../dataset/key.ts';
 import type { Verdict } from '../domain/classify.ts';
-import type { SourceSums } from '../ledger/ledger.ts';
 import { withSnapshot } from '../source/postgres.ts';
 import { keysOfTwoParts, targetSums } from '../target/count.ts';
-import { Accounts, WindowAccount } from './accounts.ts';
+import { Accounts, type ProofWindow, WindowAccount } from './accounts.ts';
 import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
 import { nameElsewhere } from './elsewhere.ts';
@@ -16,15 +15,6 @@ import { keyBatches, type KeyFacts, lookupSource } from './lookup.ts';
 import { sourceSums } from './reindex.ts';
 import { type Candidates, differingColumns, type Fate, settle, shown } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
-
-/** A window with the source's side of its proof. */
-export interface ProofWindow extends Range {
-  /** Its number in the run; null where there is no run. */
-  readonly id: number | null;
-  /** The snapshot that the sums were made in. */
-  readonly snapshot: Instant;
-  readonly sums: readonly SourceSums[];
-}
 
 export interface ProveOptions {
   readonly limits: Pick<Limits, 'graceSeconds' | 'looks'>;

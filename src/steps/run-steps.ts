@@ -1,3 +1,4 @@
+import type { ProofWindow } from './accounts.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DeleteKind, kindOf } from '../domain/delete-kind.ts';
 import { bypassedTables } from '../domain/dependents.ts';
@@ -18,7 +19,7 @@ import { awaitDelete, deleteCondition, submitDelete } from './delete.ts';
 import { awaitCleared, clearWindow } from './delete-now.ts';
 import { refuseExpired } from './expired.ts';
 import { refuseMoved } from './moved.ts';
-import { type Proven, type ProveOptions, proveInPasses, type ProofWindow } from './prove.ts';
+import { type Proven, type ProveOptions, proveInPasses } from './prove.ts';
 import { findLostRows } from './prove-written.ts';
 import { writeWindow } from './reindex.ts';
 import { rehearseOrCut } from './rehearse-or-cut.ts';

@@ -1,3 +1,4 @@
+import type { ProofWindow } from './accounts.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { VerifyResult } from '../domain/events.ts';
 import type { Limits } from '../domain/limits.ts';
@@ -9,7 +10,7 @@ import { createPool, type Pool } from '../domain/pool.ts';
 import { countByHour } from '../target/count.ts';
 import { debugPoint } from './debug-points.ts';
 import { checkRange } from './preflight.ts';
-import { proveInPasses, type ProofWindow } from './prove.ts';
+import { proveInPasses } from './prove.ts';
 import { windowSums } from './window-sums.ts';
 import { unprovenOf, type Workbench } from './workbench.ts';
 

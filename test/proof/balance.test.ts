@@ -64,10 +64,11 @@ test('replace under a writer that adds rows faster than differences are looked u
   await fillSource(t, ids(200));
   await copyToTarget(t, `id <> 'r3'`, '2026-03-04 00:00:00');
   const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });
-  let [writing, added]: [boolean, number] = [true, 0];
+  const writing = new AbortController();
+  let added = 0;
   const writer = (async () => {
     // Its pipeline is minutes behind: the target has none of these rows while the run is at work.
-    while (writing) {
+    while (!writing.signal.aborted) {
       await fillSource(t, ids(3, `new${(added += 1)}-`));
       await t.pg.query(`UPDATE plant.reading SET label = label || '.' WHERE id = 'r${added % 50}'`);
     }
@@ -75,7 +76,7 @@ test('replace under a writer that adds rows faster than differences are looked u
   const events: string[] = [];
   for await (const event of t.refill.run(plan.id, { recount: false }))
     if (event.type === 'result') events.push(`${event.state} ${event.error?.code ?? ''}`);
-  writing = false;
+  writing.abort();
   await writer;
   // Rows that came later are differences of the last proof; they are no reason to call what was written lost.
   expect(events[0]).toMatch(/^(?:succeeded|differences) $/u);

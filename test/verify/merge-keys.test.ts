@@ -67,7 +67,7 @@ test('merged row by row, the mismatches are the keys that are not exactly once o
 
 test('a bucket is unequal where its rows or its sum are, or where one side has none of it', () => {
   const unequal = (source: Parameters<typeof Tallies.of>[0], target: Parameters<typeof Tallies.of>[0]) =>
-    unequalBuckets({ source: Tallies.of(source), target: Tallies.of(target) }).sort();
+    unequalBuckets({ source: Tallies.of(source), target: Tallies.of(target) }).sort((a, b) => a - b);
   expect(unequal({}, {})).toEqual([]);
   expect(unequal({ 1: [2, '10.20'] }, { 1: [2, '10.20'] })).toEqual([]);
   expect(unequal({ 1: [2, '10.20'] }, { 1: [2, '10.21'] })).toEqual([1]);
