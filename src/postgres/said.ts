@@ -45,7 +45,8 @@ const SAFE: readonly RegExp[] = [
   /^invalid input syntax for (?:type )?[\w ]+/u,
   /^(?:division by zero|(?:bigint|integer|smallint|money|interval|timestamp|date|numeric field|value) (?:out of range|overflow))/u,
   /^numeric field overflow/u,
-  /^cannot convert (?:NaN|-?infinity) to [\w ]+/u,
+  // Which of the three it was is the row's.
+  /^cannot convert(?= (?:NaN|-?infinity) to )/u,
   /^cannot take (?:square root|logarithm) of (?:a negative number|zero)/u,
   /^invalid (?:byte sequence for encoding|memory alloc request size)/u,
   // What the server is at.

@@ -47,7 +47,7 @@ test('a run that ends in differences: exit 1 from run, retry and verify, in word
   const result = lastLine(first);
   expect(result).toMatchObject({ type: 'result', state: 'differences', differences: 3 });
 
-  const again = await cli('retry', result.run ?? '');
+  const again = await cli('retry', result.run ?? '', '--execute');
   expect(again.status).toBe(1);
   expect(again.stdout).toMatch(/differ/u);
 

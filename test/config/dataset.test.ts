@@ -103,7 +103,7 @@ describe('a dataset', () => {
     [
       'keys that are not used',
       { source: { ...SOURCE, rowsByKey: 'SELECT :keysets' } },
-      'source.rowsByKey: expected a SELECT of the rows of keys that uses :keys',
+      'source.rowsByKey: `:keysets` is no list of this key: there is `:keys`',
     ],
     ['optional that is a text', { optional: 'yes' }, 'optional: expected true or false, got a text'],
     ['no columns', { columns: [] }, 'columns: expected a map of target columns to definitions, got a list'],

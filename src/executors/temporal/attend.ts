@@ -28,15 +28,6 @@ export interface Beat {
   notice: string | null;
 }
 
-const REHEARSAL = 'rehearsal of window ';
-
-/** What a rehearsal is called in a heartbeat. */
-export const rehearsalOf = (window: number): string => `${REHEARSAL}${window}`;
-
-/** The windows that are rehearsed by what heartbeats tell. */
-export const rehearsalsIn = (beats: readonly Pick<Beat, 'unit'>[]): readonly number[] =>
-  beats.flatMap(({ unit }) => (unit.startsWith(REHEARSAL) ? [Number(unit.slice(REHEARSAL.length))] : []));
-
 /** An activity at work. */
 export interface Desk {
   /** Aborted when the workflow is cancelled, when the worker shuts down, and when another worker was given the work. */

@@ -2,6 +2,15 @@ import type { WorkflowExecutionDescription } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import type { Beat } from './attend.ts';
 
+const REHEARSAL = 'rehearsal of window ';
+
+/** What a rehearsal is called in a heartbeat. */
+export const rehearsalOf = (window: number): string => `${REHEARSAL}${window}`;
+
+/** The windows that are rehearsed by what heartbeats tell. */
+export const rehearsalsIn = (beats: readonly Pick<Beat, 'unit'>[]): readonly number[] =>
+  beats.flatMap(({ unit }) => (unit.startsWith(REHEARSAL) ? [Number(unit.slice(REHEARSAL.length))] : []));
+
 /** What a workflow's activities at work have told last; with codecs it comes encoded. */
 export async function beatsOf(
   described: WorkflowExecutionDescription | null,
