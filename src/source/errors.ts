@@ -33,7 +33,7 @@ const STATES: readonly (readonly [prefix: string, code: ErrorCode, why: string])
 const TEXTS: readonly (readonly [text: RegExp, code: ErrorCode])[] = [
   [/^query would be affected by row-level security policy/u, 'PG_ROW_SECURITY'],
   // Postgres calls these «feature not supported».
-  [/^cannot convert (?:NaN|-?infinity) to /u, 'PG_VALUE'],
+  [/^cannot convert$/u, 'PG_VALUE'],
   [/statement pooling mode/u, 'PG_SESSION'],
   [/^(?:no such user|password authentication failed|SASL|scram)/iu, 'PG_AUTH'],
   [/^(?:no such database|pgbouncer database is disabled|database removed)/iu, 'PG_DATABASE_MISSING'],
