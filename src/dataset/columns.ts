@@ -11,6 +11,12 @@ import { parseTargetType } from './target-type.ts';
  * listed as `unproven`.
  */
 
+/**
+ * How names of Refill's own begin in its statements. A server takes a column of that name for ours, or ours for the
+ * column, so a target that has one is refused.
+ */
+export const OWN_NAMES = '__refill_';
+
 /** What does not fit between a dataset and one side of a table. */
 export interface Misfit {
   readonly table: string;
@@ -64,6 +70,9 @@ export function columnProblems(
       unwritable(target, name, roles) ?? (derived ? 'key and time must be columns of the dataset' : undefined);
     if (wrong !== undefined) problems.push(problem(name, wrong));
   }
+  for (const name of target.keys())
+    if (name.startsWith(OWN_NAMES))
+      problems.push(problem(name, `names that begin with ${OWN_NAMES} are Refill's own; rename the column`));
   problems.push(...versionProblems(definition, target), ...unprovenProblems(definition, target));
   return problems;
 }

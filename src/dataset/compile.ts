@@ -1,7 +1,15 @@
 import { RefillError } from '../domain/errors.ts';
 import type { UnprovenColumn } from '../domain/words.ts';
 import type { ColumnCodec, SourceType } from './codec.ts';
-import { columnProblems, type Misfit, problem, timeTickMs, unprovenColumns, versionPrecision } from './columns.ts';
+import {
+  columnProblems,
+  type Misfit,
+  OWN_NAMES,
+  problem,
+  timeTickMs,
+  unprovenColumns,
+  versionPrecision,
+} from './columns.ts';
 import type { TableDefinition } from './definition.ts';
 import { type Key, type KeyColumn, keyColumn, type KeyLists, keyLiteral, keyNames } from './key.ts';
 import type { TargetColumns } from './target-columns.ts';
@@ -106,20 +114,20 @@ export function keyIn(table: CompiledTable, keys: readonly Key[]): string {
 }
 
 /**
- * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `refill_xx`,
- * `refill_murmur` and `refill_bucket` of a SELECT or a WITH: a column of the table's own may be called anything.
+ * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `__refill_xx`,
+ * `__refill_murmur` and `__refill_bucket` of a SELECT or a WITH: a column of the table's own may be called anything.
  *
  * @param misplaced A condition for rows that are not where they should be: their hash is another one, so that they
  * count as different wherever hashes are compared.
  */
 export function targetHash(table: CompiledTable, misplaced = ''): string {
-  const own = misplaced === '' ? 'xxHash32(refill_line)' : `bitXor(xxHash32(refill_line), toUInt32(${misplaced}))`;
-  const key = `substringIndex(refill_line, '\\t', ${table.key.length})`;
-  return `${targetFields(table, [...table.columns.keys()])} AS refill_line, ${own} AS refill_xx, murmurHash3_32(refill_line) AS refill_murmur, bitAnd(murmurHash3_32(${key}), ${BUCKETS - 1}) AS refill_bucket`;
+  const own = misplaced === '' ? 'xxHash32(__refill_line)' : `bitXor(xxHash32(__refill_line), toUInt32(${misplaced}))`;
+  const key = `substringIndex(__refill_line, '\\t', ${table.key.length})`;
+  return `${targetFields(table, [...table.columns.keys()])} AS __refill_line, ${own} AS __refill_xx, murmurHash3_32(__refill_line) AS __refill_murmur, bitAnd(murmurHash3_32(${key}), ${BUCKETS - 1}) AS __refill_bucket`;
 }
 
 /** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
-export const HASH_TEXT = `lower(concat(leftPad(hex(refill_xx), 8, '0'), leftPad(hex(refill_murmur), 8, '0')))`;
+export const HASH_TEXT = `lower(concat(leftPad(hex(__refill_xx), 8, '0'), leftPad(hex(__refill_murmur), 8, '0')))`;
 
 /** Postgres: the expression of one of a table's columns. */
 function expression(table: CompiledTable, name: string): string {
@@ -216,8 +224,8 @@ ${from} FORMAT TabSeparated`;
 export function insertParts(table: CompiledTable, target: InsertTarget): InsertParts {
   const { definition } = table;
   const names = [...table.columns.keys()];
-  // Names of our own in what is read: a column of the target may be called anything.
-  const inputs = [...table.columns.values()].map((codec, index) => ({ codec, name: `refill_${index + 1}` }));
+  // Names of our own in what is read: a column of the target may be called anything else.
+  const inputs = [...table.columns.values()].map((codec, index) => ({ codec, name: `${OWN_NAMES}${index + 1}` }));
   const values = inputs.map(({ codec, name }) => codec.decode(name));
   if (definition.version !== undefined) {
     names.push(definition.version);
@@ -227,7 +235,9 @@ export function insertParts(table: CompiledTable, target: InsertTarget): InsertP
     names.push(definition.owner.customer, definition.owner.profile);
     values.push(chLiteral(target.tenant.customer), chLiteral(target.tenant.profile));
   }
-  const structure = ['refill_reason String', ...inputs.map(({ codec, name }) => `${name} ${codec.input}`)].join(', ');
+  const structure = [`${OWN_NAMES}reason String`, ...inputs.map(({ codec, name }) => `${name} ${codec.input}`)].join(
+    ', ',
+  );
   return { names, values, from: `FROM input(${chLiteral(structure)})` };
 }
 

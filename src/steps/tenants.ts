@@ -50,14 +50,18 @@ async function owners(
   columns: { customer: string; profile: string } | undefined,
 ): Promise<Owners> {
   const [customer, profile] = columns ? [identifier(columns.customer), identifier(columns.profile)] : [`''`, `''`];
-  const rows = await cluster.target.rows<{ refill_customer: string; refill_profile: string; refill_rows: string }>(
-    `SELECT ${customer} AS refill_customer, ${profile} AS refill_profile, toString(count()) AS refill_rows
+  const rows = await cluster.target.rows<{
+    __refill_customer: string;
+    __refill_profile: string;
+    __refill_rows: string;
+  }>(
+    `SELECT ${customer} AS __refill_customer, ${profile} AS __refill_profile, toString(count()) AS __refill_rows
      FROM ${placeOf(table)} GROUP BY 1, 2`,
   );
   return new Map(
     rows.map((r) => {
-      const owner = { customer: r.refill_customer, profile: r.refill_profile };
-      return [formatTenant(owner), { owner, rows: Number(r.refill_rows) }];
+      const owner = { customer: r.__refill_customer, profile: r.__refill_profile };
+      return [formatTenant(owner), { owner, rows: Number(r.__refill_rows) }];
     }),
   );
 }

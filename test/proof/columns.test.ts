@@ -270,6 +270,16 @@ const NAMES = [
   'x'.repeat(80),
 ];
 
+test('a column that is named as Refill names its own is refused', async () => {
+  const t = await createTenant({
+    dataset: datasetOf(tableOf({ columns: { __refill_line: text('s.name') } })),
+    sourceSchema: SOURCE,
+    targetSchema: outOf('__refill_line String'),
+  });
+  const error = await thrown(() => t.refill.plan(request(t)));
+  expect(error).toMatchObject({ code: 'DATASET_INVALID', message: expect.stringContaining('__refill_line') });
+});
+
 const quoted = (name: string) => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 
 test('a column may have any name', async () => {

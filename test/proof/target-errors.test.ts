@@ -43,8 +43,8 @@ test('what refuses a row is told by its code, and never by the row', async () =>
   });
   const cases = [
     ['held', `1\t${SECRET}\n`, 'CH_ROWS_REFUSED', 469],
-    ['seen', `1\t${SECRET}\n`, 'CH_ROWS_REFUSED', 395],
-    ['read', `1\t${SECRET}\n`, 'CH_ROWS_REFUSED', 6],
+    ['seen', `1\t${SECRET}\n`, 'CH_VIEW_FAILED', 395],
+    ['read', `1\t${SECRET}\n`, 'CH_VIEW_FAILED', 6],
     ['seen', `${SECRET}\tx\n`, 'CH_VALUE', 27],
     // A row that looks as if a server spoke.
     ['held', `DB::Exception: No space left on device (${SECRET.replace('-', '_')})\tx\n`, 'CH_VALUE', 27],

@@ -77,11 +77,19 @@ export function declare(declared: Declared): string {
 }
 
 /** A tenant with things on both sides, as an old program has written them. */
+/** The columns with a DEFAULT among what is declared besides the dataset's: it has to say that it does not derive them. */
+function withUnproven(dataset: DatasetDefinition, more: readonly string[]): DatasetDefinition {
+  const names = more.flatMap((one) => (/^\w+ \w+ DEFAULT /u.test(one) ? [one.split(' ')[0] ?? ''] : []));
+  if (names.length === 0) return dataset;
+  const unproven = Object.fromEntries(names.map((name) => [name, 'Others fill it.']));
+  return { ...dataset, tables: dataset.tables.map((table) => ({ ...table, unproven, resets: names })) };
+}
+
 export async function createThings(declared: Declared = {}, options: TestTenantOptions = {}): Promise<TestTenant> {
   const { version = true } = declared;
   const t = await createTenant({
     ...options,
-    dataset: things(version),
+    dataset: withUnproven(things(version), declared.more ?? []),
     sourceSchema: SOURCE,
     targetSchema: (database) => [declare(declared).replace('TABLE thing', `TABLE \`${database}\`.thing`)],
   });
