@@ -8,6 +8,7 @@ import type { Cluster } from './connect.ts';
 import { checkDependents } from './dependents.ts';
 import { preflight } from './preflight.ts';
 import { askTarget, matchSides, namedTargets, tenantOf } from './tenants.ts';
+import { refuseRepeatedSample } from './unique-keys.ts';
 import { openWorkbench } from './workbench.ts';
 
 const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
@@ -68,6 +69,7 @@ async function checkTenant(
   const fits = await check('dataset', subject, async () => {
     const bench = await openWorkbench(cluster, tenantOf(tenant), dataset);
     findings.push(...(await preflight(bench)), ...(await checkDependents(bench)));
+    await refuseRepeatedSample(bench);
     return `${dataset.name} fits ${bench.tables.map((t) => t.definition.name).join(', ')}`;
   });
   return [...findings, fits];

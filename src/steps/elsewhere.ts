@@ -3,14 +3,12 @@ import { showKey } from '../dataset/key.ts';
 import { belongs } from '../domain/classify.ts';
 import type { Drift, TableProof } from '../domain/drift.ts';
 import type { Limits } from '../domain/limits.ts';
+import { EVER } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { keysElsewhere } from '../target/count.ts';
 import { refuseTooMany } from './compare-keys.ts';
 import { keyBatches, lookup } from './lookup.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
-
-/** All of time that a DateTime64 can hold. */
-const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00.000Z' };
 
 /** What a proof has found. */
 interface Found {

@@ -3,14 +3,12 @@ import { bind } from '../dataset/sql.ts';
 import { classify, DRIFT_REASONS, type Verdict } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Explanation } from '../domain/events.ts';
-import { formatTenant, type Range } from '../domain/words.ts';
+import { EVER } from '../domain/windows.ts';
+import { formatTenant } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { type KeyFacts, lookup } from './lookup.ts';
 import { differingColumns } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
-
-/** All of time that a DateTime64 can hold. */
-const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00.000Z' };
 
 const NOWHERE: KeyFacts = { source: [], targets: [] };
 

@@ -2,15 +2,13 @@ import { countStatement } from '../dataset/compile.ts';
 import { keyNames, parseKey } from '../dataset/key.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Warning } from '../domain/plan.ts';
-import { HOUR_MS, instant } from '../domain/windows.ts';
+import { EVER, HOUR_MS, instant } from '../domain/windows.ts';
 import { formatTenant, type Range } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { countByHour } from '../target/count.ts';
 import { lookup } from './lookup.ts';
 import type { Workbench } from './workbench.ts';
 
-/** All times that both servers can compare: those of DateTime64. */
-const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2299-12-31T00:00:00.000Z' };
 /** Unknown ids that a warning names. */
 const NAMED = 5;
 

@@ -5,7 +5,7 @@ import type { Buckets } from '../domain/balance.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
 import type { Target } from './clickhouse.ts';
-import { from, inRange, inRangeFinal, outOfRange, rowHash, type TargetTable, timeMs } from './tables.ts';
+import { from, inRange, inRangeFinal, ofTenant, outOfRange, rowHash, type TargetTable, timeMs } from './tables.ts';
 
 export interface HourCount {
   /** Start of the hour, in ms. */
@@ -71,6 +71,22 @@ export async function sampleKeys(
     await target.rows<{ __refill_hex: string }>(
       `SELECT hex(__refill_key) AS __refill_hex FROM (SELECT DISTINCT ${targetKey(table)} AS __refill_key ${from(table.target, false)}
        WHERE ${inRange(table.definition, tenant, range)}) ORDER BY cityHash64(__refill_key) LIMIT ${most}`,
+    ),
+  );
+}
+
+/** Some keys of a tenant, whichever the server reads first. */
+export async function someKeys(
+  target: Target,
+  table: CompiledTable & { target: TargetTable },
+  tenant: TenantName,
+  most: number,
+): Promise<readonly Key[]> {
+  const of = ofTenant(table.definition, tenant);
+  return keysOf(
+    await target.rows<{ __refill_hex: string }>(
+      `SELECT DISTINCT hex(${targetKey(table)}) AS __refill_hex ${from(table.target, false)}
+       ${of.length > 0 ? `WHERE ${of.join(' AND ')}` : ''} LIMIT ${most}`,
     ),
   );
 }

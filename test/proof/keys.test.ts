@@ -202,6 +202,10 @@ test.each(['ReplacingMergeTree(synced_at)', 'MergeTree'] as const)(
     expect(result.ok).toBe(false);
     expect(table).toMatchObject({ source: 12, target: 11, duplicated: 1, surplus: -1 });
     expect(result.reasons).toEqual([{ table: 'reading', kind: 'duplicated', reason: 'several_in_source', rows: 1 }]);
+    const findings = await t.refill.doctor();
+    expect(findings).toContainEqual(
+      expect.objectContaining({ level: 'error', message: expect.stringContaining('KEY_NOT_UNIQUE') }),
+    );
     for (const strategy of ['purge', 'replace'] as const) {
       if (strategy === 'replace' && engine === 'MergeTree') continue;
       const error = await thrown(() => t.refill.plan({ tenant: t.name, range: RANGE, strategy }));
@@ -211,27 +215,32 @@ test.each(['ReplacingMergeTree(synced_at)', 'MergeTree'] as const)(
   },
 );
 
-test('a key that begins to be repeated after the plan was made is met by the run, before it deletes', async () => {
-  const t = await createReadings();
-  await fillSource(
-    t,
-    Array.from({ length: 30 }, (_, n) => [`'r${n}'`]),
-  );
-  expect(await refill(t, 'replace')).toBe('succeeded');
-  const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy: 'replace' });
-  await t.pg.query(
-    `INSERT INTO plant.reading SELECT account, site, id, taken_at, 'again', 99 FROM plant.reading WHERE id = 'r5'`,
-  );
-  const states: string[] = [];
-  for await (const event of t.refill.run(plan.id))
-    if (event.type === 'result') states.push(`${event.state} ${event.error?.code ?? ''}`);
-  expect(states).toEqual(['failed KEY_NOT_UNIQUE']);
-  // The day with that key was deleted by the first run, and not again.
-  const day = `position(command, 'IN PARTITION 20260301') > 0`;
-  expect(
-    await t.select(`SELECT toString(count()) AS n FROM system.mutations WHERE database = currentDatabase() AND ${day}`),
-  ).toEqual([{ n: '1' }]);
-});
+test.each(['replace', 'purge'] as const)(
+  '%s: a key that begins to be repeated after the plan was made is met by the run, before it deletes',
+  async (strategy) => {
+    const t = await createReadings();
+    await fillSource(
+      t,
+      Array.from({ length: 30 }, (_, n) => [`'r${n}'`]),
+    );
+    expect(await refill(t, 'replace')).toBe('succeeded');
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+    await t.pg.query(
+      `INSERT INTO plant.reading SELECT account, site, id, taken_at, 'again', 99 FROM plant.reading WHERE id = 'r5'`,
+    );
+    const states: string[] = [];
+    for await (const event of t.refill.run(plan.id))
+      if (event.type === 'result') states.push(`${event.state} ${event.error?.code ?? ''}`);
+    expect(states).toEqual(['failed KEY_NOT_UNIQUE']);
+    // The day with that key was deleted by the first run, and not again.
+    const day = `position(command, 'IN PARTITION 20260301') > 0`;
+    expect(
+      await t.select(
+        `SELECT toString(count()) AS n FROM system.mutations WHERE database = currentDatabase() AND ${day}`,
+      ),
+    ).toEqual([{ n: '1' }]);
+  },
+);
 
 test('a join that yields two rows a key: 125 rows of which the target keeps 100 are no success', async () => {
   const t = await createReadings({
