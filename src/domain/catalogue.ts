@@ -209,7 +209,7 @@ export const CATALOGUE = {
   PG_STANDBY_BEHIND: refused(
     'postgres',
     'A standby has not replayed what the run needs: its rows are older than those that were, or would be, deleted.',
-    'Wait until it has caught up, or give the primary’s address. If the primary is idle, commit something there (`SELECT pg_current_xact_id()`). Then run `refill retry`.',
+    'Wait until it has caught up, or give the primary’s address. If the primary is idle, commit something there (`SELECT pg_current_xact_id()`). Then run `refill retry --execute`.',
   ),
   PG_DATABASE_MISSING: failed(
     'postgres',

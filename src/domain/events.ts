@@ -113,8 +113,10 @@ export interface VerifiedTable {
   /** Rows that a live writer changed at every attempt to compare them: neither equal nor a difference. */
   readonly unsettled: number;
   readonly excluded: Excluded;
-  /** The first hundred of each kind, by key; all of them are in the ledger. */
-  readonly keys: Readonly<Record<DriftKind, readonly string[]>>;
+  /** The first hundred of each kind, by key; all of them are in the ledger. `unexplained` is there if there are any. */
+  readonly keys: Readonly<Record<Exclude<DriftKind, 'unexplained'>, readonly string[]>> & {
+    readonly unexplained?: readonly string[];
+  };
 }
 
 /** What a verification found: `ok` where no row differs and none is unsettled. */

@@ -38,7 +38,7 @@ export function verifiedTables(proofs: readonly TableProof[], drift: readonly Dr
         extra: keys('extra'),
         stale: keys('stale'),
         duplicated: keys('duplicated'),
-        unexplained: keys('unexplained'),
+        ...(sum('unexplained') > 0 ? { unexplained: keys('unexplained') } : {}),
       },
     };
   });

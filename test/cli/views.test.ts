@@ -30,7 +30,7 @@ const TABLE: VerifiedTable = {
   surplus: 2,
   unsettled: 0,
   excluded: { appeal: 1200, chapter: 0 },
-  keys: { missing: ['sc-1'], extra: ['sc-2', NASTY], stale: [], duplicated: [], unexplained: [] },
+  keys: { missing: ['sc-1'], extra: ['sc-2', NASTY], stale: [], duplicated: [] },
 };
 const VERIFIED: VerifyResult = {
   verification: 'v-1',

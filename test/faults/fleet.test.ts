@@ -94,7 +94,7 @@ describe.skipIf(withoutCluster({ stops: true }))('a fleet over two shards of two
     // What was wrong is put right, and retry ends it.
     await servers.node('s2r2').start();
     await gone.command('RENAME TABLE score_away TO score');
-    const again = await (await start(['retry', plan.id, '--config', file])).end;
+    const again = await (await start(['retry', plan.id, '--execute', '--config', file])).end;
     expect({ status: again.status, stdout: again.stdout }).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('every tenant is proven'),

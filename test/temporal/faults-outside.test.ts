@@ -99,7 +99,7 @@ describe.skipIf(noTemporal())('over Temporal', () => {
     const status = await (await t.refillCli('status', run.id, '--json')).end;
     const said: unknown = JSON.parse(status.stdout);
     expect(said).toMatchObject({ run: run.id, state: 'failed', error: { code: 'WORKFLOW_ENDED' } });
-    expect(status.stdout).toContain('`refill retry` goes on');
+    expect(status.stdout).toContain('`refill retry --execute` goes on');
     worker.child.kill('SIGKILL');
     await worker.end;
     await t.worker();

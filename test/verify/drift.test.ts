@@ -34,7 +34,7 @@ const NONE = {
   unexplained: 0,
   surplus: 0,
   unsettled: 0,
-  keys: { missing: [], extra: [], stale: [], duplicated: [], unexplained: [] },
+  keys: { missing: [], extra: [], stale: [], duplicated: [] },
 };
 const KEPT_OUT = { appeal: 1, calibration: 1, conversation_not_found: 1, template_not_found: 1, only_chapters: 1 };
 const CLEAN: Readonly<Record<TableName, VerifiedTable>> = {
@@ -69,7 +69,7 @@ const verify = ({ t }: Base, tables: readonly TableName[], range: Range = RANGE)
 /** Counts and keys of one table, and `kind reason` of all that differs. */
 function expectTable(result: VerifyResult, table: TableName, expected: Expected): void {
   const { target = CARDS, keys = {}, reasons } = expected;
-  const all = { missing: [], extra: [], stale: [], duplicated: [], unexplained: [], ...keys };
+  const all = { missing: [], extra: [], stale: [], duplicated: [], ...keys };
   const counts = Object.fromEntries(Object.entries(all).map(([kind, list]) => [kind, list.length]));
   const named = Object.fromEntries(Object.entries(all).map(([kind, list]) => [kind, [...list].sort()]));
   const found = result.tables.find((v) => v.table === table);
@@ -388,7 +388,6 @@ test('a row whose source changes at every look is unsettled: not equal, and not 
     extra: [],
     stale: [],
     duplicated: [],
-    unexplained: [],
   });
 });
 

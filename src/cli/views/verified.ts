@@ -104,8 +104,10 @@ export function reasonRows(reasons: Reasons, color: Paint, most = Number.POSITIV
 /** The first keys of each kind, by table; null where nothing differs. */
 export function namedKeys(tables: readonly VerifiedTable[], color: Paint): string | null {
   const lines = tables.flatMap((one) =>
-    DRIFT_KINDS.filter((kind) => one.keys[kind].length > 0).map((kind) => {
-      const named = one.keys[kind].slice(0, SHOWN_KEYS).map((key) => brief(key, 60));
+    DRIFT_KINDS.flatMap((kind) => {
+      const keys = one.keys[kind] ?? [];
+      if (keys.length === 0) return [];
+      const named = keys.slice(0, SHOWN_KEYS).map((key) => brief(key, 60));
       const more = one[kind] - named.length;
       return `  ${brief(one.table)} ${color.red(kind)}: ${named.join(', ')}${more > 0 ? color.dim(` … and ${count(more)} more`) : ''}`;
     }),
