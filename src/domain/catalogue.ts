@@ -355,7 +355,7 @@ export const CATALOGUE = {
   CH_VIEW_FAILED: failed(
     'clickhouse',
     'A materialized view fails on the rows that are written.',
-    'What the attempt had written is removed. Correct the view, or bypass it with --dependent; `refill retry` writes the window again.',
+    'Correct the view, then run `refill retry --execute`; or make a new plan with --dependent NAME=bypass. The docs say which rows of the failed window readers see until then (docs/dependents.md).',
   ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',
