@@ -314,7 +314,7 @@ export const CATALOGUE = {
   CH_ROWS_REFUSED: failed(
     'clickhouse',
     'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
-    'Correct the source’s rows, the constraint or the view, then run `refill retry`: it clears what the insert has written, and writes the window again. The views’ own tables may hold a part of it.',
+    'Correct the source’s rows, the constraint or the view, then run `refill retry --execute`, which writes the window again. The views’ own tables may hold rows of the failed insert.',
   ),
   CH_TOO_MANY_PARTITIONS: failed(
     'clickhouse',
@@ -350,7 +350,7 @@ export const CATALOGUE = {
   DEPENDENT_UNPROVEN: failed(
     'run',
     'A view that was rebuilt does not hold what its SELECT makes of the proven rows: something else writes into it, or live writers changed rows at every look.',
-    'The rows of the tables are proven. `refill retry` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
+    'The rows of the tables are proven. `refill retry --execute` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
   ),
   CH_VIEW_FAILED: failed(
     'clickhouse',
