@@ -14,8 +14,10 @@ const [{ buildProgram }, { Cli }, { CATALOGUE }, { EXIT }] = await Promise.all([
 
 const NOTE = '<!-- Written by scripts/cli-docs.mjs: do not edit. -->';
 
+/** `<` is escaped outside of code only: in code, Markdown shows an escape as it stands. */
+const escaped = (text) => text.replaceAll(/(`[^`]*`)|</gu, (_, code) => code ?? '&lt;');
 /** Text in a table's cell. */
-const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ');
+const cell = (text) => escaped(text.replaceAll('|', '\\|').replaceAll('\n', ' '));
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 

@@ -15,7 +15,7 @@ import { parseTargetType } from './target-type.ts';
  * How names of Refill's own begin in its statements. A server takes a column of that name for ours, or ours for the
  * column, so a target that has one is refused.
  */
-export const OWN_NAMES = '__refill_';
+export const OWN_NAMES = 'refill_own_';
 
 /** What does not fit between a dataset and one side of a table. */
 export interface Misfit {

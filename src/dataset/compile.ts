@@ -114,20 +114,21 @@ export function keyIn(table: CompiledTable, keys: readonly Key[]): string {
 }
 
 /**
- * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `__refill_xx`,
- * `__refill_murmur` and `__refill_bucket` of a SELECT or a WITH: a column of the table's own may be called anything.
+ * ClickHouse: the two halves of a target row's hash (src/domain/row-hash.ts) and its bucket, as columns `refill_own_xx`,
+ * `refill_own_murmur` and `refill_own_bucket` of a SELECT or a WITH: a column of the table's own may be called anything.
  *
  * @param misplaced A condition for rows that are not where they should be: their hash is another one, so that they
  * count as different wherever hashes are compared.
  */
 export function targetHash(table: CompiledTable, misplaced = ''): string {
-  const own = misplaced === '' ? 'xxHash32(__refill_line)' : `bitXor(xxHash32(__refill_line), toUInt32(${misplaced}))`;
-  const key = `substringIndex(__refill_line, '\\t', ${table.key.length})`;
-  return `${targetFields(table, [...table.columns.keys()])} AS __refill_line, ${own} AS __refill_xx, murmurHash3_32(__refill_line) AS __refill_murmur, bitAnd(murmurHash3_32(${key}), ${BUCKETS - 1}) AS __refill_bucket`;
+  const own =
+    misplaced === '' ? 'xxHash32(refill_own_line)' : `bitXor(xxHash32(refill_own_line), toUInt32(${misplaced}))`;
+  const key = `substringIndex(refill_own_line, '\\t', ${table.key.length})`;
+  return `${targetFields(table, [...table.columns.keys()])} AS refill_own_line, ${own} AS refill_own_xx, murmurHash3_32(refill_own_line) AS refill_own_murmur, bitAnd(murmurHash3_32(${key}), ${BUCKETS - 1}) AS refill_own_bucket`;
 }
 
 /** ClickHouse: the hash of a SELECT with `targetHash` as 16 hex digits. */
-export const HASH_TEXT = `lower(concat(leftPad(hex(__refill_xx), 8, '0'), leftPad(hex(__refill_murmur), 8, '0')))`;
+export const HASH_TEXT = `lower(concat(leftPad(hex(refill_own_xx), 8, '0'), leftPad(hex(refill_own_murmur), 8, '0')))`;
 
 /** Postgres: the expression of one of a table's columns. */
 function expression(table: CompiledTable, name: string): string {

@@ -314,7 +314,7 @@ export const CATALOGUE = {
   CH_ROWS_REFUSED: failed(
     'clickhouse',
     'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
-    'Correct the source’s rows, the constraint or the view, then run `refill retry --execute`: it clears what the insert has written, and writes the window again. The views’ own tables may hold a part of it.',
+    'Correct the source’s rows, the constraint or the view, then run `refill retry --execute`, which writes the window again. The views’ own tables may hold rows of the failed insert.',
   ),
   CH_TOO_MANY_PARTITIONS: failed(
     'clickhouse',
@@ -355,7 +355,7 @@ export const CATALOGUE = {
   CH_VIEW_FAILED: failed(
     'clickhouse',
     'A materialized view fails on the rows that are written.',
-    'What the attempt had written is removed. Correct the view, or bypass it with --dependent; `refill retry --execute` writes the window again.',
+    'Correct the view, then run `refill retry --execute`; or make a new plan with --dependent NAME=bypass. The docs say which rows of the failed window readers see until then (docs/dependents.md).',
   ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',

@@ -68,7 +68,8 @@ export function guardedHandlers(owner: Owner): string {
     <rule>
       <handler>
         <type>static</type><status>401</status><content_type>text/plain</content_type>
-        <response_content>Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)</response_content>
+        <response_content>Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED) This server accepts HTTP Basic authentication only, for example curl --user refill:PASSWORD
+</response_content>
       </handler>
     </rule>
   </http_handlers>`;

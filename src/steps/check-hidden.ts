@@ -50,12 +50,12 @@ export async function checkHidden(bench: Workbench, table: BenchTable): Promise<
 
 /** Rows that our user can count, masked ones included. */
 async function seenRows(bench: Workbench, { target }: BenchTable): Promise<bigint> {
-  const [row] = await bench.target.rows<{ __refill_rows: string }>(
-    `SELECT toString(count()) AS __refill_rows FROM ${placeOf(target)}`,
+  const [row] = await bench.target.rows<{ refill_own_rows: string }>(
+    `SELECT toString(count()) AS refill_own_rows FROM ${placeOf(target)}`,
     {},
     { apply_deleted_mask: 0 },
   );
-  return BigInt(row?.__refill_rows ?? 0);
+  return BigInt(row?.refill_own_rows ?? 0);
 }
 
 /** Rows in the parts of each shard's replica that has the fewest; null where the server does not say. */

@@ -102,10 +102,10 @@ export async function findExtra(
 
 /** ClickHouse: key and hash of the target's rows of some buckets, in the order of their keys. */
 export function keyQuery(bench: Workbench, table: BenchTable, { range, buckets, since }: ComparedRows): string {
-  const some = buckets.length < BUCKETS ? `WHERE __refill_bucket IN (${buckets.join(', ')})` : '';
-  const order = table.key.map((_, index) => `__refill_order.${index + 1} NULLS FIRST`).join(', ');
-  return `SELECT __refill_key, ${HASH_TEXT} FROM (
-      SELECT ${targetKey(table)} AS __refill_key, tuple(${targetKeyOrder(table)}) AS __refill_order, ${rowHash(table)}
+  const some = buckets.length < BUCKETS ? `WHERE refill_own_bucket IN (${buckets.join(', ')})` : '';
+  const order = table.key.map((_, index) => `refill_own_order.${index + 1} NULLS FIRST`).join(', ');
+  return `SELECT refill_own_key, ${HASH_TEXT} FROM (
+      SELECT ${targetKey(table)} AS refill_own_key, tuple(${targetKeyOrder(table)}) AS refill_own_order, ${rowHash(table)}
       ${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, bench.tenant, range)} AND ${newRows(table, since)})
     ${some} ORDER BY ${order}`;
 }

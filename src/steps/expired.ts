@@ -24,11 +24,11 @@ export async function refuseExpired(
     for (const { kind, condition, what } of (await readWriteChecks(bench.target, table)).rows) {
       if (kind !== 'ttl') continue;
       if (first !== null && (await expiredAt(bench, table, condition, first))) throw expiredError(name, range, what);
-      const [row] = await bench.target.rows<{ __refill_rows: string }>(
-        `SELECT toString(count()) AS __refill_rows ${from(table.target, false)}
+      const [row] = await bench.target.rows<{ refill_own_rows: string }>(
+        `SELECT toString(count()) AS refill_own_rows ${from(table.target, false)}
          WHERE ${inRange(table.definition, bench.tenant, range)} AND ${condition}`,
       );
-      if (Number(row?.__refill_rows ?? 0) > 0) throw expiredError(name, range, what);
+      if (Number(row?.refill_own_rows ?? 0) > 0) throw expiredError(name, range, what);
     }
   }
 }
@@ -38,10 +38,10 @@ async function expiredAt(bench: Workbench, table: BenchTable, condition: string,
   const { time } = table.definition;
   const type = table.target.columns.get(time)?.type ?? '';
   try {
-    const [row] = await bench.target.rows<{ __refill_due: number }>(
-      `SELECT toUInt8(${condition}) AS __refill_due FROM (SELECT CAST(${instantLiteral(at)}, ${chLiteral(type)}) AS ${identifier(time)})`,
+    const [row] = await bench.target.rows<{ refill_own_due: number }>(
+      `SELECT toUInt8(${condition}) AS refill_own_due FROM (SELECT CAST(${instantLiteral(at)}, ${chLiteral(type)}) AS ${identifier(time)})`,
     );
-    return row?.__refill_due === 1;
+    return row?.refill_own_due === 1;
   } catch (error) {
     // 47 is UNKNOWN_IDENTIFIER: it depends on other columns.
     if (asRefillError(error).details['clickhouse'] === 47) return false;

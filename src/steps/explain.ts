@@ -27,9 +27,16 @@ export async function explain(bench: Workbench, id: string): Promise<Explanation
       found.push(explanationOf(bench, table, id, facts, untimed));
   }
   if (found.length === 0) {
+    const composite = bench.tables.filter((table) => table.key.length > 1 && parseKey(table.key, id) === null);
+    const forms = composite.map(
+      ({ key, definition }) => `${key.map((k) => `${k.name}=…`).join(',')} (${definition.name})`,
+    );
     throw new RefillError(
       'KEY_UNKNOWN',
       `neither side has a row ${id} of ${formatTenant(bench.tenant)} in ${bench.tables.map((t) => t.definition.name).join(', ')}`,
+      forms.length === 0
+        ? {}
+        : { hint: `Check the id and the tenant. Write a composite key as ${forms.join(', or ')}.` },
     );
   }
   return found;

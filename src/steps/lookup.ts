@@ -164,9 +164,9 @@ async function lookupTarget(
   const { only = '1', ...whole } = definition;
   const version = definition.version === undefined ? 'NULL' : `toString(${identifier(definition.version)})`;
   const stream = await bench.target.stream(
-    `SELECT __refill_key, ${HASH_TEXT}, __refill_time, __refill_version, __refill_misplaced, __refill_part, __refill_line
-     FROM (SELECT ${targetKey(table)} AS __refill_key, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS __refill_misplaced,
-       toUInt8(ifNull((${only}), 0)) AS __refill_part, toString(${timeMs(definition)}) AS __refill_time, ${version} AS __refill_version
+    `SELECT refill_own_key, ${HASH_TEXT}, refill_own_time, refill_own_version, refill_own_misplaced, refill_own_part, refill_own_line
+     FROM (SELECT ${targetKey(table)} AS refill_own_key, ${rowHash(table)}, toUInt8(${misplaced(table) || '0'}) AS refill_own_misplaced,
+       toUInt8(ifNull((${only}), 0)) AS refill_own_part, toString(${timeMs(definition)}) AS refill_own_time, ${version} AS refill_own_version
      ${from(table.target, true)}
      WHERE ${inRangeFinal(table.target, whole, bench.tenant, range)} AND ${newRows(table, since)} AND ${keyIn(table, keys)})`,
     {},

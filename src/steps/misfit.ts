@@ -5,8 +5,9 @@ import { type Source, withSource } from '../source/postgres.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /**
- * Runs something that reads the source's rows of a table. Where Postgres cannot compute a value it does not say of which
- * column: then the columns are tried one by one, and the error names the first that fails.
+ * Runs something that reads the source's rows of a table and writes them. If a side refuses a row, the error names the
+ * table. Postgres does not say which column it cannot compute: then the columns are tried one by one, and the error names
+ * the first that fails.
  */
 export async function namingColumn<T>(
   bench: Workbench,
@@ -17,7 +18,9 @@ export async function namingColumn<T>(
   try {
     return await task();
   } catch (error) {
-    if (!(error instanceof RefillError) || error.code !== 'PG_VALUE') throw error;
+    if (!(error instanceof RefillError)) throw error;
+    if (error.code === 'CH_VALUE' || error.code === 'CH_ROWS_REFUSED') throw ofTable(error, table.definition.name);
+    if (error.code !== 'PG_VALUE') throw error;
     const column = await withSource(bench.source, (source) => failingColumn(bench, table, range, source)).catch(
       () => undefined,
     );
@@ -27,6 +30,15 @@ export async function namingColumn<T>(
       details: { ...error.details, table: table.definition.name, column },
     });
   }
+}
+
+/** The same error with the table's name. It keeps the cause, which tells a rehearsal the check that failed. */
+function ofTable(error: RefillError, table: string): RefillError {
+  return new RefillError(error.code, `${error.message}, in rows of ${table}`, {
+    cause: error.cause,
+    hint: error.hint,
+    details: { ...error.details, table },
+  });
 }
 
 async function failingColumn(

@@ -258,17 +258,17 @@ async function otherOwners(bench: Workbench, table: BenchTable): Promise<readonl
   const { owner } = table.definition;
   if (!owner) return [];
   const [customer, profile] = [identifier(owner.customer), identifier(owner.profile)];
-  const owners = await bench.target.rows<{ __refill_customer: string; __refill_profile: string }>(
-    `SELECT DISTINCT ${customer} AS __refill_customer, ${profile} AS __refill_profile ${from(table.target, false)}
+  const owners = await bench.target.rows<{ refill_own_customer: string; refill_own_profile: string }>(
+    `SELECT DISTINCT ${customer} AS refill_own_customer, ${profile} AS refill_own_profile ${from(table.target, false)}
      WHERE NOT (${ofTenant(table.definition, bench.tenant).join(' AND ')}) LIMIT 10`,
   );
-  return owners.map((o) => formatTenant({ customer: o.__refill_customer, profile: o.__refill_profile }));
+  return owners.map((o) => formatTenant({ customer: o.refill_own_customer, profile: o.refill_own_profile }));
 }
 
 async function hasOwnRows(bench: Workbench, table: BenchTable): Promise<boolean> {
   if (!table.definition.owner) return false;
   const rows = await bench.target.rows(
-    `SELECT 1 AS __refill_one ${from(table.target, false)} WHERE ${ofTenant(table.definition, bench.tenant).join(' AND ')} LIMIT 1`,
+    `SELECT 1 AS refill_own_one ${from(table.target, false)} WHERE ${ofTenant(table.definition, bench.tenant).join(' AND ')} LIMIT 1`,
   );
   return rows.length > 0;
 }
@@ -301,11 +301,11 @@ async function futureVersions(bench: Workbench, strategy: Strategy, range: Range
     const { definition, target } = table;
     // What a standby gives is as old as what it has replayed.
     const newest = standby ? versionLiteral(table, time) : `now64(6, 'UTC') + INTERVAL 1 MINUTE`;
-    const [row] = await bench.target.rows<{ __refill_rows: string }>(
-      `SELECT toString(count()) AS __refill_rows ${from(target, false)}
+    const [row] = await bench.target.rows<{ refill_own_rows: string }>(
+      `SELECT toString(count()) AS refill_own_rows ${from(target, false)}
        WHERE ${inRange(definition, bench.tenant, range)} AND ${identifier(definition.version ?? '')} > ${newest}`,
     );
-    const rows = Number(row?.__refill_rows ?? 0);
+    const rows = Number(row?.refill_own_rows ?? 0);
     if (rows === 0) continue;
     warnings.push({
       code: 'VERSION_IN_FUTURE',

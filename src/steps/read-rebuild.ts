@@ -238,7 +238,7 @@ export async function isShared(bench: Workbench, rebuild: Rebuild, range: Range)
   const time = identifier(definition.time);
   const { from: first, to: end } = widened(range, rebuild.bucket);
   const rows = await bench.target.rows(
-    `SELECT 1 AS __refill_one FROM ${localName(target)} WHERE ${time} >= ${instantLiteral(first)} AND ${time} < ${instantLiteral(end)}
+    `SELECT 1 AS refill_own_one FROM ${localName(target)} WHERE ${time} >= ${instantLiteral(first)} AND ${time} < ${instantLiteral(end)}
      AND NOT (${ofTenant(definition, bench.tenant).join(' AND ')}) LIMIT 1`,
   );
   return rows.length > 0;

@@ -124,20 +124,20 @@ async function differingBuckets(
   const { exact, floats } = await finalColumns(bench, target);
   const final = target.engine === 'MergeTree' ? '' : ' FINAL';
   const side = (place: string, number: 0 | 1) =>
-    `SELECT ${identifier(bucket.column)} AS __refill_bucket, ${number} AS __refill_side, cityHash64(${["''", ...exact].join(', ')}) AS __refill_hash,
-       [${floats.map((f) => `toFloat64(ifNull(${f}, 0))`).join(', ')}]::Array(Float64) AS __refill_floats
+    `SELECT ${identifier(bucket.column)} AS refill_own_bucket, ${number} AS refill_own_side, cityHash64(${["''", ...exact].join(', ')}) AS refill_own_hash,
+       [${floats.map((f) => `toFloat64(ifNull(${f}, 0))`).join(', ')}]::Array(Float64) AS refill_own_floats
      FROM ${place}${final} WHERE ${affected(bench, rebuild, range)}`;
   // Sums of floats depend on the order of their rows in the last digits.
-  const sum = (of: 0 | 1) => `arrayResize(sumForEachIf(__refill_floats, __refill_side = ${of}), ${floats.length})`;
+  const sum = (of: 0 | 1) => `arrayResize(sumForEachIf(refill_own_floats, refill_own_side = ${of}), ${floats.length})`;
   const apart =
     floats.length === 0
       ? ''
       : ` OR arrayExists((a, b) -> abs(a - b) > 1e-9 * greatest(abs(a), abs(b)), ${sum(0)}, ${sum(1)})`;
   const rows = await bench.target.rows<{ bucket: string }>(
-    `SELECT toString(__refill_bucket) AS bucket FROM (${side(localName(target), 0)} UNION ALL ${side(staging, 1)})
-     GROUP BY __refill_bucket
-     HAVING countIf(__refill_side = 0) != countIf(__refill_side = 1) OR sumIf(__refill_hash, __refill_side = 0) != sumIf(__refill_hash, __refill_side = 1)${apart}
-     ORDER BY __refill_bucket LIMIT 5`,
+    `SELECT toString(refill_own_bucket) AS bucket FROM (${side(localName(target), 0)} UNION ALL ${side(staging, 1)})
+     GROUP BY refill_own_bucket
+     HAVING countIf(refill_own_side = 0) != countIf(refill_own_side = 1) OR sumIf(refill_own_hash, refill_own_side = 0) != sumIf(refill_own_hash, refill_own_side = 1)${apart}
+     ORDER BY refill_own_bucket LIMIT 5`,
   );
   return rows.map((row) => row.bucket);
 }

@@ -29,10 +29,11 @@ import { barrierOf, epochOf, refuseStandstill, snapshotSince } from './source-ti
 import { stillAsSeen } from './still-ours.ts';
 import { awaitRefused } from './send-mutation.ts';
 import type { SentStatements } from '../target/deadline.ts';
+import { collapses } from '../target/tables.ts';
 import { rebuildOf } from './dependents.ts';
 import { rebuildView } from './rebuild.ts';
 import { sweep } from './sweep.ts';
-import type { Workbench } from './workbench.ts';
+import type { BenchTable, Workbench } from './workbench.ts';
 
 /** What a run's steps tell while they work. */
 export interface StepReports {
@@ -158,11 +159,24 @@ export function createRunSteps({
     if (strategy === 'purge') await clearLeft(window, earlier);
   }
 
+  /**
+   * Removes half of a window that no later try completes. After a purge, it would be all that readers see. In a `replace`, a
+   * merge may have put the attempt's rows in place of the old ones already: removing them would remove both.
+   */
+  async function clearWhatStandsAlone(window: WindowRecord, earlier: readonly AttemptRecord[]): Promise<void> {
+    const apart = bench.tables.filter(({ target }) => strategy === 'purge' || !collapses(target));
+    if (apart.length > 0) await clearLeft(window, earlier, apart);
+  }
+
   /** Removes what attempts of a window have left. */
-  async function clearLeft(window: WindowRecord, earlier: readonly AttemptRecord[]): Promise<void> {
+  async function clearLeft(
+    window: WindowRecord,
+    earlier: readonly AttemptRecord[],
+    tables: readonly BenchTable[] = bench.tables,
+  ): Promise<void> {
     if (earlier.length === 0) return;
     const versions = earlier.map((a) => a.version);
-    await clearWindow(bench, run, window, versions, {
+    await clearWindow({ ...bench, tables }, run, window, versions, {
       ...waiting(`window ${window.id}`),
       stillOurs: stillAsSeen(ledger, run, window, earlier),
     });
@@ -318,8 +332,7 @@ export function createRunSteps({
         const now = await keepFailed(id, attempt, thrown);
         const cut = now && cutOfFailures(window, failuresOf(now));
         if (!cut) {
-          // No later try follows: half of a window in the table would be all that readers see of it.
-          if (now && asRefillError(thrown).code === 'CH_VIEW_FAILED') await clearLeft(window, now);
+          if (now && asRefillError(thrown).code === 'CH_VIEW_FAILED') await clearWhatStandsAlone(window, now);
           throw thrown;
         }
         await clearEarlier(window, now);

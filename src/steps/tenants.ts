@@ -51,17 +51,17 @@ async function owners(
 ): Promise<Owners> {
   const [customer, profile] = columns ? [identifier(columns.customer), identifier(columns.profile)] : [`''`, `''`];
   const rows = await cluster.target.rows<{
-    __refill_customer: string;
-    __refill_profile: string;
-    __refill_rows: string;
+    refill_own_customer: string;
+    refill_own_profile: string;
+    refill_own_rows: string;
   }>(
-    `SELECT ${customer} AS __refill_customer, ${profile} AS __refill_profile, toString(count()) AS __refill_rows
+    `SELECT ${customer} AS refill_own_customer, ${profile} AS refill_own_profile, toString(count()) AS refill_own_rows
      FROM ${placeOf(table)} GROUP BY 1, 2`,
   );
   return new Map(
     rows.map((r) => {
-      const owner = { customer: r.__refill_customer, profile: r.__refill_profile };
-      return [formatTenant(owner), { owner, rows: Number(r.__refill_rows) }];
+      const owner = { customer: r.refill_own_customer, profile: r.refill_own_profile };
+      return [formatTenant(owner), { owner, rows: Number(r.refill_own_rows) }];
     }),
   );
 }

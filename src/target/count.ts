@@ -26,11 +26,11 @@ export async function countByHour(
   before?: string,
 ): Promise<HourCount[]> {
   const older = before === undefined ? '' : ` AND ${olderThan(table, before)}`;
-  const rows = await target.rows<{ __refill_hour: string; __refill_rows: string }>(
-    `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS __refill_hour, toString(count()) AS __refill_rows
+  const rows = await target.rows<{ refill_own_hour: string; refill_own_rows: string }>(
+    `SELECT toString(toInt64(floor(${timeMs(table.definition)} / ${HOUR_MS}))) AS refill_own_hour, toString(count()) AS refill_own_rows
      ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)}${older} GROUP BY 1`,
   );
-  return rows.map((r) => ({ hour: Number(r.__refill_hour) * HOUR_MS, rows: Number(r.__refill_rows) }));
+  return rows.map((r) => ({ hour: Number(r.refill_own_hour) * HOUR_MS, rows: Number(r.refill_own_rows) }));
 }
 
 /** ClickHouse: the condition for rows with a version from before an instant. */
@@ -47,17 +47,17 @@ export async function countKeys(
 ): Promise<Map<number | null, number>> {
   const columns = table.key.map(({ name }) => identifier(name)).join(', ');
   const rows = await target.rows<{ day: string; keys: string; whole: number }>(
-    `SELECT toString(__refill_day) AS day, toString(uniqExact(__refill_key)) AS keys, toUInt8(grouping(__refill_day) = 1) AS whole
-     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS __refill_day, ${table.key.length === 1 ? columns : `tuple(${columns})`} AS __refill_key
+    `SELECT toString(refill_own_day) AS day, toString(uniqExact(refill_own_key)) AS keys, toUInt8(grouping(refill_own_day) = 1) AS whole
+     FROM (SELECT toInt64(floor(${timeMs(table.definition)} / ${24 * HOUR_MS})) AS refill_own_day, ${table.key.length === 1 ? columns : `tuple(${columns})`} AS refill_own_key
            ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})
-     GROUP BY GROUPING SETS ((__refill_day), ())`,
+     GROUP BY GROUPING SETS ((refill_own_day), ())`,
   );
   return new Map(rows.map((r) => [r.whole === 1 ? null : Number(r.day), Number(r.keys)]));
 }
 
 /** Keys as `hex` prints them: JSON holds no bytes that are not UTF-8. */
-const keysOf = (rows: readonly { readonly __refill_hex: string }[]): readonly Key[] =>
-  rows.map(({ __refill_hex }) => Buffer.from(__refill_hex, 'hex').toString('latin1'));
+const keysOf = (rows: readonly { readonly refill_own_hex: string }[]): readonly Key[] =>
+  rows.map(({ refill_own_hex }) => Buffer.from(refill_own_hex, 'hex').toString('latin1'));
 
 /** Some keys of a range, always the same ones of the same rows. */
 export async function sampleKeys(
@@ -68,9 +68,9 @@ export async function sampleKeys(
   most: number,
 ): Promise<readonly Key[]> {
   return keysOf(
-    await target.rows<{ __refill_hex: string }>(
-      `SELECT hex(__refill_key) AS __refill_hex FROM (SELECT DISTINCT ${targetKey(table)} AS __refill_key ${from(table.target, false)}
-       WHERE ${inRange(table.definition, tenant, range)}) ORDER BY cityHash64(__refill_key) LIMIT ${most}`,
+    await target.rows<{ refill_own_hex: string }>(
+      `SELECT hex(refill_own_key) AS refill_own_hex FROM (SELECT DISTINCT ${targetKey(table)} AS refill_own_key ${from(table.target, false)}
+       WHERE ${inRange(table.definition, tenant, range)}) ORDER BY cityHash64(refill_own_key) LIMIT ${most}`,
     ),
   );
 }
@@ -84,8 +84,8 @@ export async function someKeys(
 ): Promise<readonly Key[]> {
   const of = ofTenant(table.definition, tenant);
   return keysOf(
-    await target.rows<{ __refill_hex: string }>(
-      `SELECT DISTINCT hex(${targetKey(table)}) AS __refill_hex ${from(table.target, false)}
+    await target.rows<{ refill_own_hex: string }>(
+      `SELECT DISTINCT hex(${targetKey(table)}) AS refill_own_hex ${from(table.target, false)}
        ${of.length > 0 ? `WHERE ${of.join(' AND ')}` : ''} LIMIT ${most}`,
     ),
   );
@@ -106,8 +106,8 @@ export async function keysOfTwoParts(
   const key = targetKey(table);
   // Where a row lies may follow from its part, so that its twin can be on any shard.
   return keysOf(
-    await target.rows<{ __refill_hex: string }>(
-      `SELECT DISTINCT hex(${key}) AS __refill_hex ${from(table.target, false)}
+    await target.rows<{ refill_own_hex: string }>(
+      `SELECT DISTINCT hex(${key}) AS refill_own_hex ${from(table.target, false)}
        WHERE ${inRange(whole, tenant, range)} AND NOT ifNull((${only}), 0) AND ${key} GLOBAL IN (
          SELECT ${key} ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, range)})`,
     ),
@@ -138,8 +138,8 @@ export async function keysElsewhere(
   const found = new Set<Key>();
   for (let pass = 0; pass < passes; pass += 1) {
     const some = passes === 1 ? '' : ` AND cityHash64(${columns}) % ${passes} = ${pass}`;
-    const keys = await target.rows<{ __refill_hex: string }>(
-      `SELECT DISTINCT hex(${targetKey(table)}) AS __refill_hex ${from(table.target, false)}
+    const keys = await target.rows<{ refill_own_hex: string }>(
+      `SELECT DISTINCT hex(${targetKey(table)}) AS refill_own_hex ${from(table.target, false)}
        WHERE ${outOfRange(definition, tenant, outside)}${some} AND cityHash64(${columns}) GLOBAL IN (
          SELECT cityHash64(${columns}) ${from(table.target, false)} WHERE ${inRange(definition, tenant, inside)}${some})`,
     );
@@ -206,23 +206,23 @@ export async function targetSums(
     ? `${from(table.target, false)} WHERE ${inRange(table.definition, tenant, whole)} AND ${versionIn(table, written)}`
     : `${from(table.target, true)} WHERE ${inRangeFinal(table.target, table.definition, tenant, whole)} AND ${newRows(table, since)}`;
   const rows = await target.rows<{
-    __refill_start: string;
-    __refill_bucket: number;
-    __refill_rows: string;
-    __refill_sums: string;
+    refill_own_start: string;
+    refill_own_bucket: number;
+    refill_own_rows: string;
+    refill_own_sums: string;
   }>(
     // Flat, so that every shard sums its own rows and sends nothing but sums.
     `WITH ${rowHash(table)}
-     SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS __refill_start,
-       __refill_bucket, toString(count()) AS __refill_rows,
-       concat(toString(sum(__refill_xx)), '.', toString(sum(__refill_murmur))) AS __refill_sums
+     SELECT toString(roundDown(${timeMs(table.definition)}, [${starts.map((s) => `toInt64(${s})`).join(', ')}])) AS refill_own_start,
+       refill_own_bucket, toString(count()) AS refill_own_rows,
+       concat(toString(sum(refill_own_xx)), '.', toString(sum(refill_own_murmur))) AS refill_own_sums
      ${rowsOf}
-     GROUP BY __refill_start, __refill_bucket`,
+     GROUP BY refill_own_start, refill_own_bucket`,
   );
   const byStart = new Map<number, Record<string, readonly [number, string]>>(starts.map((s) => [s, {}]));
   for (const r of rows) {
-    const buckets = byStart.get(Number(r.__refill_start));
-    if (buckets) buckets[String(r.__refill_bucket)] = [Number(r.__refill_rows), r.__refill_sums];
+    const buckets = byStart.get(Number(r.refill_own_start));
+    if (buckets) buckets[String(r.refill_own_bucket)] = [Number(r.refill_own_rows), r.refill_own_sums];
   }
   return starts.map((s) => byStart.get(s) ?? {});
 }

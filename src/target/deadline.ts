@@ -36,10 +36,10 @@ export async function sendInTime(
   settings: Readonly<Record<string, string | number>>,
   { sent, mark, seconds }: { readonly sent: SentStatements; readonly mark: string; readonly seconds: number },
 ): Promise<void> {
-  const [clock] = await address.rows<{ __refill_until: string }>(
-    `SELECT toString(toUnixTimestamp(now()) + ${Math.ceil(seconds)}) AS __refill_until`,
+  const [clock] = await address.rows<{ refill_own_until: string }>(
+    `SELECT toString(toUnixTimestamp(now()) + ${Math.ceil(seconds)}) AS refill_own_until`,
   );
-  const due = `(SELECT throwIf(toUnixTimestamp(now()) > ${clock?.__refill_until ?? 0}, ${chLiteral(TOO_LATE)})) = 0`;
+  const due = `(SELECT throwIf(toUnixTimestamp(now()) > ${clock?.refill_own_until ?? 0}, ${chLiteral(TOO_LATE)})) = 0`;
   const answered = await sent.before(mark, seconds + ROUNDING_SECONDS);
   try {
     await address.command(`${statement} AND ${due}`, { ...settings, ...ON_ARRIVAL });

@@ -690,7 +690,7 @@ test('what is stored is what was meant, and both sides hash it alike', async () 
   expect(target).toEqual(source.buckets);
   // A hash that was the same for all would be equal too.
   const distinct = await t.select<{ n: string }>(
-    `SELECT toString(uniqExact(__refill_xx, __refill_murmur)) AS n FROM (SELECT ${targetHash(table)} FROM out)`,
+    `SELECT toString(uniqExact(refill_own_xx, refill_own_murmur)) AS n FROM (SELECT ${targetHash(table)} FROM out)`,
   );
   expect(distinct).toEqual([{ n: String(height) }]);
 });

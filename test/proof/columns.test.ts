@@ -272,12 +272,12 @@ const NAMES = [
 
 test('a column that is named as Refill names its own is refused', async () => {
   const t = await createTenant({
-    dataset: datasetOf(tableOf({ columns: { __refill_line: text('s.name') } })),
+    dataset: datasetOf(tableOf({ columns: { refill_own_line: text('s.name') } })),
     sourceSchema: SOURCE,
-    targetSchema: outOf('__refill_line String'),
+    targetSchema: outOf('refill_own_line String'),
   });
   const error = await thrown(() => t.refill.plan(request(t)));
-  expect(error).toMatchObject({ code: 'DATASET_INVALID', message: expect.stringContaining('__refill_line') });
+  expect(error).toMatchObject({ code: 'DATASET_INVALID', message: expect.stringContaining('refill_own_line') });
 });
 
 const quoted = (name: string) => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;

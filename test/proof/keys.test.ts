@@ -184,7 +184,10 @@ describe('a composite key', () => {
         { verdict: 'stale', target: [{ columns: ['label'] }] },
       ]);
       expect(await explain('line_no=1,order_id=1')).toMatchObject([{ verdict: 'missing' }]);
-      expect(await thrown(() => explain('1'))).toMatchObject({ code: 'KEY_UNKNOWN' });
+      expect(await thrown(() => explain('1'))).toMatchObject({
+        code: 'KEY_UNKNOWN',
+        hint: expect.stringContaining('order_id=…,line_no=… (reading)'),
+      });
     },
   );
 });

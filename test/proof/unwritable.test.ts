@@ -50,6 +50,7 @@ const PLANTED: readonly Planted[] = [
     name: 'a number that is too large',
     source: `UPDATE shed.thing SET amount = 1e30 WHERE id = 7`,
     code: 'CH_VALUE',
+    says: 'in rows of thing',
   },
   {
     name: 'a constraint',

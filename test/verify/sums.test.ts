@@ -30,15 +30,15 @@ async function twoContents(t: TestTenant): Promise<readonly Contents[]> {
   );
   await t.command(
     `INSERT INTO candidate SELECT ${owner}, id, ${when}, concat('b', toString(number)) AS body, ${synced}
-     FROM (WITH ${hash} SELECT id FROM candidate WHERE __refill_bucket = ${BUCKET}) AS k, numbers(${BODIES}) AS n`,
+     FROM (WITH ${hash} SELECT id FROM candidate WHERE refill_own_bucket = ${BUCKET}) AS k, numbers(${BODIES}) AS n`,
   );
   const found = await t.select<{ id: string; other: string; right: string; wrong: string }>(
     `SELECT id, argMinIf(body, body, body != 'right') AS other,
        anyIf(both, body = 'right') AS right, argMinIf(both, body, body != 'right') AS wrong
      FROM (
        WITH ${hash}
-       SELECT id, body, toString(bitOr(bitShiftLeft(toUInt64(__refill_xx), 32), toUInt64(__refill_murmur))) AS both
-       FROM candidate WHERE __refill_bucket = ${BUCKET})
+       SELECT id, body, toString(bitOr(bitShiftLeft(toUInt64(refill_own_xx), 32), toUInt64(refill_own_murmur))) AS both
+       FROM candidate WHERE refill_own_bucket = ${BUCKET})
      GROUP BY id HAVING count() > 1 ORDER BY id`,
   );
   return found.map(({ id, other, right, wrong }) => ({

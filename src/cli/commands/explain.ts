@@ -11,7 +11,7 @@ export function explainCommand(cli: Cli) {
   return new Command('explain')
     .summary('say of one row where it is, where it should be, and why')
     .description('Says of one id where it is, where it should be, and why.')
-    .argument('<id>', 'key of a row, such as a scorecard’s or a score’s id')
+    .argument('<id>', 'key of a row; a composite key as COLUMN=VALUE,COLUMN=VALUE')
     .requiredOption('--tenant <tenant>', 'customer/profile')
     .addOption(option.datasetOption())
     .addOption(option.clusterOption())
@@ -19,7 +19,10 @@ export function explainCommand(cli: Cli) {
     .addOption(option.jsonOption())
     .addHelpText(
       'after',
-      option.examples([['refill explain sc-000042 --tenant acme/main', 'why is this one not shown?']]),
+      option.examples([
+        ['refill explain sc-000042 --tenant acme/main', 'why is this one not shown?'],
+        ['refill explain order_id=1001,line_no=2 --tenant acme/main', 'a row with a key of two columns'],
+      ]),
     )
     .action((id, options) => {
       if (id === '') throw new RefillError('USAGE', 'the id is empty');

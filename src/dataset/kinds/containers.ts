@@ -86,7 +86,7 @@ export function arrayKind(target: TargetType, column: ColumnDefinition, scope: S
   const rows = `refill_${scope.depth + 1}`;
   const element = compile(column.element, type, { item: `(${rows}.v #>> '{}')`, depth: scope.depth + 1 });
   if (typeof element === 'string') return `its element: ${element}`;
-  const variable = `__refill_x${scope.depth + 1}`;
+  const variable = `refill_own_x${scope.depth + 1}`;
   // An array in an array of texts is no text: a dimension would be lost.
   const token =
     element.kind.cast === 'jsonb' || element.kind.free !== true
@@ -115,7 +115,7 @@ export function mapKind(target: TargetType, column: ColumnDefinition, scope: Sco
   if (typeof key === 'string') return `its key: ${key}`;
   const value = compile(column.element, valueType, inner);
   if (typeof value === 'string') return `its values: ${value}`;
-  const [k, v, i, t] = [`__refill_k${depth}`, `__refill_v${depth}`, `__refill_i${depth}`, `__refill_t${depth}`];
+  const [k, v, i, t] = [`refill_own_k${depth}`, `refill_own_v${depth}`, `refill_own_i${depth}`, `refill_own_t${depth}`];
   const entry = `${tokenOf(key)} || '${SEPARATOR}' || ${tokenOf(value)} || '${SEPARATOR}'`;
   const every = (text: string, odd: 0 | 1) =>
     `arrayFilter((${t}, ${i}) -> ${i} % 2 = ${odd}, ${tokensOf(text)}, arrayEnumerate(${tokensOf(text)}))`;
