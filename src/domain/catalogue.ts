@@ -116,7 +116,7 @@ export const CATALOGUE = {
   DEPENDENTS: refused(
     'plan',
     'The run would damage what depends on its tables, such as a materialized view, and nothing says what to do about it.',
-    'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.<cluster>.dependents`; see docs/dependents.md.',
+    'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.NAME.dependents`; see docs/dependents.md.',
   ),
   COLUMN_RESET: refused(
     'plan',
@@ -209,7 +209,7 @@ export const CATALOGUE = {
   PG_STANDBY_BEHIND: refused(
     'postgres',
     'A standby has not replayed what the run needs: its rows are older than those that were, or would be, deleted.',
-    'Wait until it has caught up, or give the primary’s address. If the primary is idle, commit something there (`SELECT pg_current_xact_id()`). Then run `refill retry`.',
+    'Wait until it has caught up, or give the primary’s address. If the primary is idle, commit something there (`SELECT pg_current_xact_id()`). Then run `refill retry --execute`.',
   ),
   PG_DATABASE_MISSING: failed(
     'postgres',
@@ -313,8 +313,8 @@ export const CATALOGUE = {
   ),
   CH_ROWS_REFUSED: failed(
     'clickhouse',
-    'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
-    'Correct the source’s rows, the constraint or the view, then run `refill retry`: it clears what the insert has written, and writes the window again. The views’ own tables may hold a part of it.',
+    'A constraint of the target table refuses rows of an insert.',
+    'Correct the source’s rows, exclude them in the dataset, or change the constraint. Then run `refill retry --execute`, which writes the window again.',
   ),
   CH_TOO_MANY_PARTITIONS: failed(
     'clickhouse',
@@ -350,12 +350,12 @@ export const CATALOGUE = {
   DEPENDENT_UNPROVEN: failed(
     'run',
     'A view that was rebuilt does not hold what its SELECT makes of the proven rows: something else writes into it, or live writers changed rows at every look.',
-    'The rows of the tables are proven. `refill retry` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
+    'The rows of the tables are proven. `refill retry --execute` rebuilds the view again. If it fails again, plan with `leave` and rebuild the view by hand.',
   ),
   CH_VIEW_FAILED: failed(
     'clickhouse',
     'A materialized view fails on the rows that are written.',
-    'What the attempt had written is removed. Correct the view, or bypass it with --dependent; `refill retry` writes the window again.',
+    'Refill removes what the attempt had written to the table; the view’s own table may keep a part of it. Correct the view, then run `refill retry --execute`. Or make a new plan that bypasses the view (--dependent NAME=bypass).',
   ),
   ROWS_KEEP_COMING: failed(
     'clickhouse',
