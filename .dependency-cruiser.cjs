@@ -3,7 +3,7 @@ const layers = {
   domain: [],
   dataset: ['domain'],
   config: ['domain', 'dataset'],
-  postgres: [],
+  postgres: ['domain'],
   source: ['domain', 'config', 'postgres'],
   target: ['domain', 'dataset', 'config'],
   ledger: ['domain', 'config', 'postgres'],

@@ -116,7 +116,7 @@ export const CATALOGUE = {
   DEPENDENTS: refused(
     'plan',
     'The run would damage what depends on its tables, such as a materialized view, and nothing says what to do about it.',
-    'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.<cluster>.dependents`; see docs/dependents.md.',
+    'Answer for each with --dependent NAME=leave, bypass or rebuild, or under `clusters.NAME.dependents`; see docs/dependents.md.',
   ),
   COLUMN_RESET: refused(
     'plan',
@@ -313,8 +313,8 @@ export const CATALOGUE = {
   ),
   CH_ROWS_REFUSED: failed(
     'clickhouse',
-    'A constraint of the target table, or a materialized view of it, refuses rows of an insert.',
-    'Correct the source’s rows, the constraint or the view, then run `refill retry --execute`, which writes the window again. The views’ own tables may hold rows of the failed insert.',
+    'A constraint of the target table refuses rows of an insert.',
+    'Correct the source’s rows, exclude them in the dataset, or change the constraint. Then run `refill retry --execute`, which writes the window again.',
   ),
   CH_TOO_MANY_PARTITIONS: failed(
     'clickhouse',
@@ -350,7 +350,7 @@ export const CATALOGUE = {
   DEPENDENT_UNPROVEN: failed(
     'run',
     'A view that was rebuilt does not hold what its SELECT makes of the proven rows: something else writes into it, or live writers changed rows at every look.',
-    'The rows of the tables are proven. `refill retry --execute` rebuilds the view again; if it stays, plan with `leave` and rebuild it by hand.',
+    'The rows of the tables are proven. `refill retry --execute` rebuilds the view again. If it fails again, plan with `leave` and rebuild the view by hand.',
   ),
   CH_VIEW_FAILED: failed(
     'clickhouse',

@@ -51,7 +51,7 @@ export interface TableProof {
   readonly targetSum: string;
 }
 
-/** Rows of a proof that are not proven. Every part of Refill that asks whether something differs asks here. */
+/** Keys of a proof that are not proven. Every part of Refill that asks whether something differs asks here. */
 export function differencesOf(
   proof: Pick<TableProof, 'missing' | 'extra' | 'stale' | 'duplicated' | 'unexplained' | 'unsettled'>,
 ): number {

@@ -68,7 +68,7 @@ export type RunEvent =
   | Progress
   | RunResult;
 
-/** How a run ended. `differences` counts rows; the other numbers are those of the run's record. */
+/** How a run ended. `differences` counts keys that are not proven; the other numbers are those of the run's record. */
 export interface RunResult {
   readonly type: 'result';
   readonly run: string;
@@ -110,7 +110,7 @@ export interface VerifiedTable {
   readonly unexplained: number;
   /** Rows of the target beyond one for each differing key: `source - missing + extra + surplus = target`. */
   readonly surplus: number;
-  /** Rows that a live writer changed at every attempt to compare them: neither equal nor a difference. */
+  /** Keys that a live writer changed at every attempt to compare them: neither equal nor drift, and not proven. */
   readonly unsettled: number;
   readonly excluded: Excluded;
   /** The first hundred of each kind, by key; all of them are in the ledger. `unexplained` is there if there are any. */
@@ -130,7 +130,7 @@ export interface VerifyResult {
   readonly tables: readonly VerifiedTable[];
   /** Target columns that were not compared: they may hold anything. */
   readonly unproven: readonly UnprovenColumn[];
-  /** How many rows differ, by table, kind and reason. */
+  /** How many keys differ, by table, kind and reason. */
   readonly reasons: readonly {
     readonly table: string;
     readonly kind: DriftKind;
@@ -147,7 +147,7 @@ export interface Explanation {
   readonly tenant: TenantName;
   readonly table: string;
   readonly verdict: 'present' | 'excluded' | DriftKind;
-  /** The exclusion's name, or what is wrong: `not_in_source`, `moved`, `older`, …; null for `present`. */
+  /** The exclusion's name, or what is wrong: `not_in_source`, `moved`, `differs`, …; null for `present`. */
   readonly reason: string | null;
   /** The same in a sentence. */
   readonly why: string;

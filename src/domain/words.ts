@@ -5,13 +5,14 @@
  * - tenant: a customer with a profile: one database on each side
  * - dataset: which target tables are derived from which source query, by which keys, with which named exclusions
  * - range: `[from, to)` in UTC on the dataset's time
- * - window: a part of a range that is one unit of re-indexing
+ * - window: a slice of a range that is one unit of re-indexing
  * - plan: what will be done, with counts, SQL and cost, before anything is done
  * - run: one execution of a plan; it has an id and an epoch, the instant that separates old rows from its own
- * - delete: a part of a range that is deleted by one mutation a table; it covers whole windows
+ * - delete: a slice of a range that is deleted by one mutation a table; it covers whole windows
  * - mutation: a ClickHouse `ALTER … DELETE` or lightweight delete of ours, known by the run's nonce in its predicate
  * - proof: the evidence kept for a tenant x table x window
  * - drift: rows that differ between source and target: missing, extra, stale, duplicated, unexplained
+ * - dependent: whatever reads a target's inserts or derives from it: views, projections, TTLs, dictionaries
  */
 
 /** An instant in UTC with milliseconds, as `Date.prototype.toISOString` writes it; such strings sort by time. */

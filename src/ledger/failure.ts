@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { RefillError } from '../domain/errors.ts';
 import type { LedgerConfig } from '../config/config.ts';
-import { codeOf, LOST_NODE_CODES, LOST_TEXT, safeText, tlsProblem } from '../postgres/said.ts';
+import { codeOf, LOST_NODE_CODES, LOST_TEXT, POOLER_AWAY, safeText, tlsProblem } from '../postgres/said.ts';
 import { pooledError } from './session.ts';
 
 /** SQLSTATEs that end the connection, or refuse one that would be given a moment later. */
@@ -15,9 +15,7 @@ const LOST_SQLSTATES = new Set([
   '53300', // too_many_connections
 ]);
 
-/** What poolers say with the SQLSTATE of a broken protocol when they have no session to give, or have lost one. */
-const POOLER_AWAY =
-  /^(?:pgbouncer cannot connect|server login|server conn crashed|server closed the connection|client_|query_wait_timeout|pooler is shut|no more connections)/iu;
+/** The SQLSTATE of a broken protocol; poolers say it of nearly everything. */
 const BROKEN_PROTOCOL = '08P01';
 
 /** SQLSTATEs after which Postgres has rolled back and the same transaction may well succeed. */

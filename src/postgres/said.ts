@@ -1,3 +1,5 @@
+import { NETWORK_CODES } from '../domain/network.ts';
+
 /** The SQLSTATE of an error that Postgres itself reported. */
 export function sqlState(error: unknown): string | undefined {
   const code = codeOf(error);
@@ -71,24 +73,12 @@ export function safeText(text: string): string | undefined {
   return undefined;
 }
 
-/** Codes of Node for a connection that could not be made or broke. */
-export const LOST_NODE_CODES: ReadonlySet<unknown> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'EPIPE',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'ERR_STREAM_DESTROYED',
-  // A Unix socket whose server is away.
-  'ENOENT',
-]);
+/** Codes of Node for a connection that could not be made or broke. ENOENT is a Unix socket whose server is away. */
+export const LOST_NODE_CODES: ReadonlySet<unknown> = new Set([...NETWORK_CODES, 'ENOENT']);
+
+/** What poolers say, with the SQLSTATE of a broken protocol, when they have no session to give, or have lost one. */
+export const POOLER_AWAY =
+  /^(?:pgbouncer cannot connect|server login|server conn crashed|server closed the connection|client_|query_wait_timeout|pooler is shut|no more connections)/iu;
 
 /** What node-postgres says, without a code, of a connection that is gone. */
 export const LOST_TEXT =

@@ -69,7 +69,7 @@ function counts(tables: readonly TableSummary[], windows: number): string {
       ? 'After is known when every window is proven; until then source is what the plan counted.'
       : null,
     tables.some((one) => one.unsettled > 0)
-      ? `${count(tables.reduce((sum, one) => sum + one.unsettled, 0))} rows were changed by a live writer at every look: neither equal nor a difference.`
+      ? `${count(tables.reduce((sum, one) => sum + one.unsettled, 0))} keys were changed by a live writer at every look: neither equal nor drift, and not proven.`
       : null,
   ].filter((note) => note !== null);
   return [body, ...notes].join('\n\n');

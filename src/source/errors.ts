@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../domain/catalogue.ts';
 import { RefillError } from '../domain/errors.ts';
-import { codeOf, LOST_NODE_CODES, LOST_TEXT, safeText, sqlState, tlsProblem } from '../postgres/said.ts';
+import { codeOf, LOST_NODE_CODES, LOST_TEXT, POOLER_AWAY, safeText, sqlState, tlsProblem } from '../postgres/said.ts';
 
 /**
  * What a SQLSTATE means for us, exact codes before their classes. What is retried is in this table, each for a reason;
@@ -38,10 +38,7 @@ const TEXTS: readonly (readonly [text: RegExp, code: ErrorCode])[] = [
   [/^(?:no such user|password authentication failed|SASL|scram)/iu, 'PG_AUTH'],
   [/^(?:no such database|pgbouncer database is disabled|database removed)/iu, 'PG_DATABASE_MISSING'],
   [/^(?:idle.transaction.timeout|transaction timeout|query.timeout)/iu, 'PG_BUSY'],
-  [
-    /^(?:pgbouncer cannot connect|server login|server conn crashed|server closed the connection|client_|query_wait_timeout|pooler is shut|no more connections)/iu,
-    'PG_UNREACHABLE',
-  ],
+  [POOLER_AWAY, 'PG_UNREACHABLE'],
   [/^(?:SSL required|server does not support SSL)/iu, 'PG_TLS'],
 ];
 

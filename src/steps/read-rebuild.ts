@@ -4,6 +4,7 @@ import { asRefillError } from '../domain/errors.ts';
 import { DAY_MS, instant, ms } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { otherWriters } from '../target/dependents.ts';
+import { deterministicFunctions } from '../target/functions.ts';
 import {
   collapses,
   describeTable,
@@ -120,22 +121,7 @@ function ownerOf(base: BenchTable, target: TargetTable, { items, alias }: ViewSe
 /** A function of a SELECT whose result does not follow from the rows alone; null if there is none. */
 async function unsettledFunction(bench: Workbench, sql: string): Promise<string | null> {
   const called = functionsOf(sql);
-  if (called.length === 0) return null;
-  // The column has another name in newer servers.
-  const known = await bench.target.rows<{
-    name: string;
-    is_aggregate: number;
-    deterministic?: number | null;
-    is_deterministic?: number | null;
-  }>(
-    `SELECT lower(name) AS name, is_aggregate, COLUMNS('^(is_)?deterministic$') FROM system.functions
-     WHERE lower(system.functions.name) IN (${called.map((name) => chLiteral(name.toLowerCase())).join(', ')})`,
-  );
-  const settled = new Set(
-    known
-      .filter((f) => f.is_aggregate === 0 && (f.deterministic ?? f.is_deterministic ?? 1) === 1)
-      .map(({ name }) => name),
-  );
+  const settled = await deterministicFunctions(bench.target, called);
   const plain = (name: string) => name.replace(/(?:SimpleState|State|If|Distinct|OrNull|OrDefault)+$/u, '');
   for (const name of called) {
     if (settled.has(name.toLowerCase()) && !/^(?:dict|joinGet)/u.test(name)) continue;

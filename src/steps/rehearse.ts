@@ -65,7 +65,7 @@ function unwritable(table: BenchTable, range: Range, checks: WriteChecks, error:
       'CH_ROWS_REFUSED',
       `the source has rows from ${range.from} to ${range.to} that ${name} does not take: ${check.what}`,
       {
-        hint: 'Correct the source’s rows, exclude them in the dataset, or change the constraint, then run `refill retry --execute`.',
+        hint: 'Correct the source’s rows, exclude them in the dataset, or change the constraint. Then run `refill retry --execute`.',
         details: { table: name, constraint: check.what },
       },
     );

@@ -4,6 +4,7 @@ import { parseTargetType } from '../dataset/target-type.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Warning } from '../domain/plan.ts';
 import type { Range } from '../domain/words.ts';
+import { deterministicFunctions } from '../target/functions.ts';
 import { from, inRange } from '../target/tables.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -141,16 +142,8 @@ async function isDeterministic(bench: Workbench, table: BenchTable, expression: 
   if (ephemeral) return false;
   const calls = [...code.matchAll(/([A-Za-z_]\w*)\s*\(/gu)].map(([, name = '']) => name.toLowerCase());
   const names = [...new Set(calls)].filter((name) => !OPERATORS.has(name));
-  if (names.length === 0) return true;
-  // Older servers call the column `is_deterministic`.
-  const known = await bench.target.rows<{ name: string; deterministic?: number; is_deterministic?: number }>(
-    `SELECT * FROM system.functions WHERE lower(name) IN (${names.map(chLiteral).join(', ')})`,
-  );
-  const sure = new Set(
-    known.flatMap((f) => ((f.deterministic ?? f.is_deterministic) === 1 ? [f.name.toLowerCase()] : [])),
-  );
-  const unsure = known.some((f) => (f.deterministic ?? f.is_deterministic) !== 1);
-  return !unsure && names.every((name) => sure.has(name));
+  const sure = await deterministicFunctions(bench.target, names);
+  return names.every((name) => sure.has(name));
 }
 
 /** Words before a bracket that are no functions. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../domain/catalogue.ts';
 import { RefillError } from '../domain/errors.ts';
+import { NETWORK_CODES } from '../domain/network.ts';
 import { CODES } from './error-codes.ts';
 
 /** A name of a server's: of a setting, a table, a column. Nothing else of an answer is ever repeated. */
@@ -101,19 +102,6 @@ function serverError(number: number, text: string, doing: string, cause: unknown
   });
 }
 
-const NETWORK: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'EAI_AGAIN',
-  'ERR_STREAM_PREMATURE_CLOSE',
-]);
 const NETWORK_TEXT =
   /^(?:socket hang up|Timeout error\.?|aborted|The user aborted a request\.?|Client network socket disconnected before secure TLS connection was established)$/u;
 /** Codes of Node's and OpenSSL's: of a certificate, of a handshake with something that speaks no TLS. */
@@ -130,10 +118,10 @@ const OWN = [TypeError, RangeError, ReferenceError, EvalError];
 function wayError(error: unknown, text: string, doing: string): RefillError {
   const code = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'code') ?? '') : '';
   const as = (kind: ErrorCode, says: string) => new RefillError(kind, `${doing}: ${says}`, { cause: error });
-  if (NETWORK.has(code)) return as('CH_UNREACHABLE', code);
+  if (NETWORK_CODES.has(code)) return as('CH_UNREACHABLE', code);
   if (TLS.test(code)) return as('CH_TLS', code);
   if (NO_HTTP.test(code)) return as('CH_NOT_CLICKHOUSE', `the answer is no HTTP (${code})`);
-  const refused = [...NETWORK].find((one) => text.startsWith(`connect ${one}`) || text.includes(` ${one} `));
+  const refused = [...NETWORK_CODES].find((one) => text.startsWith(`connect ${one}`) || text.includes(` ${one} `));
   if (refused !== undefined) return as('CH_UNREACHABLE', refused);
   if (NETWORK_TEXT.test(text)) return as('CH_UNREACHABLE', text.replace(/\.$/u, '').toLowerCase());
   if (!(error instanceof Error)) return as('BUG', 'something that is no error was thrown');

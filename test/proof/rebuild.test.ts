@@ -2,7 +2,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { DependentAnswers } from '../../src/domain/dependents.ts';
 import type { Strategy } from '../../src/domain/words.ts';
 import { type DebugPoint, onDebugPoint } from '../../src/steps/debug-points.ts';
+import { deterministicFunctions } from '../../src/target/functions.ts';
 import { killed, onlyRun } from '../faults/program.ts';
+import { openBench } from '../support/bench.ts';
 import { ended, thrown } from '../support/cards.ts';
 import type { TestTenant } from '../support/tenant.ts';
 import { configFile, numberOf, planRequest, sensors } from './readings.ts';
@@ -272,6 +274,13 @@ describe('what cannot be rebuilt is refused by name', () => {
       code: 'DEPENDENTS',
       message: expect.stringContaining(why),
     });
+  });
+
+  // Whether `neighbor` or a program of its users repeats itself, the server does not say.
+  test('a function that the server does not call deterministic', async () => {
+    const bench = await openBench(await sensors());
+    const asked = ['toStartOfHour', 'toDate', 'now', 'neighbor', 'runningDifference', 'sum', 'no_such_function'];
+    expect(await deterministicFunctions(bench.target, asked)).toEqual(new Set(['tostartofhour', 'todate']));
   });
 
   test('tenants that share a view which does not keep them apart', async () => {

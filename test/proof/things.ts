@@ -76,7 +76,6 @@ export function declare(declared: Declared): string {
   return `CREATE TABLE thing (${listed.join(', ')}) ENGINE = ${engine} PARTITION BY ${partition} ORDER BY (${order})${ttl ? ` TTL ${ttl}` : ''}`;
 }
 
-/** A tenant with things on both sides, as an old program has written them. */
 /** The columns with a DEFAULT among what is declared besides the dataset's: it has to say that it does not derive them. */
 function withUnproven(dataset: DatasetDefinition, more: readonly string[]): DatasetDefinition {
   const names = more.flatMap((one) => (/^\w+ \w+ DEFAULT /u.test(one) ? [one.split(' ')[0] ?? ''] : []));
@@ -85,6 +84,7 @@ function withUnproven(dataset: DatasetDefinition, more: readonly string[]): Data
   return { ...dataset, tables: dataset.tables.map((table) => ({ ...table, unproven, resets: names })) };
 }
 
+/** A tenant with things in the source; `fillTarget` writes the target. */
 export async function createThings(declared: Declared = {}, options: TestTenantOptions = {}): Promise<TestTenant> {
   const { version = true } = declared;
   const t = await createTenant({

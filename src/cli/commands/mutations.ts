@@ -11,7 +11,7 @@ export function mutationsCommand(cli: Cli) {
   return new Command('mutations')
     .summary('mutations that are not done, and taking back ours')
     .description(
-      'Lists the mutations that are not done on the clusters, ours and others’, and says what keeps them. With a run and --execute those of the run are taken back (KILL MUTATION), and no other; `refill retry` sends them again.',
+      'Lists the mutations that are not done on the clusters, ours and others’, and says what keeps them. With a run and --execute those of the run are taken back (KILL MUTATION), and no other; `refill resume` sends them again, or `refill retry --execute` if the run has failed.',
     )
     .argument('[run]', 'run whose mutations to list, or to take back')
     .option('--execute', 'take back the unfinished mutations of the run')
