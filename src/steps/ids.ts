@@ -6,11 +6,9 @@ import { HOUR_MS, instant } from '../domain/windows.ts';
 import { formatTenant, type Range } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { countByHour } from '../target/count.ts';
-import { lookup } from './lookup.ts';
+import { ever, lookup } from './lookup.ts';
 import type { Workbench } from './workbench.ts';
 
-/** All times that both servers can compare: those of DateTime64. */
-const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2299-12-31T00:00:00.000Z' };
 /** Unknown ids that a warning names. */
 const NAMED = 5;
 
@@ -30,9 +28,9 @@ export async function locateIds(bench: Workbench, ids: readonly string[]): Promi
   for (const table of bench.tables) {
     const [source, target] = await Promise.all([
       withSource(bench.source, (connection) =>
-        connection.query<{ hour: Date }>(countStatement(table, { tenant: bench.tenant, range: EVER })),
+        connection.query<{ hour: Date }>(countStatement(table, { tenant: bench.tenant, range: ever(table) })),
       ),
-      countByHour(bench.target, table, bench.tenant, EVER),
+      countByHour(bench.target, table, bench.tenant, ever(table)),
     ]);
     hours.push(...source.map(({ hour }) => hour.getTime()), ...target.map(({ hour }) => hour));
   }

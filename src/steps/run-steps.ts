@@ -31,6 +31,7 @@ import { awaitRefused } from './send-mutation.ts';
 import type { SentStatements } from '../target/deadline.ts';
 import { rebuildOf } from './dependents.ts';
 import { rebuildView } from './rebuild.ts';
+import { refuseReplacedRows } from './replaced.ts';
 import { sweep } from './sweep.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -409,6 +410,14 @@ export function createRunSteps({
         epoch: await versions.epoch(),
         looks: limits.looks,
       });
+      if (!bench.reindexer)
+        await refuseReplacedRows(
+          bench,
+          plan,
+          await ledger.windows(run),
+          (some) => Promise.all(some.map(withSums)),
+          waiting('sweep'),
+        );
       if (bypassed.size > 0) await dropStagingOf(bench, run);
       await rebuildViews();
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });
