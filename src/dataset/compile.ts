@@ -248,11 +248,20 @@ export function versionLiteral(table: CompiledTable, version: string): string {
 }
 
 /**
- * Rows by hour of their time and by reason: `hour timestamptz, reason text, rows bigint`. `OFFSET 0` keeps Postgres from
- * merging the subquery into its parent, where it would evaluate the reason twice.
+ * Rows of a range by hour of their time and by reason, and of these the ones whose time does not lie in the range:
+ * `hour timestamptz, reason text, rows bigint, astray bigint`. `OFFSET 0` keeps Postgres from merging the subquery into
+ * its parent, where it would evaluate time and reason twice.
  */
-export function countStatement(table: CompiledTable, scope: Scope): string {
-  const rows = `SELECT date_trunc('hour', ${sourceTime(table)}, 'UTC') AS hour, ${reason(table.definition)} AS reason
+export function countStatement(
+  table: CompiledTable,
+  scope: { readonly tenant: Parameters['tenant']; readonly range: NonNullable<Parameters['range']> },
+): string {
+  const rows = `SELECT ${sourceTime(table)} AS at, ${reason(table.definition)} AS reason
 ${rowsOf(table.definition, scope)} OFFSET 0`;
-  return bind(`SELECT hour, reason, count(*) AS rows FROM (${rows}) r GROUP BY 1, 2`, scope);
+  return bind(
+    `SELECT date_trunc('hour', at, 'UTC') AS hour, reason, count(*) AS rows,
+  count(*) FILTER (WHERE NOT (at >= :from AND at < :to)) AS astray
+FROM (${rows}) r GROUP BY 1, 2`,
+    scope,
+  );
 }

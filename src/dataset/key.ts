@@ -1,3 +1,4 @@
+import { hashKey } from '../domain/row-hash.ts';
 import { parseTargetType } from './target-type.ts';
 import type { ColumnKind, TableDefinition } from './definition.ts';
 
@@ -118,6 +119,12 @@ export function keyTexts(columns: readonly KeyColumn[], key: Key): readonly stri
 /** Characters of a key that reports and the ledger show; a longer one is cut, with its length. */
 const SHOWN = 500;
 
+/** Tells keys that begin alike from each other. */
+function fingerprint(field: string): string {
+  const bytes = Buffer.from(field, 'latin1');
+  return hashKey(bytes, 0, bytes.length).toString(16).padStart(8, '0');
+}
+
 /** Text that would be read as something else if it were shown as it is. */
 // oxlint-disable-next-line no-control-regex -- characters that would break a line.
 const AMBIGUOUS = /[\x00-\x1f\x7f]|\\\\|\\x[0-9a-f]{2}|^\\N$/iu;
@@ -127,7 +134,7 @@ function shownField(column: KeyColumn, field: string | null): string {
   if (field === null) return '\\N';
   const text = fieldText(column, field);
   const shown = text !== null && !AMBIGUOUS.test(text) ? text : escapeShown(text ?? field, text === null);
-  return shown.length > SHOWN ? `${shown.slice(0, SHOWN)}… (${field.length} bytes)` : shown;
+  return shown.length > SHOWN ? `${shown.slice(0, SHOWN)}… (${field.length} bytes, ${fingerprint(field)})` : shown;
 }
 
 /** @param bytes Whether it is bytes, one a character, that are no text. */

@@ -461,7 +461,7 @@ export const CATALOGUE = {
   ),
   PROOF_FAILED: failed(
     'run',
-    'Re-indexed rows are not all in the target, so nothing was deleted.',
+    'Rows that were written are not all in the target.',
     '`refill report` names the keys; `refill retry --execute` writes the window again.',
   ),
   TOO_MANY_DIFFER: failed(

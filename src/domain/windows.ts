@@ -1,8 +1,5 @@
 import type { Instant, Range } from './words.ts';
 
-/** All times that a DateTime64 can hold, and Postgres too. */
-export const EVER: Range = { from: '1900-01-01T00:00:00.000Z', to: '2300-01-01T00:00:00.000Z' };
-
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 

@@ -3,10 +3,9 @@ import { bind } from '../dataset/sql.ts';
 import { classify, DRIFT_REASONS, type Verdict } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Explanation } from '../domain/events.ts';
-import { EVER } from '../domain/windows.ts';
 import { formatTenant } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
-import { type KeyFacts, lookup } from './lookup.ts';
+import { ever, type KeyFacts, lookup } from './lookup.ts';
 import { differingColumns } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -21,7 +20,7 @@ export async function explain(bench: Workbench, id: string): Promise<Explanation
   const found: Explanation[] = [];
   for (const table of bench.tables) {
     const key = parseKey(table.key, id);
-    const facts = (key === null ? undefined : (await lookup(bench, table, [key], EVER)).get(key)) ?? NOWHERE;
+    const facts = (key === null ? undefined : (await lookup(bench, table, [key], ever(table))).get(key)) ?? NOWHERE;
     const untimed = facts.source.length > 0 ? null : await untimedReason(bench, table, id);
     if (facts.source.length > 0 || facts.targets.length > 0 || untimed)
       found.push(explanationOf(bench, table, id, facts, untimed));
@@ -62,7 +61,7 @@ function explanationOf(
 ): Explanation {
   const verdict: Verdict =
     untimed === null
-      ? classify(facts.source, facts.targets, EVER)
+      ? classify(facts.source, facts.targets, ever(table))
       : { verdict: facts.targets.length > 0 ? 'extra' : 'excluded', reason: untimed };
   const row = facts.source.find(({ excluded: why }) => why === null) ?? facts.source[0];
   const excluded = row?.excluded ?? untimed;
@@ -78,7 +77,7 @@ function explanationOf(
       time: found.time,
       version: found.version,
       equal: found.hash === row?.hash,
-      columns: found.hash === row?.hash ? [] : differingColumns(table, { ...facts, targets: [found] }, EVER),
+      columns: found.hash === row?.hash ? [] : differingColumns(table, { ...facts, targets: [found] }, ever(table)),
     })),
   };
 }

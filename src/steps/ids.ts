@@ -2,11 +2,11 @@ import { countStatement } from '../dataset/compile.ts';
 import { keyNames, parseKey } from '../dataset/key.ts';
 import { RefillError } from '../domain/errors.ts';
 import type { Warning } from '../domain/plan.ts';
-import { EVER, HOUR_MS, instant } from '../domain/windows.ts';
+import { HOUR_MS, instant } from '../domain/windows.ts';
 import { formatTenant, type Range } from '../domain/words.ts';
 import { withSource } from '../source/postgres.ts';
 import { countByHour } from '../target/count.ts';
-import { lookup } from './lookup.ts';
+import { ever, lookup } from './lookup.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Unknown ids that a warning names. */
@@ -28,9 +28,9 @@ export async function locateIds(bench: Workbench, ids: readonly string[]): Promi
   for (const table of bench.tables) {
     const [source, target] = await Promise.all([
       withSource(bench.source, (connection) =>
-        connection.query<{ hour: Date }>(countStatement(table, { tenant: bench.tenant, range: EVER })),
+        connection.query<{ hour: Date }>(countStatement(table, { tenant: bench.tenant, range: ever(table) })),
       ),
-      countByHour(bench.target, table, bench.tenant, EVER),
+      countByHour(bench.target, table, bench.tenant, ever(table)),
     ]);
     hours.push(...source.map(({ hour }) => hour.getTime()), ...target.map(({ hour }) => hour));
   }

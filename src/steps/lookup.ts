@@ -32,6 +32,12 @@ export interface KeyFacts {
   readonly targets: readonly FoundTarget[];
 }
 
+/** All of time that a table's time column can hold: nanoseconds end early in 2262, where 64 bits do. */
+export function ever({ timeTickMs }: Pick<BenchTable, 'timeTickMs'>): Range {
+  const end = timeTickMs < 1e-5 ? '2262-01-01T00:00:00.000Z' : '2300-01-01T00:00:00.000Z';
+  return { from: '1900-01-01T00:00:00.000Z', to: end };
+}
+
 /** Keys asked for at once: each batch is a scan of the target's range, and a list that both servers have to parse. */
 export const LOOKUP_BATCH = 20_000;
 /** The same in bytes: a key may be as long as a text can be. */

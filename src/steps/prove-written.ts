@@ -77,7 +77,7 @@ async function lostOf(
 ): Promise<readonly LostRow[]> {
   const range = wholeOf(windows);
   const missing = new Map<Key, Instant | null>();
-  await settle(bench, table, candidates, {
+  const { vanished } = await settle(bench, table, candidates, {
     ...options,
     range,
     since,
@@ -85,6 +85,8 @@ async function lostOf(
       if (fate !== 'equal' && verdict === 'missing') missing.set(key, source[0]?.time ?? null);
     },
   });
+  // What was read in order and cannot be looked up by its key (it holds NULL) is as good as missing.
+  for (const key of vanished) if (candidates.get(key)?.target === 0) missing.set(key, null);
   const lost: LostRow[] = [];
   for (const keys of keyBatches(missing.keys()))
     for (const [key, { targets }] of await lookup(bench, table, keys, range))

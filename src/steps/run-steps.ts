@@ -32,6 +32,7 @@ import type { SentStatements } from '../target/deadline.ts';
 import { collapses } from '../target/tables.ts';
 import { rebuildOf } from './dependents.ts';
 import { rebuildView } from './rebuild.ts';
+import { refuseReplacedRows } from './replaced.ts';
 import { sweep } from './sweep.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -422,6 +423,14 @@ export function createRunSteps({
         epoch: await versions.epoch(),
         looks: limits.looks,
       });
+      if (!bench.reindexer)
+        await refuseReplacedRows(
+          bench,
+          plan,
+          await ledger.windows(run),
+          (some) => Promise.all(some.map(withSums)),
+          waiting('sweep'),
+        );
       if (bypassed.size > 0) await dropStagingOf(bench, run);
       await rebuildViews();
       await ledger.audit({ actor, action: 'run.sweep', subject: run, details: { deleted: rows } });

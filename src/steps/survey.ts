@@ -1,5 +1,6 @@
 import { countStatement } from '../dataset/compile.ts';
 import { bind } from '../dataset/sql.ts';
+import { RefillError } from '../domain/errors.ts';
 import type { DayCount, TableCount } from '../domain/plan.ts';
 import { DAY_MS, dayOf, HOUR_MS } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
@@ -71,10 +72,14 @@ async function countTable(bench: Workbench, table: BenchTable, range: Range, sna
   const whole = emptyTally();
   const byDay = new Map<number, Tally>();
   const sourceHours = new Map<number, number>();
-  const source = snapshot.query<{ hour: Date; reason: string; rows: string }>(
+  const source = snapshot.query<{ hour: Date; reason: string; rows: string; astray: string }>(
     countStatement(table, { tenant: bench.tenant, range }),
   );
   const [sourceRows, hours, keys] = await Promise.all([source, ...targetSide(bench, table, range)]);
+  refuseAstray(
+    table,
+    sourceRows.reduce((n, { reason, astray }) => n + (reason === '' ? Number(astray) : 0), 0),
+  );
   for (const { hour, reason, rows } of sourceRows) {
     const day = entryOf(byDay, Math.floor(hour.getTime() / DAY_MS));
     const n = Number(rows);
@@ -98,6 +103,19 @@ async function countTable(bench: Workbench, table: BenchTable, range: Range, sna
     sourceHours,
     targetHours: new Map(hours.map((h) => [h.hour, h.rows])),
   };
+}
+
+/**
+ * Refuses a dataset whose range yields rows with a time outside of it: a run would write them where it deletes and proves
+ * nothing, and once more each time.
+ */
+function refuseAstray({ definition }: BenchTable, rows: number): void {
+  if (rows === 0) return;
+  throw new RefillError(
+    'DATASET_DISAGREES',
+    `rowsInRange of ${definition.name} yields ${rows} rows whose ${definition.time} lies outside of the range`,
+    { details: { table: definition.name, rows } },
+  );
 }
 
 function targetSide(bench: Workbench, table: BenchTable, range: Range) {

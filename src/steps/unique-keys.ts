@@ -1,12 +1,12 @@
 import { type Key, keyFrom, showKey } from '../dataset/key.ts';
 import { belongs } from '../domain/classify.ts';
 import { RefillError } from '../domain/errors.ts';
-import { EVER, HOUR_MS, instant } from '../domain/windows.ts';
+import { HOUR_MS, instant } from '../domain/windows.ts';
 import type { Range } from '../domain/words.ts';
 import { repeatedKeysStatement } from '../dataset/compile.ts';
 import { type Source, withSource } from '../source/postgres.ts';
 import { someKeys } from '../target/count.ts';
-import { keyBatches, lookupSource } from './lookup.ts';
+import { ever, keyBatches, lookupSource } from './lookup.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 /** Keys named in an error. */
@@ -50,7 +50,7 @@ const SOME = 500;
 /** The same for some rows of the target, whatever their time: `doctor` has no range. */
 export async function refuseRepeatedSample(bench: Workbench): Promise<void> {
   for (const table of bench.tables)
-    await refuseRepeatedKeys(bench, table, EVER, await someKeys(bench.target, table, bench.tenant, SOME));
+    await refuseRepeatedKeys(bench, table, ever(table), await someKeys(bench.target, table, bench.tenant, SOME));
 }
 
 /** Rows of the hour that a plan asks about at most: some seconds of one connection. */

@@ -1,6 +1,7 @@
 import { type CompiledTable, targetKey, versionLiteral } from '../dataset/compile.ts';
 import type { Key } from '../dataset/key.ts';
 import { identifier } from '../dataset/sql.ts';
+import { parseTargetType } from '../dataset/target-type.ts';
 import type { Buckets } from '../domain/balance.ts';
 import { HOUR_MS, ms } from '../domain/windows.ts';
 import type { Range, TenantName } from '../domain/words.ts';
@@ -114,6 +115,13 @@ export async function keysOfTwoParts(
   );
 }
 
+/** ClickHouse: a key column as a hash takes it: that of a NULL is NULL, which is in no set. */
+function hashed(target: TargetTable, name: string): string {
+  const column = identifier(name);
+  const { nullable } = parseTargetType(target.columns.get(name)?.type ?? '');
+  return nullable ? `isNull(${column}), ifNull(toString(${column}), '')` : column;
+}
+
 /** Keys that ClickHouse holds in memory at once, as 64-bit hashes: about 500 MB of them. */
 const KEYS_A_PASS = 10_000_000;
 
@@ -121,7 +129,7 @@ const KEYS_A_PASS = 10_000_000;
  * Keys that have rows in a range and outside of another, larger one as well.
  *
  * @param inside Where one of the rows is.
- * @param outside Rows outside of it count; it contains `inside`.
+ * @param outside Rows outside of it count, of a plan for a part also those of other parts; it contains `inside`.
  * @param rows Rows in `inside`: how many passes it takes follows from them.
  */
 export async function keysElsewhere(
@@ -132,16 +140,16 @@ export async function keysElsewhere(
   outside: Range,
   rows: number,
 ): Promise<readonly Key[]> {
-  const { definition } = table;
-  const columns = table.key.map(({ name }) => identifier(name)).join(', ');
+  const { only: _part, ...whole } = table.definition;
+  const columns = table.key.map(({ name }) => hashed(table.target, name)).join(', ');
   const passes = Math.max(1, Math.ceil(rows / KEYS_A_PASS));
   const found = new Set<Key>();
   for (let pass = 0; pass < passes; pass += 1) {
     const some = passes === 1 ? '' : ` AND cityHash64(${columns}) % ${passes} = ${pass}`;
     const keys = await target.rows<{ refill_own_hex: string }>(
       `SELECT DISTINCT hex(${targetKey(table)}) AS refill_own_hex ${from(table.target, false)}
-       WHERE ${outOfRange(definition, tenant, outside)}${some} AND cityHash64(${columns}) GLOBAL IN (
-         SELECT cityHash64(${columns}) ${from(table.target, false)} WHERE ${inRange(definition, tenant, inside)}${some})`,
+       WHERE ${outOfRange(whole, tenant, outside)}${some} AND cityHash64(${columns}) GLOBAL IN (
+         SELECT cityHash64(${columns}) ${from(table.target, false)} WHERE ${inRange(table.definition, tenant, inside)}${some})`,
     );
     for (const key of keysOf(keys)) found.add(key);
   }

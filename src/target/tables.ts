@@ -106,7 +106,7 @@ export function inRangeFinal(
 ): string {
   const plain = inRange(definition, tenant, range);
   // Rows of one sorting key have one time, then: nothing can be hidden.
-  if (!collapses(table) || sortsBy(table, definition.time)) return plain;
+  if (!hidesOtherTimes(table, definition.time)) return plain;
   const time = identifier(definition.time);
   return [
     ...partitionsOf(table, definition, range, plain),
@@ -138,6 +138,20 @@ function wholePartitions(range: Range, span: Exclude<PartitionSpan, 'none'>, utc
       ? Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + next, 1)
       : Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate() + next);
   return { from: instant(boundary(first, 0)), to: instant(boundary(last, 1)) };
+}
+
+/**
+ * The partition that the rows of an instant may share with those of others: its month or day, or one for all where a
+ * table's partitions do not follow UTC.
+ */
+export function partitionAt(table: TargetTable, time: string, at: Instant): string {
+  const span = partitionSpan(table, time);
+  return span === 'none' || !isUtc(table, time) ? '' : at.slice(0, span === 'month' ? 7 : 10);
+}
+
+/** Whether FINAL can leave out a row because of one with another time: the sorting key does not tell them apart. */
+export function hidesOtherTimes(table: TargetTable, time: string): boolean {
+  return collapses(table) && !sortsBy(table, time);
 }
 
 /** Whether the days of a column are those of UTC; without a zone they are the server's. */

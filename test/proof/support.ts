@@ -16,6 +16,9 @@ export interface ReadingsOptions {
   readonly engine?: 'ReplacingMergeTree(synced_at)' | 'MergeTree';
   /** The target's sorting key. Default: the key columns. */
   readonly orderBy?: string;
+  /** What makes a partition of the time. Default: `toYYYYMMDD`. */
+  readonly partition?: 'toYYYYMM' | 'toYYYYMMDD';
+  readonly subsets?: TableDefinition['subsets'];
   /** Joined to the base rows `r`. */
   readonly join?: string;
   readonly source?: Partial<TableDefinition['source']>;
@@ -56,6 +59,7 @@ export async function createReadings(options: ReadingsOptions = {}): Promise<Tes
           whereKey: 'true',
           ...options.source,
         },
+        ...(options.subsets ? { subsets: options.subsets } : {}),
         exclusions: [{ reason: 'draft', when: 'r.draft', why: 'It was never confirmed.' }],
         columns: {
           ...Object.fromEntries(names.map((name) => [name, key[name]?.[2] ?? text('')])),
@@ -75,7 +79,7 @@ export async function createReadings(options: ReadingsOptions = {}): Promise<Tes
     targetSchema: (database) => [
       `CREATE TABLE \`${database}\`.reading (account String, site String, ${names.map((name) => `${name} ${key[name]?.[1]}`).join(', ')},
          taken_at DateTime64(3, 'UTC'), label String, amount Int32, synced_at DateTime64(6, 'UTC'))
-       ENGINE = ${engine} PARTITION BY toYYYYMMDD(taken_at) ORDER BY (${options.orderBy ?? names.join(', ')})
+       ENGINE = ${engine} PARTITION BY ${options.partition ?? 'toYYYYMMDD'}(taken_at) ORDER BY (${options.orderBy ?? names.join(', ')})
        SETTINGS allow_nullable_key = 1`,
     ],
     ...options.tenant,
