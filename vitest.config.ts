@@ -10,6 +10,8 @@ export default defineConfig({
     // Some tests start the command line several times; a machine that does other work as well takes its time.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What a test waits for may take a run's checks, on a busy machine.
+    expect: { poll: { timeout: 30_000 } },
     // Two cores, which the servers need too: with three files at once each takes twice as long.
     maxWorkers: 2,
   },

@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts', 'test/temporal/global-setup.ts'],
     testTimeout: 240_000,
     hookTimeout: 120_000,
+    // What a test waits for may take a run's checks, on a busy machine.
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
   },
 });
