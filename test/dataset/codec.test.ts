@@ -724,9 +724,14 @@ test('what does not fit is an error that names the column, not the value, and wr
         wrong.push(`${about}: ${error.code} ${error.message}`);
       else if (!new RegExp(`\\b${s.name}\\b`, 'u').test(error.message))
         wrong.push(`${about}: no column in «${error.message}»`);
-      else if (error.message.includes(value)) wrong.push(`${about}: the value in «${error.message}»`);
+      else if (withoutAddress(error.message).includes(value)) wrong.push(`${about}: the value in «${error.message}»`);
     }
   }
   expect(wrong).toEqual([]);
   expect(await t.select(`SELECT id, at FROM out`)).toEqual([]);
 });
+
+/** A message without the server's port, whose digits may be those of a value. */
+function withoutAddress(message: string): string {
+  return message.replace(/127\.0\.0\.1:\d+/u, '');
+}

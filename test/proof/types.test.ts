@@ -178,7 +178,7 @@ test('what is not exact is refused, and the docs say so', async () => {
       else if (!['CH_VALUE', 'PG_VALUE'].includes(error.code)) wrong.push(`${about}: ${error.code} ${error.message}`);
       else if (!new RegExp(`\\b${nameOf(n)}\\b`, 'u').test(error.message))
         wrong.push(`${about}: no column in ${error.message}`);
-      else if (value !== null && value.length > 3 && error.message.includes(value))
+      else if (value !== null && value.length > 3 && error.message.replace(/127\.0\.0\.1:\d+/u, '').includes(value))
         wrong.push(`${about}: the value in ${error.message}`);
       said.push(`${what}: \`${error?.code ?? ''}\``);
       hour += 1;
