@@ -16,7 +16,14 @@ describe.each(['purge', 'replace'] as const)('%s', (strategy) => {
       `SELECT concat('k', toString(number)) AS id, toDateTime64('2026-03-01 00:30:00', 3, 'UTC') + INTERVAL number * 70 MINUTE, 'old', toInt32(number) FROM numbers(59)`,
       '2026-02-01 00:00:00',
     );
-    expect(await refill(t, strategy)).toBe('failed KEY_NOT_UNIQUE');
+    // The plan asks for rows of all time.
+    expect(await thrown(() => refill(t, strategy))).toMatchObject({ code: 'KEY_NOT_UNIQUE' });
+    // A run meets it too, where the key is repeated only after the plan was made.
+    await t.pg.query(`UPDATE plant.reading SET id = 'k59' WHERE id = 'k0' AND taken_at > '2026-03-02'`);
+    const plan = await t.refill.plan({ tenant: t.name, range: RANGE, strategy });
+    await t.pg.query(`UPDATE plant.reading SET id = 'k0' WHERE id = 'k59'`);
+    for await (const event of t.refill.run(plan.id))
+      if (event.type === 'result') expect([event.state, event.error?.code]).toEqual(['failed', 'KEY_NOT_UNIQUE']);
     expect((await verified(t)).table).toMatchObject({ source: 60, target: 59, keys: { duplicated: ['k0'] } });
 
     // The key is unique by now, and its row is missing all the same: a retry does not end well either.

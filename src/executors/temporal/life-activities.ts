@@ -142,7 +142,7 @@ async function endRun(ledger: Ledger, { actor }: WorkerEnvironment, payload: End
   if (run.state !== 'running') return summaryOf(run);
   if (cancelled && run.wanted !== 'cancel') await ledger.request(id, 'cancel', actor);
   const [windows, deletes, wanted] = await Promise.all([ledger.windows(id), ledger.deletes(id), ledger.wanted(id)]);
-  const units = outcomeInLedger(windows, deletes, payload.swept ?? true);
+  const units = outcomeInLedger(run.strategy, windows, deletes, payload.swept ?? true);
   if (error === null && units.left > 0 && wanted === 'run' && payload.goesOn) return summaryOf(run);
   const failure = error === null ? undefined : errorOf(error);
   // Where the flow threw, as its last look does, units that are all proven are not the whole of it.

@@ -1,4 +1,5 @@
 import type { DeleteRecord, WindowRecord } from '../../ledger/ledger.ts';
+import type { Strategy } from '../../domain/words.ts';
 import type { FlowOutcome } from '../../flow/run.ts';
 
 /**
@@ -7,12 +8,19 @@ import type { FlowOutcome } from '../../flow/run.ts';
  * @param swept Whether the last look over the range was come to, of which the ledger does not know.
  */
 export function outcomeInLedger(
+  strategy: Strategy,
   windows: readonly WindowRecord[],
   deletes: readonly DeleteRecord[],
   swept: boolean,
 ): FlowOutcome {
   const failedWindows = new Set(windows.filter((w) => w.state === 'failed').map((w) => w.delete));
-  const open = new Set(windows.filter((w) => w.state === 'pending' || w.state === 'writing').map((w) => w.delete));
+  // A purge writes nothing before each window of the delete was rehearsed: what is rehearsed waits for the one that failed.
+  const waiting = new Set(strategy === 'purge' ? deletes.filter((d) => d.state === 'pending').map((d) => d.id) : []);
+  const open = new Set(
+    windows
+      .filter((w) => (w.state === 'pending' || w.state === 'writing') && !(waiting.has(w.delete) && w.rehearsed))
+      .map((w) => w.delete),
+  );
   const outcome = { proven: 0, failed: 0, left: 0 };
   for (const { id, state } of deletes) {
     if (state === 'proven') outcome.proven += 1;
