@@ -80,29 +80,15 @@ function instantText(ticks: string, digits: number): string | null {
   return digits === 0 ? `${whole}Z` : `${whole}.${String(rest).padStart(digits, '0')}Z`;
 }
 
+/** Kinds whose canonical text is not what Postgres casts. */
+const TEXTS: Partial<Record<ColumnKind, (field: string, digits: number) => string | null>> = {
+  float: floatText,
+  timestamp: instantText,
+  date: (days) => new Date(Number(days) * DAY_MS).toISOString().slice(0, 10),
+};
+
 /** A field as the text that Postgres casts to the key's type; null where Postgres cannot hold it. */
-function fieldText({ kind, digits }: KeyColumn, field: string): string | null {
-  switch (kind) {
-    case 'float':
-      return floatText(field);
-    case 'timestamp':
-      return instantText(field, digits);
-    case 'date':
-      return new Date(Number(field) * DAY_MS).toISOString().slice(0, 10);
-    case 'bool':
-    case 'int':
-    case 'decimal':
-    case 'uuid':
-    case 'text':
-    case 'enumeration':
-    case 'ip':
-    case 'bytes':
-    case 'array':
-    case 'map':
-    case 'tuple':
-      return textOf(field);
-  }
-}
+const fieldText = ({ kind, digits }: KeyColumn, field: string): string | null => (TEXTS[kind] ?? textOf)(field, digits);
 
 /** The texts of a key's columns for Postgres; null where Postgres cannot hold such a key. */
 export function keyTexts(columns: readonly KeyColumn[], key: Key): readonly string[] | null {
@@ -186,42 +172,35 @@ export function keyFrom(texts: readonly (string | null)[]): Key {
     .join('\t');
 }
 
+/** Kinds whose canonical text is not what a person writes. */
+const PARSERS: Partial<Record<ColumnKind, (shown: string, digits: number) => string | null>> = {
+  float: parseFloatBits,
+  timestamp: parseInstant,
+  date: (shown) => {
+    const days = /^\d{4}-\d\d-\d\d$/u.test(shown) ? Date.parse(shown) / DAY_MS : NaN;
+    return Number.isInteger(days) ? String(days) : null;
+  },
+  bool: (shown) => ({ true: '1', t: '1', '1': '1', false: '0', f: '0', '0': '0' })[shown.toLowerCase()] ?? null,
+  int: (shown) => (/^-?\d+$/u.test(shown) ? String(BigInt(shown)) : null),
+  uuid: (shown) => shown.toLowerCase(),
+};
+
 /** The canonical field of what a person wrote for a key column; null where it is no value of its kind. */
 function parseField({ kind, digits }: KeyColumn, shown: string): string | null {
   if (shown === '\\N') return '\\N';
-  switch (kind) {
-    case 'float': {
-      const value = Number(shown);
-      if (shown.trim() === '' || (Number.isNaN(value) && shown.toLowerCase() !== 'nan')) return null;
-      if (Number.isNaN(value)) return 'nan';
-      const bytes = Buffer.alloc(digits / 2);
-      // -0 counts as 0.
-      if (digits === 8) bytes.writeFloatBE(value + 0);
-      else bytes.writeDoubleBE(value + 0);
-      return bytes.toString('hex');
-    }
-    case 'timestamp':
-      return parseInstant(shown, digits);
-    case 'date': {
-      const days = /^\d{4}-\d\d-\d\d$/u.test(shown) ? Date.parse(shown) / DAY_MS : NaN;
-      return Number.isInteger(days) ? String(days) : null;
-    }
-    case 'bool':
-      return { true: '1', t: '1', '1': '1', false: '0', f: '0', '0': '0' }[shown.toLowerCase()] ?? null;
-    case 'int':
-      return /^-?\d+$/u.test(shown) ? String(BigInt(shown)) : null;
-    case 'uuid':
-      return shown.toLowerCase();
-    case 'decimal':
-    case 'text':
-    case 'enumeration':
-    case 'ip':
-    case 'bytes':
-    case 'array':
-    case 'map':
-    case 'tuple':
-      return escapeField(unescapeShown(shown));
-  }
+  const parse = PARSERS[kind];
+  return parse ? parse(shown, digits) : escapeField(unescapeShown(shown));
+}
+
+function parseFloatBits(shown: string, digits: number): string | null {
+  const value = Number(shown);
+  if (shown.trim() === '' || (Number.isNaN(value) && shown.toLowerCase() !== 'nan')) return null;
+  if (Number.isNaN(value)) return 'nan';
+  const bytes = Buffer.alloc(digits / 2);
+  // -0 counts as 0.
+  if (digits === 8) bytes.writeFloatBE(value + 0);
+  else bytes.writeDoubleBE(value + 0);
+  return bytes.toString('hex');
 }
 
 function parseInstant(shown: string, digits: number): string | null {

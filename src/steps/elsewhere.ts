@@ -38,7 +38,7 @@ export async function nameElsewhere(
 ): Promise<Found> {
   const inside = { from: windows[0]?.from ?? '', to: windows.at(-1)?.to ?? '' };
   const drift = [...proven.drift];
-  let proofs = [...proven.proofs];
+  const added: Drift[] = [];
   for (const table of bench.tables) {
     const { name } = table.definition;
     const found = await movedInto(bench, table, rowsOf(proven, name), inside, options);
@@ -52,9 +52,14 @@ export async function nameElsewhere(
         continue;
       }
       drift.push(one);
-      proofs = proofs.map((proof) => (holds(proof, one) ? { ...proof, duplicated: proof.duplicated + 1 } : proof));
+      added.push(one);
     }
   }
+  if (added.length === 0) return { proofs: proven.proofs, drift };
+  const proofs = proven.proofs.map((proof) => ({
+    ...proof,
+    duplicated: added.reduce((n, one) => n + (holds(proof, one) ? 1 : 0), proof.duplicated),
+  }));
   return { proofs, drift };
 }
 

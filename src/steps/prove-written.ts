@@ -4,10 +4,10 @@ import { Tallies, unequalBuckets } from '../domain/balance.ts';
 import type { Instant, Range } from '../domain/words.ts';
 import { type RunVersions, targetSums } from '../target/count.ts';
 import { awaitCopies } from './await-copies.ts';
-import { compareKeys, type Mismatch, refuseTooMany } from './compare-keys.ts';
+import { compareKeys } from './compare-keys.ts';
 import { keyBatches, lookup } from './lookup.ts';
 import { type ProveOptions, wholeOf } from './prove.ts';
-import { type Candidates, settle, shown } from './settle.ts';
+import { addCandidate, type Candidates, settle, shown } from './settle.ts';
 import { refuseRepeatedInRange } from './unique-keys.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -51,18 +51,15 @@ async function candidatesOf(
 ): Promise<Candidates> {
   const { name } = table.definition;
   const candidates: Candidates = new Map();
-  const add = ({ key, source, target }: Mismatch) => {
-    const state = source.length === 0 ? null : [...source].sort().join();
-    candidates.set(key, { state, source: source.length, target: target.length });
-    refuseTooMany(candidates.size);
-  };
   const targets = await targetSums(bench.target, table, bench.tenant, windows, { written: since.current });
   for (const [index, window] of windows.entries()) {
     const source = Tallies.of(window.sums.find((sums) => sums.table === name)?.buckets ?? {});
     const buckets = unequalBuckets({ source, target: Tallies.of(targets[index] ?? {}) });
     if (buckets.length === 0) continue;
     await refuseRepeatedInRange(bench, table, window);
-    await compareKeys(bench, table, { range: window, buckets, since }, add);
+    await compareKeys(bench, table, { range: window, buckets, since }, (mismatch) =>
+      addCandidate(candidates, mismatch),
+    );
   }
   return candidates;
 }

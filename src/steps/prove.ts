@@ -10,10 +10,10 @@ import { Accounts, type ProofWindow, WindowAccount } from './accounts.ts';
 import { refuseDisagreement, stateIn } from './agreement.ts';
 import { awaitCopies } from './await-copies.ts';
 import { nameElsewhere } from './elsewhere.ts';
-import { bucketOf, compareKeys, keyQuery, type Mismatch, refuseTooMany } from './compare-keys.ts';
+import { bucketOf, compareKeys, keyQuery, refuseTooMany } from './compare-keys.ts';
 import { keyBatches, type KeyFacts, lookupSource } from './lookup.ts';
 import { sourceSums } from './reindex.ts';
-import { type Candidates, differingColumns, type Fate, settle, shown } from './settle.ts';
+import { addCandidate, type Candidates, differingColumns, type Fate, settle, shown } from './settle.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
 export interface ProveOptions {
@@ -152,22 +152,11 @@ class TableProver {
     if (buckets.length === 0) return;
     const summed = copyOf(account, buckets);
     const read = await compareKeys(this.#bench, this.#table, { range: account.window, buckets }, (mismatch) =>
-      this.#addCandidate(mismatch),
+      addCandidate(this.#candidates, mismatch),
     );
     const changed = changedBuckets(summed, read.whole, buckets);
     if (changed.length > 0) this.#unsure.push({ account, summed, buckets: changed });
     account.compared(buckets, read.equal);
-  }
-
-  #addCandidate({ key, source, target }: Mismatch): void {
-    const known = this.#candidates.get(key);
-    const hashes = [...(known?.state?.split(',') ?? []), ...source].sort();
-    this.#candidates.set(key, {
-      state: hashes.length === 0 ? null : hashes.join(),
-      source: (known?.source ?? 0) + source.length,
-      target: (known?.target ?? 0) + target.length,
-    });
-    refuseTooMany(this.#candidates.size);
   }
 
   /** A row of a part may stand in another one as well, which the sums of the part do not see. */

@@ -152,8 +152,9 @@ async function refused(bench: Workbench, rebuild: Rebuild): Promise<string | nul
     await bench.target.rows(`EXPLAIN ${derivedSelect(bench, rebuild, day)}`, {}, DERIVE_SETTINGS);
     return null;
   } catch (error) {
-    const { code, message } = asRefillError(error);
-    if (code === 'CH_UNREACHABLE' || code === 'CH_BUSY') throw error;
+    const { action, message } = asRefillError(error);
+    // A server that is away or busy says nothing about the view.
+    if (action === 'retry') throw error;
     return `its SELECT cannot be made for a range: ${message}`;
   }
 }

@@ -5,6 +5,7 @@ import type { Limits } from '../domain/limits.ts';
 import type { Range } from '../domain/words.ts';
 import type { RunVersions } from '../target/count.ts';
 import { stateIn } from './agreement.ts';
+import { type Mismatch, refuseTooMany } from './compare-keys.ts';
 import { keyBatches, type KeyFacts, lookup } from './lookup.ts';
 import type { BenchTable, Workbench } from './workbench.ts';
 
@@ -18,6 +19,18 @@ export interface Candidate {
 }
 
 export type Candidates = Map<Key, Candidate>;
+
+/** Adds what a window's rows of a key were read as; a row that has moved makes its key differ in two windows. */
+export function addCandidate(candidates: Candidates, { key, source, target }: Mismatch): void {
+  const known = candidates.get(key);
+  const hashes = [...(known?.state?.split(',') ?? []), ...source].sort();
+  candidates.set(key, {
+    state: hashes.length === 0 ? null : hashes.join(),
+    source: (known?.source ?? 0) + source.length,
+    target: (known?.target ?? 0) + target.length,
+  });
+  refuseTooMany(candidates.size);
+}
 
 /** What became of a candidate: named as drift, never the same twice, or equal after all. */
 export type Fate = 'drift' | 'unsettled' | 'equal';
